@@ -1,0 +1,206 @@
+package streams
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxShort is the length of AMQP's longest short string: names, routing keys,
+// and most properties of a message are short strings.
+const maxShort = 255
+
+// maxToken is the length from which a name goes into file names as a hash.
+const maxToken = 120
+
+// nameToken returns the name of a queue, an exchange or a virtual host as one
+// token of letters, digits, '_', '-' and '=': every other byte becomes =XX. Two
+// names never share a token. The token is a valid key of a KV bucket.
+func nameToken(name string) string {
+	for i := range len(name) {
+		if !nameByte(name[i]) {
+			return string(appendName(nil, name))
+		}
+	}
+	return name
+}
+
+// tokenName returns the name whose nameToken is token.
+func tokenName(token string) (string, error) {
+	name, ok := unescape(token, '=')
+	if !ok || nameToken(name) != token {
+		return "", errSyntax("token '%s' is not one a name gives", token)
+	}
+	return name, nil
+}
+
+// assetName returns the name of the JetStream stream of a queue (kind "q") or
+// of an exchange (kind "x").
+func assetName(vhost, kind, name string) string {
+	return fileToken(vhost) + "~" + kind + "~" + fileToken(name)
+}
+
+// consumerName returns the name of the consumers a queue reads with.
+func consumerName(queue string) string { return fileToken(queue) }
+
+// fileToken is nameToken for names that become names of files, which are
+// limited to 255 bytes: a long token becomes a hash, set apart from every token
+// by its two '='.
+func fileToken(name string) string {
+	token := nameToken(name)
+	if len(token) <= maxToken {
+		return token
+	}
+	sum := sha256.Sum256([]byte(name))
+	return "==" + hex.EncodeToString(sum[:20])
+}
+
+func appendName(dst []byte, name string) []byte {
+	for i := range len(name) {
+		if nameByte(name[i]) {
+			dst = append(dst, name[i])
+		} else {
+			dst = appendEscape(dst, '=', name[i])
+		}
+	}
+	return dst
+}
+
+func nameByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-'
+}
+
+// keySubject returns the subject of a routing key behind base: a word of the
+// key becomes a token of the subject. The empty key has no words, so its
+// subject is base itself; an empty word is the token "=". What NATS forbids in a
+// token or would take for a wildcard becomes =XX.
+func keySubject(base, key string) string {
+	if key == "" {
+		return base
+	}
+	if plainKey(key) {
+		return base + "." + key
+	}
+	dst := make([]byte, 0, len(base)+1+3*len(key)+1)
+	dst = append(dst, base...)
+	for word := range strings.SplitSeq(key, ".") {
+		dst = append(dst, '.')
+		dst = appendWord(dst, word)
+	}
+	return string(dst)
+}
+
+// subjectKey returns the routing key that keySubject put behind base, and
+// whether the subject is base or lies behind it. Tokens that keySubject does not
+// make, which other clients of NATS may publish, stand for themselves.
+func subjectKey(base, subject string) (key string, ok bool) {
+	rest, ok := strings.CutPrefix(subject, base)
+	if !ok || rest == "" {
+		return "", ok
+	}
+	if rest[0] != '.' {
+		return "", false
+	}
+	rest = rest[1:]
+	if strings.IndexByte(rest, '=') < 0 {
+		return rest, true
+	}
+	words := strings.Split(rest, ".")
+	for i, token := range words {
+		words[i] = tokenWord(token)
+	}
+	return strings.Join(words, "."), true
+}
+
+// wordToken returns a word of a routing key as a token of a subject.
+func wordToken(word string) string {
+	if word != "" && plainKey(word) {
+		return word
+	}
+	return string(appendWord(nil, word))
+}
+
+// tokenWord undoes wordToken.
+func tokenWord(token string) string {
+	if token == "=" {
+		return ""
+	}
+	word, ok := unescape(token, '=')
+	if !ok || wordToken(word) != token {
+		return token
+	}
+	return word
+}
+
+func appendWord(dst []byte, word string) []byte {
+	if word == "" {
+		return append(dst, '=')
+	}
+	for len(word) > 0 {
+		r, size := utf8.DecodeRuneInString(word)
+		if r < utf8.RuneSelf && !keyForbids[r] || r > utf8.RuneSelf && r != utf8.RuneError {
+			dst = append(dst, word[:size]...)
+		} else {
+			for i := range size {
+				dst = appendEscape(dst, '=', word[i])
+			}
+		}
+		word = word[size:]
+	}
+	return dst
+}
+
+// plainKey reports whether the key can stand in a subject as it is.
+func plainKey(key string) bool {
+	last, wide := byte('.'), false
+	for i := range len(key) {
+		c := key[i]
+		if keyForbids[c] || c == '.' && last == '.' {
+			return false
+		}
+		wide = wide || c >= utf8.RuneSelf
+		last = c
+	}
+	return last != '.' && (!wide || plainText(key))
+}
+
+// plainText reports whether s is UTF-8 without the replacement character, which
+// the server takes for a sign of a damaged file.
+func plainText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsRune(s, utf8.RuneError)
+}
+
+// keyForbids says which bytes of a routing key a subject cannot carry.
+var keyForbids = func() (forbids [256]bool) {
+	for c := range byte(' ' + 1) {
+		forbids[c] = true
+	}
+	for _, c := range "*>=\x7f" {
+		forbids[c] = true
+	}
+	return forbids
+}()
+
+// checkName refuses names AMQP cannot carry. What says whose name it is.
+func checkName(what, name string) error {
+	switch {
+	case name == "":
+		return errPrecondition("the name of the %s is empty", what)
+	case len(name) > maxShort:
+		return errSyntax("the name of the %s is %d bytes long, more than %d", what, len(name), maxShort)
+	case !utf8.ValidString(name):
+		return errSyntax("the name of the %s is not UTF-8: %q", what, name)
+	case strings.ContainsAny(name, "\x00\r\n"):
+		return errSyntax("the name of the %s has a line break or a zero byte in it: %q", what, name)
+	}
+	return nil
+}
+
+// checkKey refuses routing keys AMQP cannot carry.
+func checkKey(key string) error {
+	if len(key) > maxShort {
+		return errSyntax("the routing key is %d bytes long, more than %d", len(key), maxShort)
+	}
+	return nil
+}
