@@ -94,3 +94,5 @@ func (e *Error) hint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)
 	return e
 }
+
+func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }

@@ -1,0 +1,280 @@
+package streams
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Binding says which messages of an exchange a queue wants. Two bindings
+// that differ in anything are two.
+type Binding struct {
+	// Exchange is bound from; the default exchange is bound to every queue
+	// already and takes no bindings.
+	Exchange string
+	// Queue is bound to.
+	Queue string
+	// Key is the routing key a direct exchange compares with, or the pattern of
+	// a topic exchange. Default: the empty key.
+	Key string
+	// Args are what a headers exchange matches with. Default: none.
+	Args Table
+}
+
+// bindingRecord is a binding in the record of its queue. It holds for messages
+// of the exchange's stream in (From, Until]: those published between bind and
+// unbind. Until is 0 while the binding stands.
+type bindingRecord struct {
+	Exchange string `json:"exchange"`
+	Life     string `json:"life"`
+	Kind     Kind   `json:"kind"`
+	Key      string `json:"key,omitempty"`
+	Args     Table  `json:"args,omitempty"`
+	From     uint64 `json:"from"`
+	Until    uint64 `json:"until,omitempty"`
+	Ended    bool   `json:"ended,omitempty"`
+}
+
+func (b *bindingRecord) is(x *exchangeRecord, want Binding) bool {
+	return !b.Ended && b.Exchange == x.Name && b.Life == x.Life && b.Key == want.Key &&
+		equalTables(b.Args, want.Args)
+}
+
+func (b *bindingRecord) binding(queue string) Binding {
+	return Binding{Exchange: b.Exchange, Queue: queue, Key: b.Key, Args: b.Args}
+}
+
+// exchanges are those the queue has a view of.
+func (rec *queueRecord) exchanges() []string {
+	var names []string
+	for i := range rec.Bindings {
+		if name := rec.Bindings[i].Exchange; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// boundTo reports whether a binding to that life of an exchange stands.
+func (rec *queueRecord) boundTo(x *exchangeRecord) bool {
+	return slices.ContainsFunc(rec.Bindings, func(b bindingRecord) bool {
+		return !b.Ended && b.Exchange == x.Name && b.Life == x.Life
+	})
+}
+
+// Bind binds a queue to an exchange. Binding twice is binding once. An exchange
+// or a queue that is not there is 404, the default exchange 403, a queue
+// exclusive to another session 405, a pattern of more than two '#' or an
+// x-match that does not exist 406. When it returns, the next publish obeys it,
+// from every process; messages published before stay out.
+func (s *Session) Bind(ctx context.Context, b Binding) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	if err := s.bind(ctx, b); err != nil {
+		return fmt.Errorf("bind queue %q to exchange %q: %w", b.Queue, b.Exchange, err)
+	}
+	return nil
+}
+
+func (s *Session) bind(ctx context.Context, b Binding) error {
+	x, err := s.endsOf(ctx, b)
+	if err != nil {
+		return err
+	}
+	if err := checkBinding(x.Kind, route{Key: b.Key, Args: b.Args}); err != nil {
+		return err
+	}
+	return s.changeQueue(ctx, b.Queue, func(change *queueChange) error {
+		return change.bind(ctx, x, b)
+	})
+}
+
+// endsOf loads both ends of a binding, which must exist.
+func (s *Session) endsOf(ctx context.Context, b Binding) (*exchangeRecord, error) {
+	if b.Exchange == "" {
+		return nil, errAccessRefused("operation not permitted on the default exchange")
+	}
+	if _, err := s.needQueue(ctx, b.Queue); err != nil {
+		return nil, err
+	}
+	x, _, err := s.needExchange(ctx, b.Exchange)
+	return x, err
+}
+
+// bind records the binding with the exchange's last sequence, widens the view,
+// tells the consumers, and only then returns.
+func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) error {
+	for i := range c.rec.Bindings {
+		if c.rec.Bindings[i].is(x, b) {
+			return c.deriveView(ctx, x.Name)
+		}
+	}
+	last, err := c.s.keepExchange(ctx, x)
+	if err != nil {
+		return err
+	}
+	c.rec.Bindings = append(c.rec.Bindings, bindingRecord{
+		Exchange: x.Name, Life: x.Life, Kind: x.Kind, Key: b.Key, Args: b.Args, From: last,
+	})
+	if err := c.markWide(ctx, x.Name); err != nil {
+		return err
+	}
+	if err := c.save(ctx); err != nil {
+		return err
+	}
+	if err := c.deriveView(ctx, x.Name); err != nil {
+		return err
+	}
+	if err := c.s.tellUsers(ctx, c.rec); err != nil {
+		return err
+	}
+	c.s.explainBinding("queue.bind", b, c.rec)
+	return c.stillThere(ctx, x)
+}
+
+// stillThere undoes a bind that an exchange's end overtook.
+func (c *queueChange) stillThere(ctx context.Context, x *exchangeRecord) error {
+	var now exchangeRecord
+	revision, err := c.s.topology.get(ctx, exchangeKey(x.Name), &now)
+	if err != nil {
+		return err
+	}
+	if revision != 0 && now.Life == x.Life && c.s.standsExchange(&now) {
+		return nil
+	}
+	if err := c.endBindings(ctx, x, func(*bindingRecord) bool { return true }); err != nil {
+		return err
+	}
+	return errNotFound("no exchange '%s' in vhost '%s'", x.Name, c.s.vhost)
+}
+
+// Unbind removes a binding. Messages it has routed already stay in the queue.
+// Removing a binding that is not there succeeds; an exchange or a queue that is
+// not there is 404.
+func (s *Session) Unbind(ctx context.Context, b Binding) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	if err := s.unbind(ctx, b); err != nil {
+		return fmt.Errorf("unbind queue %q from exchange %q: %w", b.Queue, b.Exchange, err)
+	}
+	return nil
+}
+
+func (s *Session) unbind(ctx context.Context, b Binding) error {
+	x, err := s.endsOf(ctx, b)
+	if err != nil {
+		return err
+	}
+	err = s.changeQueue(ctx, b.Queue, func(change *queueChange) error {
+		err := change.endBindings(ctx, x, func(have *bindingRecord) bool { return have.is(x, b) })
+		if err == nil {
+			s.explainBinding("queue.unbind", b, change.rec)
+		}
+		return err
+	})
+	if err != nil || !x.AutoDelete {
+		return err
+	}
+	return s.dropUnbound(ctx, x.Name)
+}
+
+// endBindings ends, for one queue, all bindings to an exchange that is going.
+func (s *Session) endBindings(ctx context.Context, queue string, x *exchangeRecord) error {
+	err := s.changeQueue(ctx, queue, func(change *queueChange) error {
+		return change.endBindings(ctx, x, func(*bindingRecord) bool { return true })
+	})
+	if isNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// endBindings ends the chosen bindings to a life of an exchange at the
+// exchange's last sequence. The filters stay until the queue has settled all
+// messages up to there: taking a filter away deletes what waits behind it.
+func (c *queueChange) endBindings(ctx context.Context, x *exchangeRecord, chosen func(*bindingRecord) bool) error {
+	var ending []*bindingRecord
+	for i := range c.rec.Bindings {
+		b := &c.rec.Bindings[i]
+		if !b.Ended && b.Exchange == x.Name && b.Life == x.Life && chosen(b) {
+			ending = append(ending, b)
+		}
+	}
+	if len(ending) == 0 {
+		return nil
+	}
+	if err := c.s.setWide(ctx, x.Name); err != nil {
+		return err
+	}
+	last, err := c.s.lastSequence(ctx, x.Name)
+	if err != nil {
+		return err
+	}
+	for _, b := range ending {
+		b.Until, b.Ended = last, true
+	}
+	if err := c.save(ctx); err != nil {
+		return err
+	}
+	if err := c.s.tellUsers(ctx, c.rec); err != nil {
+		return err
+	}
+	return c.settleView(ctx, x.Name)
+}
+
+// dropUnboundOf deletes the auto-delete exchanges that a queue's end unbound.
+func (s *Session) dropUnboundOf(ctx context.Context, bindings []bindingRecord) error {
+	var seen []string
+	for i := range bindings {
+		name := bindings[i].Exchange
+		if bindings[i].Ended || slices.Contains(seen, name) {
+			continue
+		}
+		seen = append(seen, name)
+		if err := s.dropUnbound(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Bindings lists the bindings of the virtual host by exchange, queue and key,
+// those of the default exchange among them.
+func (s *Session) Bindings(ctx context.Context) ([]Binding, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	if err := s.sweepSessions(ctx); err != nil {
+		return nil, err
+	}
+	queues, err := s.topology.queues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []Binding
+	for i := range queues {
+		rec := &queues[i]
+		if !s.standsQueue(rec) {
+			continue
+		}
+		list = append(list, Binding{Queue: rec.Name, Key: rec.Name})
+		for j := range rec.Bindings {
+			if !rec.Bindings[j].Ended {
+				list = append(list, rec.Bindings[j].binding(rec.Name))
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Binding) int {
+		for _, c := range []int{
+			strings.Compare(a.Exchange, b.Exchange),
+			strings.Compare(a.Queue, b.Queue),
+			strings.Compare(a.Key, b.Key),
+		} {
+			if c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+	return list, nil
+}

@@ -1,0 +1,217 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// A queueChange holds a queue while its streams and consumers are changed.
+// JetStream gives those no compare-and-set, so whoever changes them first
+// writes its session into the queue's record. A session that died holding it is
+// recognised by its silence, and the next one repairs what it left half done.
+type queueChange struct {
+	s        *Session
+	rec      *queueRecord
+	revision uint64
+	removed  bool
+}
+
+// changeQueue runs f while this session holds the queue; 404 when there is no
+// such queue. A queue that is going is cleared away instead.
+func (s *Session) changeQueue(ctx context.Context, name string, f func(*queueChange) error) (err error) {
+	unlock, err := s.queueLocks.lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	change, left, err := s.holdQueue(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// What failed half way stays marked, for the next one to repair.
+		if err == nil || errors.As(err, new(*Error)) {
+			err = errors.Join(err, change.release())
+		}
+	}()
+	if err := change.repair(ctx, left); err != nil {
+		return err
+	}
+	if change.rec.Deleting {
+		if err := change.remove(ctx); err != nil {
+			return err
+		}
+		return s.noQueue(name)
+	}
+	return f(change)
+}
+
+// holdQueue makes the record of a queue this session's to change, and says who
+// left it held. The lock of the name within this session must be held.
+func (s *Session) holdQueue(ctx context.Context, name string) (*queueChange, string, error) {
+	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		rec := new(queueRecord)
+		revision, err := s.topology.get(ctx, queueKey(name), rec)
+		if err != nil {
+			return nil, "", err
+		}
+		if revision == 0 {
+			return nil, "", s.noQueue(name)
+		}
+		left := rec.Busy
+		free, err := s.mayHold(ctx, left, name)
+		if err != nil {
+			return nil, "", err
+		}
+		if free {
+			rec.Busy = s.id
+			revision, err = s.topology.put(ctx, queueKey(name), rec, revision)
+			if err == nil {
+				return &queueChange{s: s, rec: rec, revision: revision}, left, nil
+			}
+			if !errors.Is(err, errConflict) {
+				return nil, "", err
+			}
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return nil, "", fmt.Errorf("queue %q is being changed by another session: %w", name, err)
+		}
+	}
+}
+
+// mayHold reports whether the holder of a queue is done with it, gave up, or
+// died.
+func (s *Session) mayHold(ctx context.Context, holder, queue string) (bool, error) {
+	if holder == "" || holder == s.id {
+		return true, nil
+	}
+	answer, err := s.ask(ctx, holder, question{Changing: queue})
+	return answer == nil || !answer.Changing, err
+}
+
+// repair completes what a holder left half done.
+func (c *queueChange) repair(ctx context.Context, left string) error {
+	if left == "" || c.rec.Deleting || !c.s.standsQueue(c.rec) {
+		return nil
+	}
+	if err := c.s.ensureHome(ctx, c.rec); err != nil {
+		return err
+	}
+	for _, exchange := range c.rec.exchanges() {
+		if err := c.deriveView(ctx, exchange); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// save writes the record, still held.
+func (c *queueChange) save(ctx context.Context) error {
+	c.rec.Version++
+	revision, err := c.s.topology.put(ctx, queueKey(c.rec.Name), c.rec, c.revision)
+	if err != nil {
+		return err
+	}
+	c.revision = revision
+	return nil
+}
+
+// release lets go of the queue, also when the caller's time is up.
+func (c *queueChange) release() error {
+	if c.removed {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.s.cfg.Timeout)
+	defer cancel()
+	c.rec.Busy = ""
+	return c.save(ctx)
+}
+
+// remove deletes the queue: from the first write on it is gone for everybody,
+// and whoever meets what is left completes the rest.
+func (c *queueChange) remove(ctx context.Context) error {
+	c.rec.Deleting = true
+	if err := c.save(ctx); err != nil {
+		return err
+	}
+	for _, exchange := range c.rec.exchanges() {
+		if err := c.s.dropView(ctx, c.rec.Name, exchange); err != nil {
+			return err
+		}
+	}
+	if err := c.s.dropHome(ctx, c.rec.Name); err != nil {
+		return err
+	}
+	if err := c.s.tellUsers(ctx, c.rec); err != nil {
+		return err
+	}
+	if err := c.s.topology.remove(ctx, c.revision); err != nil {
+		return err
+	}
+	c.removed = true
+	c.s.disowns(c.rec.Name)
+	return c.s.dropUnboundOf(ctx, c.rec.Bindings)
+}
+
+// keyedLocks are locks by name, waited for with a context.
+type keyedLocks struct {
+	mu    sync.Mutex
+	locks map[string]*keyedLock
+}
+
+type keyedLock struct {
+	taken chan struct{}
+	users int
+}
+
+// lock waits for the lock of a name; the function it gives back releases it.
+func (k *keyedLocks) lock(ctx context.Context, name string) (func(), error) {
+	k.mu.Lock()
+	if k.locks == nil {
+		k.locks = make(map[string]*keyedLock)
+	}
+	l := k.locks[name]
+	if l == nil {
+		l = &keyedLock{taken: make(chan struct{}, 1)}
+		k.locks[name] = l
+	}
+	l.users++
+	k.mu.Unlock()
+	select {
+	case l.taken <- struct{}{}:
+		return func() { <-l.taken; k.leave(name, l) }, nil
+	case <-ctx.Done():
+		k.leave(name, l)
+		return nil, ctx.Err()
+	}
+}
+
+// held reports whether somebody has, or waits for, the lock of a name.
+func (k *keyedLocks) held(name string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.locks[name] != nil
+}
+
+func (k *keyedLocks) leave(name string, l *keyedLock) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l.users--; l.users == 0 {
+		delete(k.locks, name)
+	}
+}
+
+// sleep waits, or gives the context's error.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,313 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// ErrUnconfirmed is the error of a message whose confirm did not come, because
+// the connection was lost or the time was up: the broker may have it or not.
+// Publishing it again may double it, unless [Deduplicate] prevents that.
+var ErrUnconfirmed = errors.New("not confirmed: the broker may have the message or not")
+
+// A Confirm is the broker's answer to one published message, once it is there.
+type Confirm struct {
+	exchange, key string
+	msg           *nats.Msg
+	flags         PublishFlag
+	size          int
+	era           uint64
+	deadline      time.Time
+	sink          *Publisher // told in order; nil for a single publish
+	index         uint64
+
+	awaitsAck, awaitsTrace bool
+	nointerest             bool
+	tries                  int
+
+	done chan struct{}
+	err  error
+}
+
+// Done is closed when the answer is there.
+func (c *Confirm) Done() <-chan struct{} { return c.done }
+
+// Err is nil when the broker has taken responsibility for the message, or when
+// no queue wanted it; see [Session.Publish] for what it is otherwise. It may be
+// called once Done is closed.
+func (c *Confirm) Err() error {
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		return nil
+	}
+}
+
+// Wait waits for the answer and gives Err; when the context ends first, the
+// outcome is [ErrUnconfirmed].
+func (c *Confirm) Wait(ctx context.Context) error {
+	select {
+	case <-c.done:
+		return c.err
+	case <-ctx.Done():
+		return errors.Join(ErrUnconfirmed, ctx.Err())
+	}
+}
+
+// confirms are the published messages of a session that the broker has not
+// answered yet. All answers come to one inbox.
+type confirms struct {
+	s      *Session
+	prefix string // of the inbox, with its last dot
+	sub    *nats.Subscription
+
+	mu      sync.Mutex
+	open    map[uint64]*Confirm
+	next    uint64
+	era     uint64 // counts lost connections
+	bytes   int    // published and not answered
+	stopped bool
+	failure error
+	expiry  *time.Timer
+}
+
+func newConfirms(s *Session) (*confirms, error) {
+	inbox := s.nc.NewInbox()
+	c := &confirms{s: s, prefix: inbox + ".", open: make(map[uint64]*Confirm)}
+	sub, err := s.nc.Subscribe(inbox+".*", c.answered)
+	if err != nil {
+		return nil, err
+	}
+	c.sub = sub
+	return c, sub.SetPendingLimits(-1, -1)
+}
+
+// tracePrefix tells the inbox token of a trace from that of an acknowledgement.
+const tracePrefix = "trace-"
+
+// enter notes a message that is about to be published, and gives its reply.
+func (c *confirms) enter(confirm *Confirm) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped {
+		return c.failure
+	}
+	c.next++
+	confirm.index = c.next
+	confirm.era = c.era
+	confirm.awaitsAck = true
+	c.open[confirm.index] = confirm
+	c.bytes += confirm.size
+	token := strconv.FormatUint(confirm.index, 36)
+	confirm.msg.Reply = c.prefix + token
+	if confirm.awaitsTrace {
+		confirm.msg.Header.Set(traceDestination, c.prefix+tracePrefix+token)
+	}
+	c.watchExpiry()
+	return nil
+}
+
+// leave takes a message out again that could not be published.
+func (c *confirms) leave(confirm *Confirm) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, is := c.open[confirm.index]; is {
+		delete(c.open, confirm.index)
+		c.bytes -= confirm.size
+	}
+}
+
+// outstanding is how much was published and not answered.
+func (c *confirms) outstanding() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bytes
+}
+
+// answered is called with every message of the inbox, one at a time.
+func (c *confirms) answered(msg *nats.Msg) {
+	token, trace := strings.CutPrefix(msg.Subject[len(c.prefix):], tracePrefix)
+	index, err := strconv.ParseUint(token, 36, 64)
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
+	confirm := c.open[index]
+	c.mu.Unlock()
+	if confirm == nil {
+		return // answered, or given up, before
+	}
+	if trace {
+		c.traced(confirm, msg)
+		return
+	}
+	c.acked(confirm, msg)
+}
+
+// acked reads the broker's acknowledgement.
+func (c *confirms) acked(confirm *Confirm, msg *nats.Msg) {
+	if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
+		c.nobody(confirm)
+		return
+	}
+	confirm.awaitsAck = false
+	if err := ackError(msg.Data); err != nil {
+		c.resolve(confirm, err)
+		return
+	}
+	if !confirm.awaitsTrace {
+		c.complete(confirm)
+	}
+}
+
+// nobody handles a message for which no stream listened: there is no such
+// exchange or queue, or the stream is between two leaders. The topology knows.
+func (c *confirms) nobody(confirm *Confirm) {
+	c.s.run(func() {
+		again, err := c.s.unheard(confirm)
+		if again && err == nil {
+			err = c.retry(confirm)
+			if err == nil {
+				return
+			}
+		}
+		c.resolve(confirm, err)
+	})
+}
+
+// retry publishes a message again that nobody has taken.
+func (c *confirms) retry(confirm *Confirm) error {
+	confirm.tries++
+	ctx, cancel := context.WithDeadline(c.s.ctx, confirm.deadline)
+	defer cancel()
+	if err := sleep(ctx, min(time.Duration(confirm.tries)*20*time.Millisecond, 250*time.Millisecond)); err != nil {
+		return fmt.Errorf("no stream took the message: %w", err)
+	}
+	if err := c.s.awaitOnline(ctx); err != nil {
+		return err
+	}
+	return c.s.nc.PublishMsg(confirm.msg)
+}
+
+// complete ends a message that was stored, or that nobody wanted.
+func (c *confirms) complete(confirm *Confirm) {
+	if confirm.flags&Mandatory == 0 || confirm.exchange == "" {
+		c.resolve(confirm, nil)
+		return
+	}
+	if confirm.nointerest {
+		c.resolve(confirm, errReturned(confirm.exchange, confirm.key))
+		return
+	}
+	c.s.run(func() { c.resolve(confirm, c.s.verifyRouted(confirm)) })
+}
+
+// resolve ends a message, once.
+func (c *confirms) resolve(confirm *Confirm, err error) {
+	c.mu.Lock()
+	_, is := c.open[confirm.index]
+	if is {
+		delete(c.open, confirm.index)
+		c.bytes -= confirm.size
+	}
+	c.mu.Unlock()
+	if !is {
+		return
+	}
+	confirm.err = err
+	close(confirm.done)
+	if confirm.sink != nil {
+		confirm.sink.resolved()
+	}
+}
+
+// disconnected begins a new era: what was published before it may never be
+// answered.
+func (c *confirms) disconnected() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.era++
+}
+
+// grace is how long an answer may come after the connection is back. What was
+// published right after it came back may count as published before.
+const grace = time.Second
+
+// reconnected gives up, after a moment, on what a lost connection has left
+// without an answer.
+func (c *confirms) reconnected() {
+	c.mu.Lock()
+	era := c.era
+	c.mu.Unlock()
+	c.s.run(func() {
+		if sleep(c.s.ctx, grace) != nil {
+			return
+		}
+		c.failWhere(func(confirm *Confirm) bool { return confirm.era < era },
+			fmt.Errorf("%w: the connection was lost", ErrUnconfirmed))
+	})
+}
+
+// fail ends all messages, now and from now on.
+func (c *confirms) fail(err error) {
+	c.mu.Lock()
+	c.stopped, c.failure = true, err
+	c.mu.Unlock()
+	c.failWhere(func(*Confirm) bool { return true }, fmt.Errorf("%w: %w", ErrUnconfirmed, err))
+}
+
+func (c *confirms) failWhere(lost func(*Confirm) bool, err error) {
+	c.mu.Lock()
+	var failed []*Confirm
+	for _, confirm := range c.open {
+		if lost(confirm) {
+			failed = append(failed, confirm)
+		}
+	}
+	c.mu.Unlock()
+	for _, confirm := range failed {
+		c.resolve(confirm, err)
+	}
+}
+
+// watchExpiry looks now and then for messages whose time is up. The lock is
+// held.
+func (c *confirms) watchExpiry() {
+	if c.expiry == nil {
+		c.expiry = time.AfterFunc(c.expiryStep(), c.expire)
+	}
+}
+
+func (c *confirms) expiryStep() time.Duration {
+	return min(max(c.s.cfg.Timeout/10, 10*time.Millisecond), time.Second)
+}
+
+func (c *confirms) expire() {
+	now := time.Now()
+	c.failWhere(func(confirm *Confirm) bool { return now.After(confirm.deadline) },
+		fmt.Errorf("%w: %w", ErrUnconfirmed, context.DeadlineExceeded))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expiry = nil
+	if len(c.open) > 0 && !c.stopped {
+		c.watchExpiry()
+	}
+}
+
+func (c *confirms) close() {
+	c.fail(ErrClosed)
+	c.mu.Lock()
+	if c.expiry != nil {
+		c.expiry.Stop()
+	}
+	c.mu.Unlock()
+	_ = c.sub.Unsubscribe()
+}

@@ -1,0 +1,446 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+)
+
+// ConsumeOptions is how a consumer consumes. The zero value works.
+type ConsumeOptions struct {
+	// Tag names the consumer within its session. Default: one is made.
+	Tag string
+	// Prefetch is how many messages the consumer holds unsettled at most.
+	// Default: 0, no limit, as in AMQP.
+	Prefetch int
+	// Window is a budget shared with other consumers, instead of Prefetch.
+	// Default: one of its own, of Prefetch messages.
+	Window *Window
+	// AutoAck settles every message when it arrives: what a consumer that dies
+	// had not handled is lost, and Prefetch means nothing. Default: messages
+	// are settled by the consumer.
+	AutoAck bool
+	// Concurrency is how many handlers run at once. Default: 1.
+	Concurrency int
+	// Push is called with every delivery in the order of the queue, from one
+	// goroutine, and must not block; Run and Deliveries have nothing to give
+	// then. Default: deliveries wait for Run or Deliveries.
+	Push func(*Delivery)
+}
+
+// maxBacklog is how many settled deliveries of an AutoAck consumer wait for
+// its handler before it asks for no more.
+const maxBacklog = 4096
+
+func (o ConsumeOptions) withDefaults() ConsumeOptions {
+	if o.Concurrency == 0 {
+		o.Concurrency = 1
+	}
+	if o.Window == nil {
+		o.Window = NewWindow(o.Prefetch)
+	}
+	return o
+}
+
+func (o ConsumeOptions) check() error {
+	switch {
+	case o.Prefetch < 0:
+		return errPrecondition("prefetch is %d; use 0 for no limit, or a positive number", o.Prefetch)
+	case o.Concurrency < 0:
+		return errPrecondition("concurrency is %d; use a positive number", o.Concurrency)
+	case o.Prefetch > 0 && o.Window != nil:
+		return errPrecondition("both a prefetch and a window are given; use one")
+	}
+	return checkTag(o.Tag)
+}
+
+func checkTag(tag string) error {
+	if len(tag) > 255 {
+		return errPrecondition("consumer tag is %d bytes long; use at most 255", len(tag))
+	}
+	return nil
+}
+
+// A Consumer receives the messages of a queue, from [Session.Consume] on.
+// Messages of one source come in the order in which they were published; those
+// of a home and of several exchanges are merged as they come.
+type Consumer struct {
+	s      *Session
+	u      *user
+	queue  string
+	tag    string
+	opts   ConsumeOptions
+	window *Window
+	ledger *ledger
+	inbox  string
+	sub    *nats.Subscription
+
+	mu       sync.Mutex
+	sources  map[string]*source // by stream
+	order    []*source
+	tokens   int
+	turn     int
+	plans    []request
+	scratch  []byte
+	waiting  []*Delivery
+	signal   chan struct{} // something waits
+	stopping bool
+	left     bool // not a consumer of the queue any more
+	done     chan struct{}
+	err      error
+}
+
+// ErrCancelled is why a consumer ended that the broker cancelled: its queue was
+// deleted. The error that wraps it says which.
+var ErrCancelled = errors.New("the broker cancelled the consumer")
+
+// ErrClosed is the error of a session that was closed.
+var ErrClosed = errors.New("the session is closed")
+
+// Consume starts a consumer on a queue; messages come from then on. A queue
+// that is not there is 404, one exclusive to another session 405, a tag in use
+// 530. Consumers of one queue take turns, as far as their windows allow. The
+// consumer ends with Cancel, or with the session; when its queue is deleted,
+// or the connection closed, it is told.
+func (s *Session) Consume(ctx context.Context, queue string, o ConsumeOptions) (*Consumer, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	c, err := s.consume(ctx, queue, o)
+	if err != nil {
+		return nil, fmt.Errorf("consume queue %q: %w", queue, err)
+	}
+	s.explainConsume(c)
+	return c, nil
+}
+
+func (s *Session) consume(ctx context.Context, queue string, o ConsumeOptions) (*Consumer, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if queue == "amq.rabbitmq.reply-to" {
+		return nil, errNotImplemented("direct reply-to is not yet supported")
+	}
+	c := &Consumer{
+		s: s, queue: queue, opts: o.withDefaults(),
+		inbox:   s.nc.NewInbox(),
+		sources: make(map[string]*source),
+		signal:  make(chan struct{}, 1),
+		done:    make(chan struct{}),
+	}
+	c.window = c.opts.Window
+	c.ledger = newLedger(c)
+	c.ledger.send = s.settleRaw
+	if err := s.nameConsumer(c); err != nil {
+		return nil, err
+	}
+	return c, c.start(ctx)
+}
+
+// nameConsumer gives a consumer its tag, which is its own in the session.
+func (s *Session) nameConsumer(c *Consumer) error {
+	c.tag = c.opts.Tag
+	for _, u := range s.allUsers() {
+		for _, other := range u.list() {
+			if c.tag != "" && other.tag == c.tag && other.counted() {
+				return errNotAllowed("attempt to reuse consumer tag '%s'", c.tag)
+			}
+		}
+	}
+	if c.tag == "" {
+		s.mu.Lock()
+		s.tags++
+		c.tag = "ctag-" + s.id[len(s.id)-6:] + "-" + strconv.FormatUint(s.tags, 10)
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+func (c *Consumer) start(ctx context.Context) (err error) {
+	c.sub, err = c.s.nc.Subscribe(c.inbox+".>", c.received)
+	if err != nil {
+		return err
+	}
+	// What comes is bounded by what was asked for.
+	if err := c.sub.SetPendingLimits(-1, -1); err != nil {
+		return err
+	}
+	c.window.join(c)
+	if c.u, err = c.s.use(ctx, c.queue, c); err != nil {
+		c.window.part(c)
+		return errors.Join(err, c.sub.Unsubscribe())
+	}
+	return nil
+}
+
+// Tag is the consumer's name within its session.
+func (c *Consumer) Tag() string { return c.tag }
+
+// Queue is the queue it consumes.
+func (c *Consumer) Queue() string { return c.queue }
+
+// Window is its budget of unsettled messages.
+func (c *Consumer) Window() *Window { return c.window }
+
+// Done is closed when no more deliveries will come: Err says why.
+func (c *Consumer) Done() <-chan struct{} { return c.done }
+
+// Err is nil while the consumer runs and after Cancel, [ErrCancelled] when the
+// broker ended it, [ErrClosed] or the connection's error otherwise.
+func (c *Consumer) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// counted reports whether it is a consumer of the queue still.
+func (c *Consumer) counted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.left
+}
+
+// obey follows the record of the queue: which sources there are, and what the
+// queue wants of them.
+func (c *Consumer) obey(rec *queueRecord) {
+	if rec.Deleting || !c.s.standsQueue(rec) {
+		c.cancelled(c.s.queueGone(c.queue))
+		return
+	}
+	now := c.s.sourcesOf(rec)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	have := c.sources
+	c.sources = make(map[string]*source, len(now))
+	c.order = c.order[:0]
+	for _, src := range now {
+		if old := have[src.stream]; old != nil {
+			old.sieve = src.sieve
+			src = old
+		} else {
+			c.tokens++
+			src.token = strconv.Itoa(c.tokens)
+		}
+		c.sources[src.stream] = src
+		c.order = append(c.order, src)
+	}
+	c.send(c.plan())
+}
+
+// deliver gives a delivery to whoever receives.
+func (c *Consumer) deliver(d *Delivery) {
+	d.ConsumerTag = c.tag
+	if c.opts.Push != nil && !c.isStopping() {
+		c.opts.Push(d)
+		return
+	}
+	c.mu.Lock()
+	c.waiting = append(c.waiting, d)
+	c.mu.Unlock()
+	select {
+	case c.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (c *Consumer) isStopping() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stopping
+}
+
+// next waits for a delivery; nil says that no more will come, or that the
+// context ended.
+func (c *Consumer) next(ctx context.Context) *Delivery {
+	for {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if d, more := c.pop(); d != nil {
+			if more {
+				c.wakeNext()
+			}
+			return d
+		}
+		select {
+		case <-c.signal:
+		case <-c.done:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (c *Consumer) wakeNext() {
+	select {
+	case c.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (c *Consumer) pop() (d *Delivery, more bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.waiting) == 0 || c.stopping {
+		return nil, false
+	}
+	d = c.waiting[0]
+	c.waiting[0] = nil
+	c.waiting = c.waiting[1:]
+	if c.opts.AutoAck && len(c.waiting) == maxBacklog/2 {
+		c.send(c.plan())
+	}
+	return d, len(c.waiting) > 0
+}
+
+// Run calls the handler with every delivery, [ConsumeOptions.Concurrency] at
+// once, until the context ends or the consumer does. It then takes no more,
+// hands back what no handler has seen, waits for the handlers that run, and
+// returns the reason: nil for an ended context or Cancel. What handlers left
+// unsettled may still be settled until the session ends.
+func (c *Consumer) Run(ctx context.Context, handle func(*Delivery)) error {
+	var handlers sync.WaitGroup
+	for range c.opts.Concurrency {
+		handlers.Go(func() {
+			for d := c.next(ctx); d != nil; d = c.next(ctx) {
+				handle(d)
+			}
+		})
+	}
+	select {
+	case <-ctx.Done():
+	case <-c.done:
+	}
+	err := c.Cancel(context.WithoutCancel(ctx))
+	handlers.Wait()
+	return errors.Join(c.Err(), err)
+}
+
+// Deliveries ranges over the deliveries until the context ends or the consumer
+// does; a consumer that was not cancelled by us gives its error last, with a
+// nil delivery. Leaving the range cancels the consumer, and hands back what
+// was not ranged over.
+func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[*Delivery, error] {
+	return func(yield func(*Delivery, error) bool) {
+		for d := c.next(ctx); d != nil; d = c.next(ctx) {
+			if !yield(d, nil) {
+				_ = c.Cancel(context.WithoutCancel(ctx))
+				return
+			}
+		}
+		err := c.Cancel(context.WithoutCancel(ctx))
+		if err = errors.Join(c.Err(), err); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// Cancel ends the consumer: when it returns, no more deliveries come, and those
+// nobody has received are back in the queue. Deliveries received before stay
+// the session's to settle. Cancelling twice is cancelling once.
+func (c *Consumer) Cancel(ctx context.Context) error {
+	ctx, cancel := c.s.bounded(ctx)
+	defer cancel()
+	if !c.finish(nil) {
+		return nil
+	}
+	err := c.depart(ctx)
+	if err != nil {
+		return fmt.Errorf("cancel consumer %q: %w", c.tag, err)
+	}
+	return nil
+}
+
+// finish stops the consumer for a reason; false says that it has departed, or
+// is departing, already.
+func (c *Consumer) finish(reason error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.stopping {
+		c.stopping = true
+		c.err = reason
+		close(c.done)
+	}
+	first := !c.left
+	c.left = true
+	return first
+}
+
+// depart takes the consumer out: first the server stops sending, then what it
+// had sent is handed back in order, then the queue loses a consumer.
+func (c *Consumer) depart(ctx context.Context) error {
+	err := c.unsubscribe(ctx)
+	c.handBackWaiting()
+	c.window.part(c)
+	if c.ledger.count() == 0 {
+		c.u.dismiss(ctx, c)
+	}
+	if rec := c.u.record(); rec != nil && rec.AutoDelete && !c.s.nc.IsClosed() {
+		err = errors.Join(err, c.s.dropUnused(ctx, c.queue))
+	}
+	return err
+}
+
+// unsubscribe ends the inbox. The server still sends what it had under way,
+// and the client receives it before the subscription is gone.
+func (c *Consumer) unsubscribe(ctx context.Context) error {
+	gone := make(chan struct{})
+	c.sub.SetClosedHandler(func(string) { close(gone) })
+	if err := c.sub.Drain(); err != nil {
+		if c.s.nc.IsClosed() || errors.Is(err, nats.ErrBadSubscription) {
+			return nil
+		}
+		return err
+	}
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Consumer) handBackWaiting() {
+	c.mu.Lock()
+	waiting := c.waiting
+	c.waiting = nil
+	c.mu.Unlock()
+	for _, d := range waiting {
+		if d.ledger != nil {
+			_ = d.Nack(Requeue)
+		}
+	}
+}
+
+// cancelled ends the consumer because the broker did.
+func (c *Consumer) cancelled(reason error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.stopping {
+		c.stopping = true
+		c.err = reason
+		close(c.done)
+	}
+}
+
+// idle reports whether the consumer has departed and holds nothing any more.
+// The consumer's lock is held.
+func (c *Consumer) idle() bool { return c.left && c.ledger.count() == 0 }
+
+// retire ends the use of a consumer that was cancelled before its last delivery
+// was settled.
+func (c *Consumer) retire() {
+	ctx, cancel := context.WithTimeout(context.Background(), c.s.cfg.Timeout)
+	defer cancel()
+	c.u.dismiss(ctx, c)
+}
+
+// queueGone is why the consumers of a deleted queue end.
+func (s *Session) queueGone(queue string) error {
+	return fmt.Errorf("%w: %w", ErrCancelled, s.noQueue(queue))
+}

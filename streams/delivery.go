@@ -1,0 +1,180 @@
+package streams
+
+import (
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// A Delivery is a message in the hands of a consumer. It is settled once, by
+// Ack, Nack or Reject, from any goroutine, also after its consumer was
+// cancelled; until then, or until its session ends, no other consumer gets it.
+// Deliveries of a consumer with AutoAck are settled when they arrive.
+type Delivery struct {
+	Message
+	// Exchange and Key are what the message was published to and with.
+	Exchange, Key string
+	// ConsumerTag names the consumer; empty for Get.
+	ConsumerTag string
+	// Tag counts the deliveries of the consumer from 1.
+	Tag uint64
+	// Redelivered says that the message was handed to a consumer before.
+	Redelivered bool
+	// DeliveryCount is how often it was, 0 at first.
+	DeliveryCount int
+	// MessageCount is how many messages were ready behind one taken with Get.
+	MessageCount int
+
+	ledger  *ledger
+	reply   string
+	seq     uint64
+	stamp   time.Time
+	round   uint32 // when the lease was last renewed
+	settled bool
+}
+
+// SettleFlag says how a delivery is settled.
+type SettleFlag uint8
+
+const (
+	// Multiple settles every unsettled delivery of the consumer up to this one.
+	Multiple SettleFlag = 1 << iota
+	// Requeue puts the message back at the front of its queue.
+	Requeue
+)
+
+// Ack says that the message is done with. [Multiple] says so of all up to it.
+// Settling twice is 406; so is settling what the session has handed back.
+func (d *Delivery) Ack(flags ...SettleFlag) error {
+	return d.settle(verdictAck, flags)
+}
+
+// Nack says that the message was not done with: it is dropped, or, with
+// [Requeue], given to a consumer again before those that wait. [Multiple] says
+// so of all up to it; they keep their order. Settling twice is 406.
+func (d *Delivery) Nack(flags ...SettleFlag) error {
+	return d.settle(verdictDrop, flags)
+}
+
+// Reject is Nack for one message.
+func (d *Delivery) Reject(flags ...SettleFlag) error {
+	var one [1]SettleFlag
+	for _, flag := range flags {
+		one[0] |= flag &^ Multiple
+	}
+	return d.settle(verdictDrop, one[:])
+}
+
+// A verdict is what is said of a message, as JetStream writes it.
+type verdict string
+
+const (
+	verdictAck     verdict = "+ACK"
+	verdictDrop    verdict = "+TERM"
+	verdictRequeue verdict = "-NAK"
+	leaseRenewal   verdict = "+WPI"
+)
+
+// Bytes of the verdicts, made once.
+var verdictBytes = map[verdict][]byte{
+	verdictAck:     []byte(verdictAck),
+	verdictDrop:    []byte(verdictDrop),
+	verdictRequeue: []byte(verdictRequeue),
+	leaseRenewal:   []byte(leaseRenewal),
+}
+
+func (d *Delivery) settle(v verdict, flags []SettleFlag) error {
+	var all SettleFlag
+	for _, flag := range flags {
+		all |= flag
+	}
+	if all&Requeue != 0 && v == verdictDrop {
+		v = verdictRequeue
+	}
+	if d.ledger == nil {
+		return errUnknownTag(d.Tag)
+	}
+	if all&Multiple != 0 {
+		return d.ledger.settleUpTo(d, v)
+	}
+	return d.ledger.settle(d, v)
+}
+
+func errUnknownTag(tag uint64) error {
+	return errPrecondition("unknown delivery tag %d: the message is settled already", tag)
+}
+
+// arrival is what JetStream says of a message it delivers.
+type arrival struct {
+	stream    string
+	delivered uint64
+	seq       uint64
+	stamp     int64
+	pending   uint64
+}
+
+// parseArrival reads the subject on which a delivered message is acknowledged:
+// $JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<consumer sequence>.<time>.<pending>,
+// or the longer form with a domain and an account in front and more behind.
+func parseArrival(reply string) (a arrival, ok bool) {
+	const fields = 12
+	var tokens [fields]string
+	n, start := 0, 0
+	for i := 0; i <= len(reply) && n < fields; i++ {
+		if i == len(reply) || reply[i] == '.' {
+			tokens[n] = reply[start:i]
+			n++
+			start = i + 1
+		}
+	}
+	first := 2
+	switch {
+	case n < 9 || tokens[0] != "$JS" || tokens[1] != "ACK":
+		return a, false
+	case n > 9:
+		first = 4
+	}
+	if n < first+7 {
+		return a, false
+	}
+	a.stream = tokens[first]
+	a.delivered = parseNumber(tokens[first+2])
+	a.seq = parseNumber(tokens[first+3])
+	a.stamp = int64(parseNumber(tokens[first+5]))
+	a.pending = parseNumber(tokens[first+6])
+	return a, a.seq != 0
+}
+
+func parseNumber(s string) uint64 {
+	var n uint64
+	for i := range len(s) {
+		c := s[i] - '0'
+		if c > 9 {
+			return 0
+		}
+		n = n*10 + uint64(c)
+	}
+	return n
+}
+
+// newDelivery reads a message as the consumer of a queue sees it.
+func newDelivery(msg *nats.Msg, a arrival, src *source) *Delivery {
+	d := &Delivery{
+		Exchange:      src.exchange,
+		Redelivered:   a.delivered > 1,
+		DeliveryCount: int(a.delivered) - 1,
+		reply:         msg.Reply,
+		seq:           a.seq,
+		stamp:         time.Unix(0, a.stamp),
+	}
+	if src.exchange == "" {
+		d.Key = src.queue
+	} else if key, ok := subjectKey(src.base, msg.Subject); ok {
+		d.Key = key
+	}
+	d.Body = msg.Data
+	if len(msg.Header) > 0 {
+		d.decode(msg.Header)
+	}
+	return d
+}

@@ -1,0 +1,162 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// The epoch is one life of the broker. It is kept in memory there, so it ends
+// with the broker, and with it everything that is not durable: queues and
+// exchanges of an earlier epoch do not exist, and neither do messages without
+// the persistent flag.
+type epoch struct {
+	mu    sync.RWMutex
+	name  string
+	began time.Time
+}
+
+func (e *epoch) id() string {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.name
+}
+
+func (e *epoch) start() time.Time {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.began
+}
+
+func (e *epoch) set(name string, began time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.name, e.began = name, began
+}
+
+// openLive opens the stream of what ends with the broker, reads the epoch, and
+// begins one when there is none.
+func (s *Session) openLive(ctx context.Context) error {
+	live, err := ensureStream(ctx, s.js, jetstream.StreamConfig{
+		Name:              s.vhost.liveStream(),
+		Description:       "epoch and users of virtual host " + string(s.vhost),
+		Subjects:          []string{s.vhost.liveSubject() + ".>"},
+		MaxMsgsPerSubject: 1,
+		Storage:           jetstream.MemoryStorage,
+		Replicas:          s.cfg.Replicas,
+		MaxConsumers:      maxConsumers,
+		AllowMsgTTL:       true,
+		AllowDirect:       false,
+	})
+	if err != nil {
+		return fmt.Errorf("open the live state of vhost %q: %w", string(s.vhost), err)
+	}
+	if s.live == nil {
+		s.live = live
+	}
+	return s.readEpoch(ctx)
+}
+
+// epochRecord is the epoch as stored; Swept says that what the last epoch left
+// behind is cleared away.
+type epochRecord struct {
+	Name  string    `json:"name"`
+	Began time.Time `json:"began"`
+	Swept bool      `json:"swept,omitempty"`
+}
+
+func (s *Session) readEpoch(ctx context.Context) error {
+	subject := s.vhost.liveSubject() + ".epoch"
+	for {
+		rec, revision, err := s.loadEpoch(ctx, subject)
+		if err != nil {
+			return err
+		}
+		if revision == 0 {
+			if err := s.beginEpoch(ctx, subject); err != nil && !errors.Is(err, errConflict) {
+				return err
+			}
+			continue
+		}
+		s.epoch.set(rec.Name, rec.Began)
+		if rec.Swept {
+			return nil
+		}
+		if err := s.sweepEpoch(ctx); err != nil {
+			return err
+		}
+		rec.Swept = true
+		if err := s.putEpoch(ctx, subject, rec, revision); err != nil && !errors.Is(err, errConflict) {
+			return err
+		}
+		return nil
+	}
+}
+
+// loadEpoch reads the epoch; its beginning is what the server's clock said, as
+// it is compared with the server's time of messages.
+func (s *Session) loadEpoch(ctx context.Context, subject string) (epochRecord, uint64, error) {
+	msg, err := s.live.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return epochRecord{}, 0, nil
+	}
+	if err != nil {
+		return epochRecord{}, 0, err
+	}
+	var rec epochRecord
+	if err := json.Unmarshal(msg.Data, &rec); err != nil {
+		return epochRecord{}, 0, fmt.Errorf("the epoch record is damaged: %w", err)
+	}
+	if rec.Began.IsZero() {
+		rec.Began = msg.Time
+	}
+	return rec, msg.Sequence, nil
+}
+
+func (s *Session) beginEpoch(ctx context.Context, subject string) error {
+	return s.putEpoch(ctx, subject, epochRecord{Name: newID()}, 0)
+}
+
+func (s *Session) putEpoch(ctx context.Context, subject string, rec epochRecord, revision uint64) error {
+	data, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	_, err = compareAndSet(ctx, s.js, &nats.Msg{Subject: subject, Data: data}, revision)
+	return err
+}
+
+// sweepEpoch clears away what was not durable in the last life of the broker.
+func (s *Session) sweepEpoch(ctx context.Context) error {
+	exchanges, err := s.topology.exchanges(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range exchanges {
+		if s.standsExchange(&exchanges[i]) {
+			continue
+		}
+		if _, _, err := s.loadExchange(ctx, exchanges[i].Name); err != nil {
+			return err
+		}
+	}
+	queues, err := s.topology.queues(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range queues {
+		if s.standsQueue(&queues[i]) {
+			continue
+		}
+		if _, _, err := s.loadQueue(ctx, queues[i].Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,472 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// An Exchange routes what is published to it to the queues bound to it. On
+// JetStream it is a stream that keeps a message for as long as a queue wants
+// it.
+type Exchange struct {
+	// Name is 1 to 255 bytes of UTF-8. Names that begin with "amq." are the
+	// broker's own; "" is the default exchange, which needs no declaring.
+	Name string
+	// Kind is how it routes: [Direct], [Fanout], [Topic] or [Headers].
+	Kind Kind
+	// Durable exchanges come back after a restart of the broker; others go
+	// with it, and the bindings from them. Default: not durable.
+	Durable bool
+	// AutoDelete exchanges go when the last binding from them goes. Default:
+	// they stay.
+	AutoDelete bool
+	// Internal exchanges take no messages from clients. Default: they do.
+	Internal bool
+	// Args are further arguments; they count when an exchange is declared
+	// again. Default: none.
+	Args Table
+}
+
+// exchangeRecord is an exchange in the topology.
+type exchangeRecord struct {
+	Exchange
+	// Life tells one declaration of a name from the next.
+	Life string `json:"life"`
+	// Epoch is the broker's when the exchange is not durable.
+	Epoch string `json:"epoch,omitempty"`
+	// Deleting marks an exchange that is going; whoever meets it helps.
+	Deleting bool `json:"deleting,omitempty"`
+	// Wide says that a queue's filters take more from this exchange than its
+	// bindings ask for, so interest alone does not prove a route.
+	Wide bool `json:"wide,omitempty"`
+}
+
+// predeclared are the exchanges every virtual host has.
+var predeclared = []Exchange{
+	{Name: "amq.direct", Kind: Direct, Durable: true},
+	{Name: "amq.fanout", Kind: Fanout, Durable: true},
+	{Name: "amq.headers", Kind: Headers, Durable: true},
+	{Name: "amq.match", Kind: Headers, Durable: true},
+	{Name: "amq.topic", Kind: Topic, Durable: true},
+}
+
+func predeclaredExchange(name string) (Exchange, bool) {
+	i := slices.IndexFunc(predeclared, func(x Exchange) bool { return x.Name == name })
+	if i < 0 {
+		return Exchange{}, false
+	}
+	return predeclared[i], true
+}
+
+// DeclareExchange verifies that an exchange exists as described, and creates
+// it when there is none. It is idempotent. An exchange that exists otherwise is
+// 406, a reserved name 403, a kind or argument Warren does not have 540. When
+// it returns, the next publish obeys it, from every process.
+func (s *Session) DeclareExchange(ctx context.Context, x Exchange) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	if err := s.declareExchange(ctx, x); err != nil {
+		return fmt.Errorf("declare exchange %q: %w", x.Name, err)
+	}
+	s.explainExchange("exchange.declare", x)
+	return nil
+}
+
+func (s *Session) declareExchange(ctx context.Context, x Exchange) error {
+	if err := x.check(); err != nil {
+		return err
+	}
+	for {
+		rec, revision, err := s.loadExchange(ctx, x.Name)
+		if err != nil {
+			return err
+		}
+		if rec != nil {
+			return rec.equivalent(x)
+		}
+		if strings.HasPrefix(x.Name, "amq.") {
+			return errAccessRefused("exchange name '%s' contains reserved prefix 'amq.*'", x.Name)
+		}
+		err = s.createExchange(ctx, x, revision)
+		if !errors.Is(err, errConflict) {
+			return err
+		}
+	}
+}
+
+func (x Exchange) check() error {
+	if x.Name == "" {
+		return errAccessRefused("operation not permitted on the default exchange")
+	}
+	if err := checkName("exchange", x.Name); err != nil {
+		return err
+	}
+	if err := checkKind(x.Kind); err != nil {
+		return err
+	}
+	if err := x.Args.Validate(); err != nil {
+		return err
+	}
+	if _, asked := x.Args["alternate-exchange"]; asked {
+		return errNotImplemented("argument 'alternate-exchange' is not yet supported")
+	}
+	return nil
+}
+
+func checkKind(kind Kind) error {
+	switch kind {
+	case Direct, Fanout, Topic, Headers:
+		return nil
+	case "x-delayed-message", "x-consistent-hash", "x-modulus-hash", "x-random", "x-recent-history":
+		return errNotImplemented("exchange type '%s' is not yet supported", kind)
+	}
+	return errPrecondition("unknown exchange type '%s'; use direct, fanout, topic or headers", kind)
+}
+
+// equivalent is AMQP's rule for declaring again: the same in everything.
+func (rec *exchangeRecord) equivalent(x Exchange) error {
+	const format = "inequivalent arg '%s' for exchange '%s': received '%v' but current is '%v'"
+	switch {
+	case rec.Kind != x.Kind:
+		return errPrecondition(format, "type", x.Name, x.Kind, rec.Kind)
+	case rec.Durable != x.Durable:
+		return errPrecondition(format, "durable", x.Name, x.Durable, rec.Durable)
+	case rec.AutoDelete != x.AutoDelete:
+		return errPrecondition(format, "auto_delete", x.Name, x.AutoDelete, rec.AutoDelete)
+	case rec.Internal != x.Internal:
+		return errPrecondition(format, "internal", x.Name, x.Internal, rec.Internal)
+	}
+	return equivalentArgs("exchange", x.Name, x.Args, rec.Args)
+}
+
+// equivalentArgs compares arguments by value, not by the width of an integer.
+func equivalentArgs(what, name string, received, current Table) error {
+	for key := range mergedKeys(received, current) {
+		got, isGot := received[key]
+		has, isHas := current[key]
+		if isGot != isHas || !equalTables(Table{key: got}, Table{key: has}) {
+			return errPrecondition("inequivalent arg '%s' for %s '%s': received %s but current is %s",
+				key, what, name, describeArg(got, isGot), describeArg(has, isHas))
+		}
+	}
+	return nil
+}
+
+func mergedKeys(a, b Table) map[string]struct{} {
+	keys := make(map[string]struct{}, len(a)+len(b))
+	for key := range a {
+		keys[key] = struct{}{}
+	}
+	for key := range b {
+		keys[key] = struct{}{}
+	}
+	return keys
+}
+
+func describeArg(value any, present bool) string {
+	if !present {
+		return "none"
+	}
+	return fmt.Sprintf("the value '%v' of type '%T'", value, value)
+}
+
+// CheckExchange is AMQP's passive declare: nil when the exchange exists, 404
+// when it does not.
+func (s *Session) CheckExchange(ctx context.Context, name string) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	_, _, err := s.needExchange(ctx, name)
+	if err != nil {
+		return fmt.Errorf("check exchange %q: %w", name, err)
+	}
+	return nil
+}
+
+// Exchanges lists the exchanges of the virtual host by name, the predeclared
+// ones and the default exchange among them.
+func (s *Session) Exchanges(ctx context.Context) ([]Exchange, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	records, err := s.topology.exchanges(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := append([]Exchange{{Name: "", Kind: Direct, Durable: true}}, predeclared...)
+	for _, rec := range records {
+		if _, own := predeclaredExchange(rec.Name); !own && s.standsExchange(&rec) {
+			list = append(list, rec.Exchange)
+		}
+	}
+	slices.SortFunc(list, func(a, b Exchange) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// standsExchange reports whether a record is of an exchange that is there.
+func (s *Session) standsExchange(rec *exchangeRecord) bool {
+	return !rec.Deleting && (rec.Durable || rec.Epoch == s.epoch.id())
+}
+
+// needExchange loads an exchange that must exist.
+func (s *Session) needExchange(ctx context.Context, name string) (*exchangeRecord, uint64, error) {
+	rec, revision, err := s.loadExchange(ctx, name)
+	if err == nil && rec == nil {
+		err = errNotFound("no exchange '%s' in vhost '%s'", name, s.vhost)
+	}
+	return rec, revision, err
+}
+
+// loadExchange reads an exchange; nil says that there is none, with the
+// revision at which it may be created. What is left of an exchange that has
+// gone is cleared away first.
+func (s *Session) loadExchange(ctx context.Context, name string) (*exchangeRecord, uint64, error) {
+	for {
+		rec := new(exchangeRecord)
+		revision, err := s.topology.get(ctx, exchangeKey(name), rec)
+		if err != nil {
+			return nil, 0, err
+		}
+		if revision == 0 {
+			if x, own := predeclaredExchange(name); own {
+				return &exchangeRecord{Exchange: x, Life: "amq"}, 0, nil
+			}
+			return nil, 0, nil
+		}
+		if s.standsExchange(rec) {
+			return rec, revision, nil
+		}
+		if err := s.finishDeleteExchange(ctx, rec, revision); err != nil && !errors.Is(err, errConflict) {
+			return nil, 0, err
+		}
+	}
+}
+
+func (s *Session) createExchange(ctx context.Context, x Exchange, revision uint64) error {
+	rec := &exchangeRecord{Exchange: x, Life: newID()}
+	if !x.Durable {
+		rec.Epoch = s.epoch.id()
+	}
+	if _, err := s.topology.put(ctx, exchangeKey(x.Name), rec, revision); err != nil {
+		return err
+	}
+	_, err := s.ensureExchangeStream(ctx, x.Name)
+	return err
+}
+
+// ensureExchangeStream derives the stream of an exchange and gives its last
+// sequence. The stream may have outlived an earlier exchange of the name, for
+// queues that still drain it.
+func (s *Session) ensureExchangeStream(ctx context.Context, name string) (uint64, error) {
+	want := s.exchangeStreamConfig(name)
+	stream, err := s.js.CreateStream(ctx, want)
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		stream, err = s.listen(ctx, want.Name, want.Subjects)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return stream.CachedInfo().State.LastSeq, nil
+}
+
+// listen gives a stream its subjects, and leaves the rest of it as it is.
+func (s *Session) listen(ctx context.Context, name string, subjects []string) (jetstream.Stream, error) {
+	stream, err := s.js.Stream(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	cfg := stream.CachedInfo().Config
+	if slices.Equal(cfg.Subjects, subjects) {
+		return stream, nil
+	}
+	cfg.Subjects = subjects
+	return s.js.UpdateStream(ctx, cfg)
+}
+
+// keepExchange makes sure of an exchange's record and stream before something
+// hangs on them: predeclared exchanges come into being here.
+func (s *Session) keepExchange(ctx context.Context, rec *exchangeRecord) (uint64, error) {
+	if _, own := predeclaredExchange(rec.Name); own {
+		_, err := s.topology.put(ctx, exchangeKey(rec.Name), rec, 0)
+		if err != nil && !errors.Is(err, errConflict) {
+			return 0, err
+		}
+	}
+	return s.ensureExchangeStream(ctx, rec.Name)
+}
+
+// setWide notes that interest in an exchange no longer proves a route.
+func (s *Session) setWide(ctx context.Context, name string) error {
+	for {
+		rec := new(exchangeRecord)
+		revision, err := s.topology.get(ctx, exchangeKey(name), rec)
+		if err != nil || revision == 0 || rec.Wide {
+			return err
+		}
+		rec.Wide = true
+		_, err = s.topology.put(ctx, exchangeKey(name), rec, revision)
+		if !errors.Is(err, errConflict) {
+			return err
+		}
+	}
+}
+
+func (s *Session) exchangeStreamConfig(name string) jetstream.StreamConfig {
+	subject := s.vhost.exchangeSubject(name)
+	return jetstream.StreamConfig{
+		Name:         s.vhost.exchangeStream(name),
+		Description:  "exchange " + name,
+		Subjects:     []string{subject, subject + ".>"},
+		Retention:    jetstream.InterestPolicy,
+		Storage:      jetstream.FileStorage,
+		Replicas:     s.cfg.Replicas,
+		MaxConsumers: maxConsumers,
+		AllowDirect:  true,
+		Metadata:     map[string]string{"warren.exchange": name},
+	}
+}
+
+// DeleteExchange deletes an exchange and its bindings. Messages already routed
+// stay in their queues. [IfUnused] refuses with 406 while a queue is bound.
+// Deleting an exchange that is not there succeeds; a predeclared one is 403.
+func (s *Session) DeleteExchange(ctx context.Context, name string, flags ...DeleteFlag) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	if err := s.deleteExchange(ctx, name, deleteFlags(flags)); err != nil {
+		return fmt.Errorf("delete exchange %q: %w", name, err)
+	}
+	return nil
+}
+
+func (s *Session) deleteExchange(ctx context.Context, name string, flags DeleteFlag) error {
+	if name == "" {
+		return errAccessRefused("operation not permitted on the default exchange")
+	}
+	if strings.HasPrefix(name, "amq.") {
+		return errAccessRefused("exchange name '%s' contains reserved prefix 'amq.*'", name)
+	}
+	for {
+		rec, revision, err := s.loadExchange(ctx, name)
+		if err != nil || rec == nil {
+			return err
+		}
+		if flags&IfUnused != 0 {
+			bound, err := s.boundTo(ctx, rec)
+			if err != nil {
+				return err
+			}
+			if bound > 0 {
+				return errPrecondition("exchange '%s' in vhost '%s' in use", name, s.vhost)
+			}
+		}
+		err = s.removeExchange(ctx, rec, revision)
+		if !errors.Is(err, errConflict) {
+			return err
+		}
+	}
+}
+
+// removeExchange marks an exchange as going, the moment at which it is gone for
+// everybody, and clears it away.
+func (s *Session) removeExchange(ctx context.Context, rec *exchangeRecord, revision uint64) error {
+	rec.Deleting = true
+	revision, err := s.topology.put(ctx, exchangeKey(rec.Name), rec, revision)
+	if err != nil {
+		return err
+	}
+	return s.finishDeleteExchange(ctx, rec, revision)
+}
+
+// finishDeleteExchange clears away what is left of an exchange: first nobody
+// can publish, then its bindings end, then the stream goes, unless a queue
+// still has messages in it, and the record last. Every step may be repeated,
+// by anyone.
+func (s *Session) finishDeleteExchange(ctx context.Context, rec *exchangeRecord, revision uint64) error {
+	if err := s.parkExchangeStream(ctx, rec.Name); err != nil {
+		return err
+	}
+	queues, err := s.topology.queues(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range queues {
+		if !queues[i].boundTo(rec) {
+			continue
+		}
+		if err := s.endBindings(ctx, queues[i].Name, rec); err != nil {
+			return err
+		}
+	}
+	if err := s.dropParkedStream(ctx, rec.Name); err != nil {
+		return err
+	}
+	if err := s.topology.remove(ctx, revision); err != nil {
+		return err
+	}
+	s.forgetExchange(rec.Name)
+	return s.nc.Publish(s.vhost.changeSubject()+"."+nameToken(rec.Name), nil)
+}
+
+func (s *Session) parkExchangeStream(ctx context.Context, name string) error {
+	_, err := s.listen(ctx, s.vhost.exchangeStream(name), []string{s.vhost.parkedSubject(name)})
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	return err
+}
+
+// dropParkedStream deletes the stream of a deleted exchange once no queue has
+// a view of it.
+func (s *Session) dropParkedStream(ctx context.Context, name string) error {
+	stream, err := s.js.Stream(ctx, s.vhost.exchangeStream(name))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	info := stream.CachedInfo()
+	if info.State.Consumers > 0 || info.Config.Subjects[0] != s.vhost.parkedSubject(name) {
+		return nil
+	}
+	err = s.js.DeleteStream(ctx, info.Config.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	return err
+}
+
+// boundTo counts the bindings that stand from an exchange.
+func (s *Session) boundTo(ctx context.Context, rec *exchangeRecord) (int, error) {
+	queues, err := s.topology.queues(ctx)
+	if err != nil {
+		return 0, err
+	}
+	count := 0
+	for i := range queues {
+		if s.standsQueue(&queues[i]) && queues[i].boundTo(rec) {
+			count++
+		}
+	}
+	return count, nil
+}
+
+// dropUnbound deletes an auto-delete exchange that lost its last binding.
+func (s *Session) dropUnbound(ctx context.Context, name string) error {
+	rec, revision, err := s.loadExchange(ctx, name)
+	if err != nil || rec == nil || !rec.AutoDelete {
+		return err
+	}
+	bound, err := s.boundTo(ctx, rec)
+	if err != nil || bound > 0 {
+		return err
+	}
+	err = s.removeExchange(ctx, rec, revision)
+	if errors.Is(err, errConflict) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,88 @@
+package streams
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Step is an operation in AMQP's words and what it became on JetStream.
+type Step struct {
+	// AMQP is the method and its arguments.
+	AMQP string
+	// NATS says what became of it, a line for each stream, consumer, subject
+	// or filter.
+	NATS []string
+}
+
+func (s *Session) explain(amqp string, nats ...string) {
+	if s.cfg.Explain != nil {
+		s.cfg.Explain(Step{AMQP: amqp, NATS: nats})
+	}
+}
+
+func (s *Session) explainExchange(method string, x Exchange) {
+	if s.cfg.Explain == nil {
+		return
+	}
+	subject := s.vhost.exchangeSubject(x.Name)
+	s.explain(fmt.Sprintf("%s %s type=%s durable=%t", method, x.Name, x.Kind, x.Durable),
+		fmt.Sprintf("stream %s: interest retention, file storage, subjects %s and %s.>", s.vhost.exchangeStream(x.Name), subject, subject))
+}
+
+func (s *Session) explainQueue(method string, q Queue) {
+	if s.cfg.Explain == nil {
+		return
+	}
+	storage := "memory"
+	if q.survives() {
+		storage = "file"
+	}
+	s.explain(fmt.Sprintf("%s %s durable=%t exclusive=%t auto_delete=%t", method, q.Name, q.Durable, q.Exclusive, q.AutoDelete),
+		fmt.Sprintf("stream %s: work-queue retention, %s storage, subject %s", s.vhost.homeStream(q.Name), storage, s.vhost.homeSubject(q.Name)),
+		fmt.Sprintf("consumer %s: durable pull, explicit ack, lease %v", consumerName(q.Name), s.cfg.Lease))
+}
+
+func (s *Session) explainBinding(method string, b Binding, rec *queueRecord) {
+	if s.cfg.Explain == nil {
+		return
+	}
+	subjects, exact := s.viewFilters(rec, b.Exchange)
+	how := "the filters say it exactly"
+	if !exact {
+		how = "the filters take more; the consumer decides"
+	}
+	filters := strings.Join(subjects, " ")
+	if filters == "" {
+		filters = "none: the consumer is deleted"
+	}
+	s.explain(fmt.Sprintf("%s queue=%s exchange=%s routing_key=%s", method, b.Queue, b.Exchange, b.Key),
+		fmt.Sprintf("consumer %s on stream %s", consumerName(b.Queue), s.vhost.exchangeStream(b.Exchange)),
+		"filters "+filters, how)
+}
+
+func (s *Session) explainConsume(c *Consumer) {
+	if s.cfg.Explain == nil {
+		return
+	}
+	var from []string
+	for _, src := range s.sourcesOf(c.u.record()) {
+		from = append(from, fmt.Sprintf("pull requests to consumer %s on stream %s", consumerName(c.queue), src.stream))
+	}
+	ack := "manual"
+	if c.opts.AutoAck {
+		ack = "automatic"
+	}
+	s.explain(fmt.Sprintf("basic.consume queue=%s prefetch=%d ack=%s", c.queue, c.window.Limit(), ack), from...)
+}
+
+func (s *Session) explainPublish(exchange, key string) {
+	if s.cfg.Explain == nil {
+		return
+	}
+	subject := s.vhost.homeSubject(key)
+	if exchange != "" {
+		subject = keySubject(s.vhost.exchangeSubject(exchange), key)
+	}
+	s.explain(fmt.Sprintf("basic.publish exchange=%s routing_key=%s", exchange, key),
+		"publish to subject "+subject+" and wait for the stream's acknowledgement")
+}

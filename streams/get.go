@@ -1,0 +1,113 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+)
+
+// GetFlag says how a message is taken.
+type GetFlag uint8
+
+// AutoAck settles the message when it is taken.
+const AutoAck GetFlag = 1
+
+// Get takes one message from a queue; false says that none is ready. It asks
+// the queue's home first and then its views, and is not bounded by any
+// prefetch. A queue that is not there is 404, one exclusive to another session
+// 405.
+func (s *Session) Get(ctx context.Context, queue string, flags ...GetFlag) (*Delivery, bool, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	d, err := s.get(ctx, queue, len(flags) > 0 && flags[0]&AutoAck != 0)
+	if err != nil {
+		return nil, false, fmt.Errorf("get from queue %q: %w", queue, err)
+	}
+	return d, d != nil, nil
+}
+
+func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Delivery, error) {
+	u, err := s.use(ctx, queue, nil)
+	if err != nil {
+		return nil, err
+	}
+	srcs := s.sourcesOf(u.record())
+	for i, src := range srcs {
+		d, pending, err := s.take(ctx, src)
+		if err != nil {
+			return nil, err
+		}
+		if d == nil {
+			continue
+		}
+		if d.MessageCount, err = s.behind(ctx, srcs[i+1:], pending); err != nil {
+			return nil, errors.Join(err, s.settleRaw(d.reply, verdictRequeue))
+		}
+		if autoAck {
+			u.taken.number(d)
+			return d, s.settleRaw(d.reply, verdictAck)
+		}
+		u.taken.enter(d)
+		return d, nil
+	}
+	return nil, nil
+}
+
+// take asks one source for a message that is there now.
+func (s *Session) take(ctx context.Context, src *source) (*Delivery, int, error) {
+	for {
+		msg, err := s.nc.RequestWithContext(ctx, src.next, []byte(`{"batch":1,"no_wait":true}`))
+		if errors.Is(err, nats.ErrNoResponders) {
+			return nil, 0, nil // the view went as we looked
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		a, ok := parseArrival(msg.Reply)
+		if !ok {
+			return nil, 0, nil // 404: nothing there
+		}
+		if !src.sieve.wants(msg, a) {
+			if err := s.settleRaw(msg.Reply, verdictAck); err != nil {
+				return nil, 0, err
+			}
+			continue
+		}
+		return newDelivery(msg, a, src), int(a.pending), nil
+	}
+}
+
+// behind counts what is ready behind a message that was taken.
+func (s *Session) behind(ctx context.Context, rest []*source, pending int) (int, error) {
+	for _, src := range rest {
+		more, err := s.waitingAt(ctx, src.stream, src.queue)
+		if err != nil {
+			return 0, err
+		}
+		pending += more
+	}
+	return pending, nil
+}
+
+// PurgeQueue drops the ready messages of a queue and says how many there were;
+// those a consumer holds stay its own. Messages published while it runs may
+// stay. A queue that is not there is 404.
+func (s *Session) PurgeQueue(ctx context.Context, queue string) (int, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	rec, err := s.needQueue(ctx, queue)
+	if err != nil {
+		return 0, fmt.Errorf("purge queue %q: %w", queue, err)
+	}
+	total := 0
+	for _, src := range s.sourcesOf(rec) {
+		count, err := s.purge(ctx, src)
+		total += count
+		if err != nil {
+			return total, fmt.Errorf("purge queue %q: %w", queue, err)
+		}
+	}
+	return total, nil
+}

@@ -1,0 +1,87 @@
+package streams
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ensureHome derives the home of a queue: a work-queue stream, where an ack is
+// a durable delete, and the one durable consumer all workers share.
+func (s *Session) ensureHome(ctx context.Context, rec *queueRecord) error {
+	want := s.homeConfig(rec)
+	stream, err := s.js.CreateStream(ctx, want)
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		stream, err = s.replaceHome(ctx, want)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = stream.CreateConsumer(ctx, s.consumerConfig(rec))
+	if errors.Is(err, jetstream.ErrConsumerExists) {
+		return nil // made with another lease: it serves
+	}
+	return err
+}
+
+// replaceHome meets a stream of the queue's name that is not as wanted: it
+// keeps what belongs to this life of the queue, and replaces what an earlier
+// one left behind.
+func (s *Session) replaceHome(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	stream, err := s.js.Stream(ctx, want.Name)
+	if err != nil {
+		return nil, err
+	}
+	if stream.CachedInfo().Config.Metadata["warren.life"] == want.Metadata["warren.life"] {
+		return stream, nil
+	}
+	if err := s.js.DeleteStream(ctx, want.Name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, err
+	}
+	return s.js.CreateStream(ctx, want)
+}
+
+func (s *Session) homeConfig(rec *queueRecord) jetstream.StreamConfig {
+	storage := jetstream.MemoryStorage
+	if rec.survives() {
+		storage = jetstream.FileStorage
+	}
+	return jetstream.StreamConfig{
+		Name:         s.vhost.homeStream(rec.Name),
+		Description:  "queue " + rec.Name,
+		Subjects:     []string{s.vhost.homeSubject(rec.Name)},
+		Retention:    jetstream.WorkQueuePolicy,
+		Storage:      storage,
+		Replicas:     s.cfg.Replicas,
+		MaxConsumers: maxConsumers,
+		AllowDirect:  true,
+		Metadata:     map[string]string{"warren.queue": rec.Name, "warren.life": rec.Life},
+	}
+}
+
+// consumerConfig is what homes and views have in common. Redelivery is counted
+// and limited here in the library, never by the server: a message over
+// MaxDeliver would stay in its stream for good.
+func (s *Session) consumerConfig(rec *queueRecord) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable:       consumerName(rec.Name),
+		Description:   "queue " + rec.Name,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       rec.Lease,
+		MaxDeliver:    -1,
+		MaxAckPending: maxAckPending,
+		MaxWaiting:    1 << 16,
+		Replicas:      s.cfg.Replicas,
+		MemoryStorage: !rec.survives(),
+		Metadata:      map[string]string{"warren.queue": rec.Name, "warren.life": rec.Life},
+	}
+}
+
+func (s *Session) dropHome(ctx context.Context, queue string) error {
+	err := s.js.DeleteStream(ctx, s.vhost.homeStream(queue))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,170 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// rounds is how often, all sessions taken together, what dead sessions left is
+// cleared away.
+const rounds = 5 * time.Second
+
+// janitor takes its turn at clearing away what sessions that died have left:
+// exclusive queues, auto-delete queues without consumers, registrations. The
+// sessions of a virtual host share one turn, a key that expires.
+func (s *Session) janitor() {
+	ticker := time.NewTicker(rounds)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
+		if s.takeTurn(ctx) {
+			if err := s.sweepSessions(ctx); err != nil && s.ctx.Err() == nil {
+				s.cfg.Logger.Warn("could not clear away what dead sessions left", "error", err)
+			}
+		}
+		s.settleUsed(ctx)
+		cancel()
+	}
+}
+
+// takeTurn reports whether this session is the one to do this round.
+func (s *Session) takeTurn(ctx context.Context) bool {
+	if !s.nc.IsConnected() {
+		return false
+	}
+	msg := &nats.Msg{Subject: s.vhost.liveSubject() + ".janitor", Header: nats.Header{}, Data: []byte(s.id)}
+	msg.Header.Set(jetstream.MsgTTLHeader, (rounds - time.Second).String())
+	_, err := compareAndSet(ctx, s.js, msg, 0)
+	return err == nil
+}
+
+// sweepSessions clears away what sessions that are gone have left.
+func (s *Session) sweepSessions(ctx context.Context) error {
+	left, err := s.registrations(ctx)
+	if err != nil {
+		return err
+	}
+	queues, err := s.topology.queues(ctx)
+	if err != nil {
+		return err
+	}
+	names := make(map[string]bool)
+	for _, r := range left {
+		names[r.Session] = true
+	}
+	for i := range queues {
+		if queues[i].Owner != "" {
+			names[queues[i].Owner] = true
+		}
+	}
+	dead, err := s.deadAmong(ctx, names)
+	if err != nil || len(dead) == 0 {
+		return err
+	}
+	return errors.Join(s.sweepOwned(ctx, queues, dead), s.sweepRegistrations(ctx, left, dead))
+}
+
+// deadAmong asks sessions for a sign of life and gives those that are gone.
+func (s *Session) deadAmong(ctx context.Context, names map[string]bool) (map[string]bool, error) {
+	sessions := make([]string, 0, len(names))
+	for name := range names {
+		sessions = append(sessions, name)
+	}
+	answers, err := s.askAll(ctx, sessions, question{})
+	if err != nil {
+		return nil, err
+	}
+	dead := make(map[string]bool)
+	for i, a := range answers {
+		if a == nil {
+			dead[sessions[i]] = true
+		}
+	}
+	return dead, nil
+}
+
+func (s *Session) sweepOwned(ctx context.Context, queues []queueRecord, dead map[string]bool) error {
+	var errs error
+	for i := range queues {
+		if dead[queues[i].Owner] {
+			errs = errors.Join(errs, s.removeQueue(ctx, queues[i].Name, queues[i].Life))
+		}
+	}
+	return errs
+}
+
+func (s *Session) sweepRegistrations(ctx context.Context, left []registration, dead map[string]bool) error {
+	var errs error
+	for _, r := range left {
+		if !dead[r.Session] {
+			continue
+		}
+		errs = errors.Join(errs, s.unregister(ctx, r.Queue, r.Session))
+		if r.Consuming {
+			errs = errors.Join(errs, s.dropUnused(ctx, r.Queue))
+		}
+	}
+	return errs
+}
+
+// dropUnused deletes an auto-delete queue whose last consumer has gone.
+func (s *Session) dropUnused(ctx context.Context, queue string) error {
+	rec := new(queueRecord)
+	revision, err := s.topology.get(ctx, queueKey(queue), rec)
+	if err != nil || revision == 0 || !rec.AutoDelete {
+		return err
+	}
+	consumers, _, err := s.usage(ctx, queue)
+	if err != nil || consumers > 0 {
+		return err
+	}
+	return s.removeQueue(ctx, queue, rec.Life)
+}
+
+// registrations reads who uses what.
+func (s *Session) registrations(ctx context.Context) ([]registration, error) {
+	subjects, err := s.registered(ctx, ">")
+	if err != nil {
+		return nil, err
+	}
+	list := make([]registration, 0, len(subjects))
+	for _, subject := range subjects {
+		msg, err := s.live.GetLastMsgForSubject(ctx, subject)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		var r registration
+		if json.Unmarshal(msg.Data, &r) == nil && strings.HasSuffix(subject, r.Session) {
+			list = append(list, r)
+		}
+	}
+	return list, nil
+}
+
+// settleUsed forgets, for the queues this session uses, ended bindings whose
+// messages are settled.
+func (s *Session) settleUsed(ctx context.Context) {
+	for _, u := range s.allUsers() {
+		rec := u.record()
+		if rec == nil || len(rec.endedExchanges()) == 0 {
+			continue
+		}
+		if err := s.settleEnded(ctx, u.queue); err != nil && s.ctx.Err() == nil {
+			s.cfg.Logger.Warn("could not narrow the views of a queue", "queue", u.queue, "error", err)
+		}
+	}
+}

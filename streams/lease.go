@@ -1,0 +1,82 @@
+package streams
+
+import (
+	"context"
+	"time"
+)
+
+// watch looks after one queue's use by the session until both end: it renews
+// the lease of what is held, a third of it at a time, and asks again where a
+// request was lost.
+func (u *user) watch(lease time.Duration) {
+	renewals := time.NewTicker(lease / 3)
+	defer renewals.Stop()
+	checks := time.NewTicker(heartbeat)
+	defer checks.Stop()
+	for {
+		select {
+		case <-u.over:
+			return
+		case <-renewals.C:
+			u.renew()
+		case now := <-checks.C:
+			for _, c := range u.list() {
+				c.missed(now)
+			}
+		}
+	}
+}
+
+// renew extends the lease of everything the session holds of the queue. While
+// the connection is away there is nobody to tell.
+func (u *user) renew() {
+	if !u.s.nc.IsConnected() {
+		return
+	}
+	_ = u.taken.renew()
+	for _, c := range u.list() {
+		_ = c.ledger.renew()
+	}
+}
+
+// refreshSoon looks at a queue again whose requests the server ended, after a
+// moment in which a new leader may be found.
+func (s *Session) refreshSoon(queue string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.refreshing[queue] {
+		return
+	}
+	s.refreshing[queue] = true
+	s.running.Go(func() { s.refreshLater(queue) })
+}
+
+func (s *Session) refreshLater(queue string) {
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		if sleep(s.ctx, wait) != nil {
+			break
+		}
+		if wait == 20*time.Millisecond {
+			s.refreshed(queue) // what ends from now on is looked at anew
+		}
+		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
+		err := s.refresh(ctx, queue, false)
+		cancel()
+		if err == nil || s.ctx.Err() != nil {
+			break
+		}
+		s.cfg.Logger.Warn("could not look at a queue again", "queue", queue, "error", err)
+	}
+	s.refreshed(queue)
+}
+
+func (s *Session) refreshed(queue string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.refreshing, queue)
+}
+
+// settleRaw says a verdict of a message.
+func (s *Session) settleRaw(reply string, v verdict) error {
+	return s.nc.Publish(reply, verdictBytes[v])
+}

@@ -1,0 +1,177 @@
+package streams
+
+import (
+	"slices"
+	"sync"
+)
+
+// A ledger is what one consumer, or Get, holds: its unsettled deliveries in the
+// order of their tags. It is where a delivery is settled exactly once.
+type ledger struct {
+	// owner is told how many deliveries were settled; nil for Get.
+	owner settler
+	send  func(reply string, v verdict) error
+
+	mu     sync.Mutex
+	last   uint64      // the last tag given out
+	first  uint64      // the tag of held[0]
+	held   []*Delivery // settled ones are nil until they reach the front
+	open   int         // how many of held are not settled
+	round  uint32      // counts the rounds of lease renewal
+	closed bool        // handed back: nothing can be settled any more
+}
+
+// settler is told of settled deliveries, one call a settling.
+type settler interface {
+	released(settled int, last *Delivery, v verdict) error
+}
+
+func newLedger(owner settler) *ledger {
+	return &ledger{owner: owner, first: 1}
+}
+
+// enter gives a delivery its tag.
+func (l *ledger) enter(d *Delivery) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last++
+	d.Tag = l.last
+	d.ledger = l
+	d.round = l.round
+	l.held = append(l.held, d)
+	l.open++
+}
+
+// number gives a tag to a delivery that is settled already.
+func (l *ledger) number(d *Delivery) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last++
+	d.Tag = l.last
+	if l.open == 0 {
+		l.held = l.held[:0]
+		l.first = l.last + 1
+		return
+	}
+	l.held = append(l.held, nil)
+}
+
+func (l *ledger) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open
+}
+
+// take marks a delivery as settled; false says that it was already.
+func (l *ledger) take(d *Delivery) bool {
+	if d.settled || l.closed {
+		return false
+	}
+	d.settled = true
+	l.held[d.Tag-l.first] = nil
+	l.open--
+	l.trim()
+	return true
+}
+
+// trim lets go of what is settled at the front.
+func (l *ledger) trim() {
+	if l.open == 0 {
+		clear(l.held)
+		l.held = l.held[:0]
+		l.first = l.last + 1
+		return
+	}
+	n := 0
+	for l.held[n] == nil {
+		n++
+	}
+	// Moving the rest down is worth it once the front is the larger part.
+	if n > 32 && n > len(l.held)/2 {
+		l.held = slices.Delete(l.held, 0, n)
+		l.first += uint64(n)
+	}
+}
+
+func (l *ledger) settle(d *Delivery, v verdict) error {
+	l.mu.Lock()
+	ok := l.take(d)
+	l.mu.Unlock()
+	if !ok {
+		return errUnknownTag(d.Tag)
+	}
+	return l.tell(1, d, v)
+}
+
+// settleUpTo settles all open deliveries up to one, in ascending order: handed
+// back in another, they would come back in that one.
+func (l *ledger) settleUpTo(d *Delivery, v verdict) error {
+	l.mu.Lock()
+	if d.settled || l.closed {
+		l.mu.Unlock()
+		return errUnknownTag(d.Tag)
+	}
+	settled := l.takeUpTo(d.Tag)
+	l.mu.Unlock()
+	for _, other := range settled[:len(settled)-1] {
+		if err := l.send(other.reply, v); err != nil {
+			return err
+		}
+	}
+	return l.tell(len(settled), d, v)
+}
+
+func (l *ledger) takeUpTo(tag uint64) []*Delivery {
+	var settled []*Delivery
+	for _, d := range l.held {
+		if d != nil && d.Tag <= tag {
+			settled = append(settled, d)
+		}
+	}
+	for _, d := range settled {
+		l.take(d)
+	}
+	return settled
+}
+
+// tell says the verdict of the last settled delivery; the owner may put its
+// request for more into the same message.
+func (l *ledger) tell(settled int, d *Delivery, v verdict) error {
+	if l.owner == nil {
+		return l.send(d.reply, v)
+	}
+	return l.owner.released(settled, d, v)
+}
+
+// handBack requeues everything open, in ascending order, and closes the ledger.
+func (l *ledger) handBack() {
+	l.mu.Lock()
+	open := l.takeUpTo(^uint64(0))
+	l.closed = true
+	l.mu.Unlock()
+	for _, d := range open {
+		if l.send(d.reply, verdictRequeue) != nil {
+			return // the connection is gone; the lease does it
+		}
+	}
+}
+
+// renew extends the lease of everything held for longer than a round.
+func (l *ledger) renew() error {
+	l.mu.Lock()
+	var due []string
+	for _, d := range l.held {
+		if d != nil && d.round != l.round {
+			d.round = l.round
+			due = append(due, d.reply)
+		}
+	}
+	l.round++
+	l.mu.Unlock()
+	for _, reply := range due {
+		if err := l.send(reply, leaseRenewal); err != nil {
+			return err
+		}
+	}
+	return nil
+}

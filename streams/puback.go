@@ -1,0 +1,56 @@
+package streams
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// traceDestination is where the server tells what became of a message.
+const traceDestination = "Nats-Trace-Dest"
+
+// ackError reads a publish acknowledgement. Those without an error, nearly all,
+// are recognised without parsing.
+func ackError(data []byte) error {
+	if bytes.HasPrefix(data, []byte(`{"stream":`)) && !bytes.Contains(data, []byte(`"error"`)) {
+		return nil
+	}
+	var ack struct {
+		Stream string              `json:"stream"`
+		Error  *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(data, &ack); err != nil {
+		return fmt.Errorf("%w: unreadable acknowledgement: %w", ErrUnconfirmed, err)
+	}
+	if ack.Error != nil {
+		return fmt.Errorf("the broker refused the message: %w", ack.Error)
+	}
+	return nil
+}
+
+// traced reads what became of a message that was published as mandatory. Only
+// the server that stored it knows.
+func (c *confirms) traced(confirm *Confirm, msg *nats.Msg) {
+	var trace struct {
+		Events []struct {
+			Type       string `json:"type"`
+			NoInterest bool   `json:"nointerest"`
+		} `json:"events"`
+	}
+	if json.Unmarshal(msg.Data, &trace) != nil {
+		return
+	}
+	for _, event := range trace.Events {
+		if event.Type != "js" {
+			continue
+		}
+		confirm.nointerest = event.NoInterest
+		confirm.awaitsTrace = false
+		if !confirm.awaitsAck {
+			c.complete(confirm)
+		}
+	}
+}

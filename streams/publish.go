@@ -1,0 +1,302 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// PublishFlag says how a message is published.
+type PublishFlag uint8
+
+const (
+	// Mandatory returns a message that no queue wants: its error is 312.
+	// Without it, such a message is confirmed and dropped.
+	Mandatory PublishFlag = 1 << iota
+	// Deduplicate drops a message whose MessageID the exchange, or the queue,
+	// has seen within two minutes; the confirm is that of the first. After a
+	// restart of the broker, the ids of messages already consumed are
+	// forgotten.
+	Deduplicate
+)
+
+// Publish publishes a message and waits for the broker's confirm: nil when the
+// broker has stored it for every queue that wants it, or none does. The
+// exchange "" is the default exchange, whose routing key is a queue's name. An
+// exchange that is not there is 404, an internal one 403, a message that is too
+// large 311, one that is not routed and [Mandatory] 312. When the context ends
+// before the confirm, the error is [ErrUnconfirmed] too.
+func (s *Session) Publish(ctx context.Context, exchange, key string, m Message, flags ...PublishFlag) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	confirm, err := s.publish(ctx, exchange, key, &m, flags, nil)
+	if err == nil {
+		err = confirm.Wait(ctx)
+	}
+	if err != nil {
+		return publishError(exchange, key, err)
+	}
+	s.explainPublish(exchange, key)
+	return nil
+}
+
+func publishError(exchange, key string, err error) error {
+	return fmt.Errorf("publish to exchange %q with key %q: %w", exchange, key, err)
+}
+
+// publish sends a message; the Confirm tells what became of it.
+func (s *Session) publish(ctx context.Context, exchange, key string, m *Message, flags []PublishFlag, sink *Publisher) (*Confirm, error) {
+	confirm, err := s.prepare(ctx, exchange, key, m, flags)
+	if err != nil {
+		return nil, err
+	}
+	confirm.sink = sink
+	if err := s.awaitOnline(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.confirms.enter(confirm); err != nil {
+		return nil, err
+	}
+	if err := s.write(ctx, confirm); err != nil {
+		s.confirms.leave(confirm)
+		return nil, err
+	}
+	return confirm, nil
+}
+
+// prepare checks a message and writes it for NATS.
+func (s *Session) prepare(ctx context.Context, exchange, key string, m *Message, flags []PublishFlag) (*Confirm, error) {
+	var all PublishFlag
+	for _, flag := range flags {
+		all |= flag
+	}
+	subject, err := s.address(ctx, exchange, key)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkMessage(m, all); err != nil {
+		return nil, err
+	}
+	header, err := m.encode()
+	if err != nil {
+		return nil, err
+	}
+	deadline, _ := ctx.Deadline()
+	confirm := &Confirm{
+		exchange: exchange, key: key, flags: all, deadline: deadline,
+		msg:  &nats.Msg{Subject: subject, Header: header, Data: m.Body},
+		done: make(chan struct{}),
+	}
+	confirm.awaitsTrace = all&Mandatory != 0 && exchange != ""
+	if header == nil && (confirm.awaitsTrace || all&Deduplicate != 0) {
+		confirm.msg.Header = nats.Header{}
+	}
+	if all&Deduplicate != 0 {
+		confirm.msg.Header.Set(jetstream.MsgIDHeader, m.MessageID)
+	}
+	confirm.size = len(m.Body)
+	if confirm.msg.Header != nil {
+		confirm.size = confirm.msg.Size()
+	}
+	if limit := s.nc.MaxPayload(); int64(confirm.size) > limit {
+		return nil, errContentTooLarge("message of %d bytes, its properties among them, is over the server's limit of %d", confirm.size, limit)
+	}
+	return confirm, nil
+}
+
+// address finds the subject of an exchange and a routing key.
+func (s *Session) address(ctx context.Context, exchange, key string) (string, error) {
+	if err := checkKey(key); err != nil {
+		return "", err
+	}
+	if exchange == "" {
+		return s.vhost.homeSubject(key), nil
+	}
+	known, err := s.exchanges.load(ctx, s, exchange)
+	if err != nil {
+		return "", err
+	}
+	if known.internal {
+		return "", errAccessRefused("cannot publish to internal exchange '%s' in vhost '%s'", exchange, s.vhost)
+	}
+	return keySubject(known.subject, key), nil
+}
+
+// checkMessage refuses what asks for something Warren does not have.
+func (s *Session) checkMessage(m *Message, flags PublishFlag) error {
+	if m.Expiration != "" {
+		return errNotImplemented("property 'expiration' is not yet supported")
+	}
+	for _, header := range []string{"CC", "BCC"} {
+		if _, asked := m.Headers[header]; asked {
+			return errNotImplemented("header '%s' is not yet supported", header)
+		}
+	}
+	if user := s.nc.Opts.User; m.UserID != "" && user != "" && m.UserID != user {
+		return errPrecondition("user_id property set to '%s' but authenticated user was '%s'", m.UserID, user)
+	}
+	if flags&Deduplicate != 0 && m.MessageID == "" {
+		return errPrecondition("deduplication needs a message id; set MessageID")
+	}
+	return nil
+}
+
+// safeToWrite is how much may be outstanding for a write to be sure not to
+// block: the connection's buffers take that much also when nobody reads.
+const safeToWrite = 32 << 10
+
+// write hands a message to the connection. A broker that has stopped reading
+// would block the write for longer than the context allows, so what may block
+// is written beside.
+func (s *Session) write(ctx context.Context, confirm *Confirm) error {
+	select {
+	case s.writing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if s.confirms.outstanding() <= safeToWrite {
+		defer func() { <-s.writing }()
+		return s.nc.PublishMsg(confirm.msg)
+	}
+	written := make(chan error, 1)
+	go func() {
+		defer func() { <-s.writing }()
+		written <- s.nc.PublishMsg(confirm.msg)
+	}()
+	select {
+	case err := <-written:
+		return err
+	case <-ctx.Done():
+		return errors.Join(ErrUnconfirmed, ctx.Err())
+	}
+}
+
+// unheard decides about a message that no stream listened for. It is published
+// again when there should be one.
+func (s *Session) unheard(confirm *Confirm) (again bool, err error) {
+	ctx, cancel := context.WithDeadline(s.ctx, confirm.deadline)
+	defer cancel()
+	if confirm.exchange == "" {
+		return s.unheardByQueue(ctx, confirm)
+	}
+	s.exchanges.forget(confirm.exchange)
+	rec, revision, err := s.needExchange(ctx, confirm.exchange)
+	if err != nil {
+		return false, err
+	}
+	if revision == 0 { // predeclared, and nothing was ever bound to it
+		if confirm.flags&Mandatory != 0 {
+			return false, errReturned(confirm.exchange, confirm.key)
+		}
+		return false, nil
+	}
+	_, err = s.ensureExchangeStream(ctx, rec.Name)
+	return true, err
+}
+
+func (s *Session) unheardByQueue(ctx context.Context, confirm *Confirm) (again bool, err error) {
+	rec := new(queueRecord)
+	revision, err := s.topology.get(ctx, queueKey(confirm.key), rec)
+	if err != nil {
+		return false, err
+	}
+	if revision != 0 && s.standsQueue(rec) {
+		return true, nil
+	}
+	if confirm.flags&Mandatory != 0 {
+		return false, errReturned("", confirm.key)
+	}
+	return false, nil
+}
+
+func errReturned(exchange, key string) error {
+	return errNoRoute("no queue is bound to exchange '%s' for routing key '%s'", exchange, key)
+}
+
+// verifyRouted looks at the bindings themselves where filters take more than
+// bindings ask for.
+func (s *Session) verifyRouted(confirm *Confirm) error {
+	ctx, cancel := context.WithDeadline(s.ctx, confirm.deadline)
+	defer cancel()
+	rec, _, err := s.needExchange(ctx, confirm.exchange)
+	if err != nil || !rec.Wide {
+		return err
+	}
+	queues, err := s.topology.queues(ctx)
+	if err != nil {
+		return err
+	}
+	var m Message
+	m.decode(confirm.msg.Header)
+	for i := range queues {
+		if s.standsQueue(&queues[i]) && queues[i].routes(rec, confirm.key, m.Headers) {
+			return nil
+		}
+	}
+	return errReturned(confirm.exchange, confirm.key)
+}
+
+// routes reports whether a binding of the queue matches a message.
+func (rec *queueRecord) routes(x *exchangeRecord, key string, headers Table) bool {
+	var routes []route
+	for i := range rec.Bindings {
+		if b := &rec.Bindings[i]; !b.Ended && b.Exchange == x.Name && b.Life == x.Life {
+			routes = append(routes, route{Key: b.Key, Args: b.Args})
+		}
+	}
+	return newMatcher(x.Kind, routes).match(key, func() Table { return headers })
+}
+
+// exchangeCache saves publishers from reading an exchange's record each time.
+// Sessions tell each other of changes; a stale entry is found out because no
+// stream listens any more.
+type exchangeCache struct {
+	mu    sync.RWMutex
+	known map[string]knownExchange
+}
+
+type knownExchange struct {
+	subject  string
+	internal bool
+}
+
+func (c *exchangeCache) load(ctx context.Context, s *Session, name string) (knownExchange, error) {
+	c.mu.RLock()
+	known, is := c.known[name]
+	c.mu.RUnlock()
+	if is {
+		return known, nil
+	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	rec, _, err := s.needExchange(ctx, name)
+	if err != nil {
+		return knownExchange{}, err
+	}
+	known = knownExchange{subject: s.vhost.exchangeSubject(name), internal: rec.Internal}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known == nil {
+		c.known = make(map[string]knownExchange)
+	}
+	c.known[name] = known
+	return known, nil
+}
+
+func (c *exchangeCache) forget(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.known, name)
+}
+
+func (c *exchangeCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known = nil
+}
+
+func (s *Session) forgetExchange(name string) { s.exchanges.forget(name) }

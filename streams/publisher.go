@@ -1,0 +1,163 @@
+package streams
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// PublisherOptions is how a publisher publishes. The zero value works.
+type PublisherOptions struct {
+	// Window is how many messages may be without a confirm at once. Default:
+	// 256.
+	Window int
+	// Confirmed is called with the outcome of every message, in the order in
+	// which they were published, one at a time. It must not block. Default:
+	// the outcome is in the Confirm only.
+	Confirmed func(*Confirm)
+}
+
+func (o PublisherOptions) withDefaults() PublisherOptions {
+	if o.Window == 0 {
+		o.Window = 256
+	}
+	return o
+}
+
+// A Publisher publishes without waiting for each confirm: many are under way,
+// up to its window. Its methods may be called from any goroutine; messages
+// published from one keep their order. It needs no closing.
+type Publisher struct {
+	s      *Session
+	opts   PublisherOptions
+	tokens chan struct{}
+
+	mu     sync.Mutex
+	queue  []*Confirm // in order of publishing
+	ending bool       // somebody is taking answers off the queue
+	failed error      // the first failure since the last Flush
+	idle   chan struct{}
+}
+
+// Publisher makes a publisher with a window of its own.
+func (s *Session) Publisher(o PublisherOptions) (*Publisher, error) {
+	if o.Window < 0 {
+		return nil, errPrecondition("window is %d; use a positive number", o.Window)
+	}
+	o = o.withDefaults()
+	return &Publisher{s: s, opts: o, tokens: make(chan struct{}, o.Window)}, nil
+}
+
+// Publish publishes a message, waiting only while the window is full, and gives
+// its Confirm, which the session's Timeout bounds. An error says that the
+// message was not published.
+func (p *Publisher) Publish(ctx context.Context, exchange, key string, m Message, flags ...PublishFlag) (*Confirm, error) {
+	select {
+	case p.tokens <- struct{}{}:
+	default:
+		select {
+		case p.tokens <- struct{}{}:
+		case <-ctx.Done():
+			return nil, publishError(exchange, key, ctx.Err())
+		}
+	}
+	confirm, err := p.publish(ctx, exchange, key, &m, flags)
+	if err != nil {
+		<-p.tokens
+		return nil, publishError(exchange, key, err)
+	}
+	return confirm, nil
+}
+
+func (p *Publisher) publish(ctx context.Context, exchange, key string, m *Message, flags []PublishFlag) (*Confirm, error) {
+	confirm, err := p.s.prepare(ctx, exchange, key, m, flags)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.s.awaitOnline(ctx); err != nil {
+		return nil, err
+	}
+	confirm.sink = p
+	confirm.deadline = time.Now().Add(p.s.cfg.Timeout)
+	return confirm, p.enter(ctx, confirm)
+}
+
+// enter queues and publishes in one step, so that both have one order.
+func (p *Publisher) enter(ctx context.Context, confirm *Confirm) error {
+	p.mu.Lock()
+	if err := p.s.confirms.enter(confirm); err != nil {
+		p.mu.Unlock()
+		return err
+	}
+	p.queue = append(p.queue, confirm)
+	p.mu.Unlock()
+	if err := p.s.write(ctx, confirm); err != nil {
+		// It stands in the queue of answers already: this is its answer.
+		p.s.confirms.resolve(confirm, err)
+	}
+	return nil
+}
+
+// resolved takes the answers off the front of the queue that are there.
+func (p *Publisher) resolved() {
+	p.mu.Lock()
+	if p.ending {
+		p.mu.Unlock()
+		return
+	}
+	p.ending = true
+	for len(p.queue) > 0 && isDone(p.queue[0]) {
+		confirm := p.queue[0]
+		p.queue[0] = nil
+		p.queue = p.queue[1:]
+		if p.failed == nil {
+			p.failed = confirm.err
+		}
+		if p.opts.Confirmed != nil {
+			p.mu.Unlock()
+			p.opts.Confirmed(confirm)
+			p.mu.Lock()
+		}
+		<-p.tokens
+	}
+	p.ending = false
+	if len(p.queue) == 0 && p.idle != nil {
+		close(p.idle)
+		p.idle = nil
+	}
+	p.mu.Unlock()
+}
+
+func isDone(confirm *Confirm) bool {
+	select {
+	case <-confirm.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Flush waits until every message published so far is answered, and gives the
+// first failure since the last Flush.
+func (p *Publisher) Flush(ctx context.Context) error {
+	ctx, cancel := p.s.bounded(ctx)
+	defer cancel()
+	p.mu.Lock()
+	if len(p.queue) > 0 || p.ending {
+		if p.idle == nil {
+			p.idle = make(chan struct{})
+		}
+		idle := p.idle
+		p.mu.Unlock()
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		p.mu.Lock()
+	}
+	defer p.mu.Unlock()
+	err := p.failed
+	p.failed = nil
+	return err
+}

@@ -1,0 +1,346 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Queue holds messages until a consumer settles them. On JetStream it is a
+// home, a work-queue stream for what is published to it by name, and a view, a
+// durable consumer, on each exchange it is bound to.
+type Queue struct {
+	// Name is 1 to 255 bytes of UTF-8; names that begin with "amq." are the
+	// broker's. Default: the server makes one, "amq.gen-…".
+	Name string
+	// Durable queues, and the persistent messages in them, come back after a
+	// restart of the broker; others go with it. Default: not durable.
+	Durable bool
+	// Exclusive queues are for the session that declared them and are deleted
+	// when it ends; other sessions get 405. Default: shared.
+	Exclusive bool
+	// AutoDelete queues go with their last consumer, once they had one.
+	// Default: they stay.
+	AutoDelete bool
+	// Args are further arguments; they count when a queue is declared again.
+	// Those that ask for something Warren does not have are 540. Default: none.
+	Args Table
+}
+
+// QueueInfo is what a queue is and holds.
+type QueueInfo struct {
+	Queue
+	// Ready counts the messages that wait for a consumer.
+	Ready int
+	// Unacked counts the messages that a consumer, or a Get, holds unsettled.
+	Unacked int
+	// Consumers counts the consumers, in all processes.
+	Consumers int
+}
+
+// queueRecord is a queue in the topology, its bindings with it, so that one
+// compare-and-set decides between a binding and the end of its queue.
+type queueRecord struct {
+	Queue
+	Life string `json:"life"`
+	// Version counts the record's changes within its life.
+	Version  uint64          `json:"version"`
+	Epoch    string          `json:"epoch,omitempty"`
+	Owner    string          `json:"owner,omitempty"`
+	Lease    time.Duration   `json:"lease"`
+	Bindings []bindingRecord `json:"bindings,omitempty"`
+	// Busy is the session that is changing the queue's streams and consumers;
+	// they have no compare-and-set of their own.
+	Busy     string `json:"busy,omitempty"`
+	Deleting bool   `json:"deleting,omitempty"`
+}
+
+// notYet are the arguments of a queue that ask for what Warren does not have.
+var notYet = []string{
+	"x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy",
+	"x-delivery-limit", "x-expires", "x-max-age", "x-max-length", "x-max-length-bytes",
+	"x-max-priority", "x-message-ttl", "x-overflow", "x-single-active-consumer",
+	"x-delayed-retry-type", "x-delayed-retry-min", "x-delayed-retry-max", "x-consumer-timeout",
+}
+
+func (q Queue) check() error {
+	if err := checkName("queue", q.Name); err != nil {
+		return err
+	}
+	if err := q.Args.Validate(); err != nil {
+		return err
+	}
+	for _, arg := range notYet {
+		if _, asked := q.Args[arg]; asked {
+			return errNotImplemented("argument '%s' is not yet supported", arg)
+		}
+	}
+	if kind, asked := q.Args["x-queue-type"]; asked && kind != "classic" {
+		return errNotImplemented("queue type '%v' is not yet supported; leave x-queue-type out", kind)
+	}
+	return nil
+}
+
+// DeclareQueue verifies that a queue exists as described, and creates it when
+// there is none. It is idempotent. A queue that exists otherwise is 406, one
+// that is exclusive to another session 405, a reserved name 403, an argument
+// Warren does not have 540. The result holds the name the server made for an
+// empty one. When it returns, the next publish obeys it, from every process.
+func (s *Session) DeclareQueue(ctx context.Context, q Queue) (QueueInfo, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	info, err := s.declareQueue(ctx, q)
+	if err != nil {
+		return QueueInfo{}, fmt.Errorf("declare queue %q: %w", q.Name, err)
+	}
+	s.explainQueue("queue.declare", info.Queue)
+	return info, nil
+}
+
+func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) {
+	generated := q.Name == ""
+	if generated {
+		q.Name = "amq.gen-" + newID()
+	}
+	if err := q.check(); err != nil {
+		return QueueInfo{}, err
+	}
+	for {
+		rec, revision, err := s.loadQueue(ctx, q.Name)
+		if err != nil {
+			return QueueInfo{}, err
+		}
+		if rec != nil {
+			if err := rec.equivalent(q); err != nil {
+				return QueueInfo{}, err
+			}
+			return s.queueInfo(ctx, rec)
+		}
+		if !generated && strings.HasPrefix(q.Name, "amq.") {
+			return QueueInfo{}, errAccessRefused("queue name '%s' contains reserved prefix 'amq.*'", q.Name)
+		}
+		err = s.createQueue(ctx, q, revision)
+		if err == nil {
+			return QueueInfo{Queue: q}, nil
+		}
+		if !errors.Is(err, errConflict) {
+			return QueueInfo{}, err
+		}
+	}
+}
+
+// equivalent is AMQP's rule for declaring again: the same in everything.
+func (rec *queueRecord) equivalent(q Queue) error {
+	const format = "inequivalent arg '%s' for queue '%s': received '%v' but current is '%v'"
+	switch {
+	case rec.Durable != q.Durable:
+		return errPrecondition(format, "durable", q.Name, q.Durable, rec.Durable)
+	case rec.Exclusive != q.Exclusive:
+		return errPrecondition(format, "exclusive", q.Name, q.Exclusive, rec.Exclusive)
+	case rec.AutoDelete != q.AutoDelete:
+		return errPrecondition(format, "auto_delete", q.Name, q.AutoDelete, rec.AutoDelete)
+	}
+	return equivalentArgs("queue", q.Name, q.Args, rec.Args)
+}
+
+// createQueue makes a queue: the record first, held busy, then its home. A
+// crash between the two leaves a record that the next one to touch completes.
+func (s *Session) createQueue(ctx context.Context, q Queue, revision uint64) error {
+	unlock, err := s.queueLocks.lock(ctx, q.Name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	rec := &queueRecord{Queue: q, Life: newID(), Busy: s.id, Lease: s.cfg.Lease}
+	if q.Exclusive {
+		rec.Owner = s.id
+	}
+	if !q.survives() {
+		rec.Epoch = s.epoch.id()
+	}
+	revision, err = s.topology.put(ctx, queueKey(q.Name), rec, revision)
+	if err != nil {
+		return err
+	}
+	if err := s.ensureHome(ctx, rec); err != nil {
+		return err
+	}
+	rec.Busy = ""
+	_, err = s.topology.put(ctx, queueKey(q.Name), rec, revision)
+	if err == nil && q.Exclusive {
+		s.owns(q.Name)
+	}
+	return err
+}
+
+// survives reports whether the queue comes back after a restart of the broker.
+// An exclusive queue ends with its session, and so with the broker.
+func (q Queue) survives() bool { return q.Durable && !q.Exclusive }
+
+// standsQueue reports whether a record is of a queue that is there.
+func (s *Session) standsQueue(rec *queueRecord) bool {
+	return !rec.Deleting && (rec.Epoch == "" || rec.Epoch == s.epoch.id())
+}
+
+// loadQueue reads a queue; nil says that there is none, with the revision at
+// which it may be created. A queue exclusive to another session that lives is
+// 405; what is left of a queue that has gone is cleared away first.
+func (s *Session) loadQueue(ctx context.Context, name string) (*queueRecord, uint64, error) {
+	for {
+		rec := new(queueRecord)
+		revision, err := s.topology.get(ctx, queueKey(name), rec)
+		if err != nil || revision == 0 {
+			return nil, 0, err
+		}
+		gone := !s.standsQueue(rec)
+		if !gone && rec.Owner != "" && rec.Owner != s.id {
+			alive, err := s.alive(ctx, rec.Owner)
+			if err != nil {
+				return nil, 0, err
+			}
+			if alive {
+				return nil, 0, errResourceLocked("cannot obtain exclusive access to locked queue '%s' in vhost '%s'", name, s.vhost)
+			}
+			gone = true
+		}
+		if !gone && rec.Busy == "" {
+			return rec, revision, nil
+		}
+		// Somebody is at it, or was when it died: take part.
+		err = s.changeQueue(ctx, name, func(change *queueChange) error {
+			if gone && change.rec.Life == rec.Life {
+				return change.remove(ctx)
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, 0, err
+		}
+	}
+}
+
+// needQueue loads a queue that must exist.
+func (s *Session) needQueue(ctx context.Context, name string) (*queueRecord, error) {
+	if err := checkName("queue", name); err != nil {
+		return nil, err
+	}
+	rec, _, err := s.loadQueue(ctx, name)
+	if err == nil && rec == nil {
+		err = s.noQueue(name)
+	}
+	return rec, err
+}
+
+func (s *Session) noQueue(name string) error {
+	return errNotFound("no queue '%s' in vhost '%s'", name, s.vhost)
+}
+
+// InspectQueue is AMQP's passive declare: what the queue holds, 404 when there
+// is none, 405 when it is exclusive to another session.
+func (s *Session) InspectQueue(ctx context.Context, name string) (QueueInfo, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	rec, err := s.needQueue(ctx, name)
+	if err != nil {
+		return QueueInfo{}, fmt.Errorf("inspect queue %q: %w", name, err)
+	}
+	return s.queueInfo(ctx, rec)
+}
+
+// Queues lists the queues of the virtual host by name.
+func (s *Session) Queues(ctx context.Context) ([]QueueInfo, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	if err := s.sweepSessions(ctx); err != nil {
+		return nil, err
+	}
+	records, err := s.topology.queues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(records, func(a, b queueRecord) int { return strings.Compare(a.Name, b.Name) })
+	list := make([]QueueInfo, 0, len(records))
+	for i := range records {
+		if !s.standsQueue(&records[i]) {
+			continue
+		}
+		info, err := s.queueInfo(ctx, &records[i])
+		if errors.Is(err, ErrNotFound) {
+			continue // deleted since it was listed
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, info)
+	}
+	return list, nil
+}
+
+// DeleteQueue deletes a queue with its messages and says how many were ready.
+// Its consumers are told. [IfUnused] refuses with 406 while it has consumers,
+// [IfEmpty] while it has messages. Deleting a queue that is not there succeeds.
+func (s *Session) DeleteQueue(ctx context.Context, name string, flags ...DeleteFlag) (int, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	count, err := s.deleteQueue(ctx, name, deleteFlags(flags))
+	if err != nil {
+		return 0, fmt.Errorf("delete queue %q: %w", name, err)
+	}
+	return count, nil
+}
+
+func (s *Session) deleteQueue(ctx context.Context, name string, flags DeleteFlag) (int, error) {
+	rec, err := s.needQueue(ctx, name)
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	info, err := s.queueInfo(ctx, rec)
+	if err != nil {
+		return 0, err
+	}
+	if flags&IfUnused != 0 && info.Consumers > 0 {
+		return 0, errPrecondition("queue '%s' in vhost '%s' in use", name, s.vhost)
+	}
+	if flags&IfEmpty != 0 && info.Ready+info.Unacked > 0 {
+		return 0, errPrecondition("queue '%s' in vhost '%s' is not empty", name, s.vhost)
+	}
+	return info.Ready, s.removeQueue(ctx, name, rec.Life)
+}
+
+// removeQueue deletes one life of a queue; a later one of the name stays.
+func (s *Session) removeQueue(ctx context.Context, name, life string) error {
+	err := s.changeQueue(ctx, name, func(change *queueChange) error {
+		if change.rec.Life != life {
+			return nil
+		}
+		return change.remove(ctx)
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// DeleteFlag is a condition under which a queue or an exchange is deleted.
+type DeleteFlag uint8
+
+const (
+	// IfUnused deletes only what has no consumers, or no bindings.
+	IfUnused DeleteFlag = 1 << iota
+	// IfEmpty deletes only a queue without messages.
+	IfEmpty
+)
+
+func deleteFlags(flags []DeleteFlag) DeleteFlag {
+	var all DeleteFlag
+	for _, flag := range flags {
+		all |= flag
+	}
+	return all
+}

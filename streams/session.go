@@ -1,0 +1,300 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+)
+
+// Config is how a session works. The zero value works.
+type Config struct {
+	// VHost is the virtual host: letters, digits, - and _. Default: "warren".
+	VHost string
+	// Replicas is how many servers of a cluster keep each stream that this
+	// session creates, 1 to 5. Default: 1.
+	Replicas int
+	// Lease is how long the broker waits for a sign of life from the holder of
+	// an unsettled message before it gives the message to another consumer.
+	// The session renews it for as long as a message is held, so a handler may
+	// take hours; it bounds how long the messages of a killed process stay
+	// away. It is fixed for a queue when the queue is created, at least
+	// 100ms. Default: 10s.
+	Lease time.Duration
+	// Timeout bounds an operation whose context has no deadline, and a confirm
+	// that nobody waits for with one. Default: 10s.
+	Timeout time.Duration
+	// Explain is told what each operation became on JetStream, from the
+	// goroutine that does it. Default: nobody is told.
+	Explain func(Step)
+	// Logger is told what a session does on its own account: recovery, and
+	// what it could not clear away. Default: silent.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.Replicas == 0 {
+		c.Replicas = 1
+	}
+	if c.Lease == 0 {
+		c.Lease = 10 * time.Second
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 10 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Replicas < 1 || c.Replicas > 5:
+		return fmt.Errorf("replicas is %d; use 1 to 5, at most one a server", c.Replicas)
+	case c.Lease < 100*time.Millisecond:
+		return fmt.Errorf("lease is %v; use at least 100ms", c.Lease)
+	case c.Timeout < 0:
+		return fmt.Errorf("timeout is %v; use a positive duration", c.Timeout)
+	}
+	return nil
+}
+
+// A Session is what a connection with its channel is in AMQP: exclusive queues
+// belong to it, and so does everything its consumers hold. Its methods may be
+// called from any goroutine.
+type Session struct {
+	nc    *nats.Conn
+	js    jetstream.JetStream
+	cfg   Config
+	vhost vhost
+	id    string
+
+	topology   *topology
+	live       jetstream.Stream
+	epoch      epoch
+	queueLocks keyedLocks
+	confirms   *confirms
+	exchanges  exchangeCache
+	subs       []*nats.Subscription
+	status     chan nats.Status
+	writing    chan struct{} // held while a message is written
+
+	mu         sync.Mutex
+	closed     bool
+	owned      map[string]struct{}
+	users      map[string]*user
+	online     chan struct{} // closed while connected
+	tags       uint64
+	refreshing map[string]bool
+	ctx        context.Context // ends with the session: its own errands only
+	stop       context.CancelFunc
+	running    sync.WaitGroup
+}
+
+// Open starts a session on a connection, which stays the caller's to close,
+// after the session. It needs JetStream and a server of version 2.11 or newer,
+// and says so when they are not there.
+func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Session, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("open session: %w", err)
+	}
+	v, err := newVHost(cfg.VHost)
+	if err != nil {
+		return nil, fmt.Errorf("open session: %w", err)
+	}
+	s := &Session{
+		nc: nc, cfg: cfg, vhost: v, id: newID(),
+		owned:      make(map[string]struct{}),
+		users:      make(map[string]*user),
+		online:     make(chan struct{}),
+		writing:    make(chan struct{}, 1),
+		refreshing: make(map[string]bool),
+	}
+	close(s.online)
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	if err := s.open(ctx); err != nil {
+		s.shut()
+		return nil, fmt.Errorf("open session: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Session) open(ctx context.Context) (err error) {
+	if err := checkServer(s.nc); err != nil {
+		return err
+	}
+	if s.js, err = jetstream.New(s.nc); err != nil {
+		return err
+	}
+	s.confirms, err = newConfirms(s)
+	if err != nil {
+		return err
+	}
+	if s.topology, err = openTopology(ctx, s.js, s.vhost, s.cfg.Replicas); err != nil {
+		return hintJetStream(err)
+	}
+	if err := s.listenControl(); err != nil {
+		return err
+	}
+	if err := s.openLive(ctx); err != nil {
+		return err
+	}
+	s.status = s.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
+	s.run(s.watchConnection)
+	s.run(s.janitor)
+	return nil
+}
+
+// minServer is the first server with message traces and per-message expiry.
+const minServer = "2.11"
+
+func checkServer(nc *nats.Conn) error {
+	if nc.IsClosed() {
+		return nats.ErrConnectionClosed
+	}
+	version := nc.ConnectedServerVersion()
+	if version != "" && olderThan(version, 2, 11) {
+		return fmt.Errorf("the NATS server at %s is version %s; Warren needs %s or newer", nc.ConnectedUrlRedacted(), version, minServer)
+	}
+	return nil
+}
+
+func olderThan(version string, major, minor int) bool {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 2 {
+		return false
+	}
+	have, err1 := strconv.Atoi(parts[0])
+	haveMinor, err2 := strconv.Atoi(parts[1])
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	return have < major || have == major && haveMinor < minor
+}
+
+// hintJetStream says what to do when the server has no JetStream.
+func hintJetStream(err error) error {
+	if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) ||
+		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
+		return fmt.Errorf("the NATS server has no JetStream; start it with JetStream enabled (nats-server -js): %w", err)
+	}
+	return err
+}
+
+// VHost is the name of the session's virtual host.
+func (s *Session) VHost() string { return string(s.vhost) }
+
+// Close ends the session: its consumers stop, everything it holds unsettled is
+// handed back, and its exclusive queues are deleted when Close returns. The
+// connection stays open. Closing twice is closing once.
+func (s *Session) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	err := s.leave(ctx)
+	s.shut()
+	if err != nil {
+		return fmt.Errorf("close session: %w", err)
+	}
+	return nil
+}
+
+// leave goes in order: consumers stop before what they hold is handed back,
+// and queues go last, when nobody of this session uses them any more.
+func (s *Session) leave(ctx context.Context) error {
+	if s.nc.IsClosed() {
+		return nil
+	}
+	err := s.endUsers(ctx)
+	for _, queue := range s.ownedQueues() {
+		err = errors.Join(err, s.removeOwned(ctx, queue))
+	}
+	return errors.Join(err, s.nc.FlushWithContext(ctx))
+}
+
+// shut stops the goroutines and subscriptions of the session.
+func (s *Session) shut() {
+	s.stop()
+	for _, sub := range s.subs {
+		_ = sub.Unsubscribe()
+	}
+	if s.status != nil {
+		s.nc.RemoveStatusListener(s.status)
+	}
+	if s.confirms != nil {
+		s.confirms.close()
+	}
+	s.running.Wait()
+}
+
+func (s *Session) run(f func()) {
+	s.running.Go(f)
+}
+
+// bounded gives a context without a deadline the session's own.
+func (s *Session) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.cfg.Timeout)
+}
+
+func (s *Session) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// owns notes an exclusive queue of this session.
+func (s *Session) owns(queue string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owned[queue] = struct{}{}
+}
+
+func (s *Session) disowns(queue string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.owned, queue)
+}
+
+func (s *Session) ownedQueues() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	queues := make([]string, 0, len(s.owned))
+	for queue := range s.owned {
+		queues = append(queues, queue)
+	}
+	return queues
+}
+
+// removeOwned deletes an exclusive queue of this session, if it is still that.
+func (s *Session) removeOwned(ctx context.Context, queue string) error {
+	rec := new(queueRecord)
+	revision, err := s.topology.get(ctx, queueKey(queue), rec)
+	if err != nil || revision == 0 || rec.Owner != s.id {
+		return err
+	}
+	return s.removeQueue(ctx, queue, rec.Life)
+}
+
+// newID makes a name that nobody else has.
+func newID() string { return nuid.Next() }

@@ -1,0 +1,112 @@
+package streams
+
+import (
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// A sieve decides which messages of a source are the queue's, where subjects
+// and filters cannot say it: a binding holds only between bind and unbind,
+// filters may be wider than bindings, and what was not persistent ended with
+// the last life of the broker. Its answers are exact.
+type sieve struct {
+	// exact says that whatever comes through the filters behind the sequence
+	// after is wanted.
+	exact bool
+	after uint64
+	// standing matches the bindings that hold from after on; spans are those
+	// that hold for a part.
+	standing *matcher
+	spans    []span
+	// doomed is when the broker's life began, for a queue that outlived one.
+	doomed time.Time
+	base   string
+}
+
+// span is a binding and the sequences (from, until] for which it holds; until
+// is 0 while it stands.
+type span struct {
+	from, until uint64
+	ended       bool
+	matcher     *matcher
+}
+
+func (sp *span) covers(seq uint64) bool {
+	return seq > sp.from && (!sp.ended || seq <= sp.until)
+}
+
+// newSieve is the sieve of a queue's view of an exchange.
+func (s *Session) newSieve(rec *queueRecord, exchange string) *sieve {
+	v := &sieve{base: s.vhost.exchangeSubject(exchange)}
+	v.doom(s, rec)
+	_, v.exact = s.viewFilters(rec, exchange)
+	var standing []route
+	var kind Kind
+	for i := range rec.Bindings {
+		b := &rec.Bindings[i]
+		if b.Exchange != exchange {
+			continue
+		}
+		r := route{Key: b.Key, Args: b.Args}
+		v.spans = append(v.spans, span{b.From, b.Until, b.Ended, newMatcher(b.Kind, []route{r})})
+		if !b.Ended {
+			standing, kind = append(standing, r), b.Kind
+			v.after = max(v.after, b.From)
+		}
+	}
+	v.standing = newMatcher(kind, standing)
+	return v
+}
+
+// newHomeSieve is the sieve of a queue's home, which holds what it shows.
+func (s *Session) newHomeSieve(rec *queueRecord) *sieve {
+	v := &sieve{exact: true}
+	v.doom(s, rec)
+	return v
+}
+
+func (v *sieve) doom(s *Session, rec *queueRecord) {
+	if rec.survives() {
+		v.doomed = s.epoch.start()
+	}
+}
+
+// wants reports whether a message is the queue's.
+func (v *sieve) wants(msg *nats.Msg, a arrival) bool {
+	if v.outlived(msg, a) {
+		return false
+	}
+	if v.exact && a.seq > v.after {
+		return true
+	}
+	key, ok := subjectKey(v.base, msg.Subject)
+	if !ok {
+		return false
+	}
+	headers := func() Table {
+		var m Message
+		m.decode(msg.Header)
+		return m.Headers
+	}
+	if a.seq > v.after && v.standing.match(key, headers) {
+		return true
+	}
+	for i := range v.spans {
+		if v.spans[i].covers(a.seq) && v.spans[i].matcher.match(key, headers) {
+			return true
+		}
+	}
+	return false
+}
+
+// outlived reports whether the message is one without the persistent flag from
+// an earlier life of the broker.
+func (v *sieve) outlived(msg *nats.Msg, a arrival) bool {
+	if v.doomed.IsZero() || a.stamp >= v.doomed.UnixNano() {
+		return false
+	}
+	var m Message
+	m.decode(msg.Header)
+	return m.DeliveryMode != Persistent
+}

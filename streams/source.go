@@ -1,0 +1,76 @@
+package streams
+
+import (
+	"strconv"
+	"time"
+)
+
+// A source is one durable pull consumer that a Consumer draws on: the home of
+// its queue, or a view. The Consumer's lock guards it.
+type source struct {
+	queue    string
+	exchange string // "" for the home
+	base     string
+	stream   string
+	next     string // where requests go
+	acks     string // how the acks of its messages begin
+	token    string // tells its requests apart in the inbox
+	sieve    *sieve
+
+	asked   int    // messages asked for and not yet come
+	pending uint64 // how many wait at the server, when it last said so
+	heard   time.Time
+}
+
+// sourcesOf are the home and the views of a queue.
+func (s *Session) sourcesOf(rec *queueRecord) []*source {
+	list := []*source{newSource(rec.Name, "", s.vhost.homeStream(rec.Name), s.newHomeSieve(rec))}
+	for _, exchange := range rec.exchanges() {
+		list = append(list, newSource(rec.Name, exchange, s.vhost.exchangeStream(exchange), s.newSieve(rec, exchange)))
+	}
+	return list
+}
+
+func newSource(queue, exchange, stream string, v *sieve) *source {
+	return &source{
+		queue: queue, exchange: exchange, stream: stream, sieve: v, base: v.base,
+		next: "$JS.API.CONSUMER.MSG.NEXT." + stream + "." + consumerName(queue),
+		acks: "$JS.ACK." + stream + ".",
+	}
+}
+
+// How a request is made. The server repeats a heartbeat while a request waits,
+// so that a lost request is noticed.
+const (
+	requestExpiry = 30 * time.Second
+	heartbeat     = time.Second
+	// lostAfter is how long a source may be silent with a request waiting.
+	lostAfter = 2500 * time.Millisecond
+	// largestRequest bounds what a consumer without a limit asks for at once.
+	largestRequest = 512
+)
+
+// A request asks a source for messages.
+type request struct {
+	src    *source
+	batch  int
+	noWait bool
+}
+
+const requestTail = `,"expires":30000000000,"idle_heartbeat":1000000000}`
+
+// body is the request as JetStream reads it.
+func (r request) body(dst []byte) []byte {
+	dst = append(dst, `{"batch":`...)
+	dst = strconv.AppendInt(dst, int64(r.batch), 10)
+	if r.noWait {
+		return append(dst, `,"no_wait":true}`...)
+	}
+	return append(dst, requestTail...)
+}
+
+// reply is where the answers go. The batch stands in it: JetStream does not
+// always say how much of a request is left when it ends it.
+func (r request) reply(inbox string) string {
+	return inbox + "." + r.src.token + "." + strconv.Itoa(r.batch)
+}

@@ -1,0 +1,197 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// The topology of a virtual host, its exchanges, queues and bindings, is a
+// key-value bucket: one record an exchange and one a queue, the bindings
+// inside the record of their queue. Records change by compare-and-set only;
+// the configuration of streams and consumers is derived from them.
+type topology struct {
+	js     jetstream.JetStream
+	stream jetstream.Stream
+	prefix string
+}
+
+// errConflict says that somebody else changed the record first.
+var errConflict = errors.New("the record was changed by another session")
+
+// maxConsumers is set on every stream: unset, the server allows 1000.
+const maxConsumers = 1 << 20
+
+func openTopology(ctx context.Context, js jetstream.JetStream, v vhost, replicas int) (*topology, error) {
+	bucket := v.topologyBucket()
+	prefix := "$KV." + bucket + "."
+	stream, err := ensureStream(ctx, js, jetstream.StreamConfig{
+		Name:              "KV_" + bucket,
+		Description:       "exchanges, queues and bindings of virtual host " + string(v),
+		Subjects:          []string{prefix + ">"},
+		MaxMsgsPerSubject: 1,
+		Discard:           jetstream.DiscardNew,
+		Storage:           jetstream.FileStorage,
+		Replicas:          replicas,
+		MaxConsumers:      maxConsumers,
+		AllowRollup:       true,
+		// Reads go to the leader: a record read is the record that stands.
+		AllowDirect: false,
+		RePublish:   &jetstream.RePublish{Source: prefix + "x.>", Destination: v.changeSubject() + ".>"},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the topology of vhost %q: %w", string(v), err)
+	}
+	return &topology{js: js, stream: stream, prefix: prefix}, nil
+}
+
+// ensureStream opens a stream, creating it when it is not there yet.
+func ensureStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	stream, err := js.Stream(ctx, cfg.Name)
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return stream, err
+	}
+	stream, err = js.CreateStream(ctx, cfg)
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return js.Stream(ctx, cfg.Name)
+	}
+	return stream, err
+}
+
+func exchangeKey(name string) string { return "x." + nameToken(name) }
+func queueKey(name string) string    { return "q." + nameToken(name) }
+
+// get reads one record; revision 0 says that there is none.
+func (t *topology) get(ctx context.Context, key string, into any) (uint64, error) {
+	return readLast(ctx, t.stream, t.prefix+key, into)
+}
+
+// put writes a record over the revision it was read at, 0 for a new one, and
+// gives back the new revision.
+func (t *topology) put(ctx context.Context, key string, record any, revision uint64) (uint64, error) {
+	data, err := json.Marshal(record)
+	if err != nil {
+		return 0, fmt.Errorf("write record %q: %w", key, err)
+	}
+	return compareAndSet(ctx, t.js, &nats.Msg{Subject: t.prefix + key, Data: data}, revision)
+}
+
+// remove takes away the record of that revision and no other.
+func (t *topology) remove(ctx context.Context, revision uint64) error {
+	err := t.stream.DeleteMsg(ctx, revision)
+	if errors.Is(err, jetstream.ErrMsgNotFound) || isAPIError(err, codeSequenceNotFound, codeStreamMsgDeleteFailed) {
+		return errConflict
+	}
+	return err
+}
+
+// exchanges lists every exchange record.
+func (t *topology) exchanges(ctx context.Context) ([]exchangeRecord, error) {
+	return listRecords[exchangeRecord](ctx, t, "x.>")
+}
+
+// queues lists every queue record.
+func (t *topology) queues(ctx context.Context) ([]queueRecord, error) {
+	return listRecords[queueRecord](ctx, t, "q.>")
+}
+
+// listRecords reads all records below a filter in one pass, through a
+// consumer that is gone when it returns.
+func listRecords[T any](ctx context.Context, t *topology, filter string) ([]T, error) {
+	consumer, err := t.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		FilterSubject:     t.prefix + filter,
+		DeliverPolicy:     jetstream.DeliverLastPerSubjectPolicy,
+		AckPolicy:         jetstream.AckNonePolicy,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: 30 * time.Second,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list records %q: %w", filter, err)
+	}
+	defer func() { _ = t.stream.DeleteConsumer(context.WithoutCancel(ctx), consumer.CachedInfo().Name) }()
+	count := int(consumer.CachedInfo().NumPending)
+	records := make([]T, 0, count)
+	for len(records) < count {
+		batch, err := consumer.FetchNoWait(count - len(records))
+		if err != nil {
+			return nil, fmt.Errorf("list records %q: %w", filter, err)
+		}
+		before := len(records)
+		for msg := range batch.Messages() {
+			var record T
+			if err := json.Unmarshal(msg.Data(), &record); err != nil {
+				return nil, fmt.Errorf("record %q is damaged: %w", msg.Subject(), err)
+			}
+			records = append(records, record)
+		}
+		if err := batch.Error(); err != nil {
+			return nil, fmt.Errorf("list records %q: %w", filter, err)
+		}
+		if len(records) == before {
+			break // removed since they were counted
+		}
+	}
+	return records, nil
+}
+
+// readLast reads the last message of a subject as JSON, and its sequence; 0
+// says that there is none.
+func readLast(ctx context.Context, stream jetstream.Stream, subject string, into any) (uint64, error) {
+	msg, err := stream.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if err := json.Unmarshal(msg.Data, into); err != nil {
+		return 0, fmt.Errorf("record %q is damaged: %w", strings.TrimPrefix(subject, "$KV."), err)
+	}
+	return msg.Sequence, nil
+}
+
+// compareAndSet publishes a message only if the subject's last sequence is
+// still the given one.
+func compareAndSet(ctx context.Context, js jetstream.JetStream, msg *nats.Msg, sequence uint64) (uint64, error) {
+	if msg.Header == nil {
+		msg.Header = nats.Header{}
+	}
+	msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(sequence, 10))
+	ack, err := js.PublishMsg(ctx, msg)
+	if isAPIError(err, codeWrongLastSequence, codeWrongLastSequenceConstant) {
+		return 0, errConflict
+	}
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
+}
+
+// JetStream's own error codes, as far as decisions hang on them.
+const (
+	codeStreamMsgDeleteFailed     jetstream.ErrorCode = 10057
+	codeSequenceNotFound          jetstream.ErrorCode = 10043
+	codeWrongLastSequence         jetstream.ErrorCode = 10071
+	codeWrongLastSequenceConstant jetstream.ErrorCode = 10164
+)
+
+func isAPIError(err error, codes ...jetstream.ErrorCode) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	for _, code := range codes {
+		if api.ErrorCode == code {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,60 @@
+package streams
+
+// A vhost is a virtual host as NATS sees it: the first token of every subject
+// and the first part of every stream name. Two virtual hosts share nothing;
+// an account of the NATS server is the stronger wall, and both work together.
+type vhost string
+
+// DefaultVHost is the virtual host of a [Config] that names none, or "/".
+const DefaultVHost = "warren"
+
+func newVHost(name string) (vhost, error) {
+	if name == "" || name == "/" {
+		return DefaultVHost, nil
+	}
+	if len(name) > 64 {
+		return "", errPrecondition("vhost '%s' is %d bytes long; use at most 64", name, len(name))
+	}
+	for _, c := range []byte(name) {
+		if !isVHostByte(c) {
+			return "", errPrecondition("vhost '%s' has a %q in it; use letters, digits, - and _", name, c)
+		}
+	}
+	return vhost(name), nil
+}
+
+func isVHostByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
+}
+
+// exchangeStream is the stream that an exchange is.
+func (v vhost) exchangeStream(name string) string { return assetName(string(v), "x", name) }
+
+// exchangeSubject is the subject of a message with the empty routing key; the
+// words of other keys follow behind it.
+func (v vhost) exchangeSubject(name string) string { return string(v) + ".x." + nameToken(name) }
+
+// parkedSubject is what the stream of a deleted exchange listens on while
+// queues still drain it: publishing finds nobody there.
+func (v vhost) parkedSubject(name string) string { return string(v) + ".gone." + nameToken(name) }
+
+// homeStream is the stream that holds what reaches a queue by its own name.
+func (v vhost) homeStream(name string) string { return assetName(string(v), "q", name) }
+
+// homeSubject is where the default exchange publishes for a queue.
+func (v vhost) homeSubject(name string) string { return string(v) + ".q." + nameToken(name) }
+
+// controlSubject is where other sessions reach one session.
+func (v vhost) controlSubject(session string) string { return string(v) + ".s." + session }
+
+// topologyBucket is the key-value bucket of exchanges, queues and bindings.
+func (v vhost) topologyBucket() string { return string(v) + "-topology" }
+
+// changeSubject is where every change of an exchange's record is told.
+func (v vhost) changeSubject() string { return string(v) + ".changed" }
+
+// liveStream holds what ends with the broker: its epoch, and who uses which
+// queue.
+func (v vhost) liveStream() string { return string(v) + "~live" }
+
+func (v vhost) liveSubject() string { return string(v) + ".live" }

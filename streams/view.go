@@ -1,0 +1,201 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// maxFilters is how many filter subjects one view has at most: a consumer
+// slows down with their number (81 k/s with 10, 33 k/s with 100, 4 k/s with
+// 1000), so beyond it filters are widened and the matcher decides.
+const maxFilters = 100
+
+// Views are limited by pull credits, not by this; a change of it is what wakes
+// pull requests that wait at the server.
+const maxAckPending = 1 << 30
+
+// viewFilters are the filter subjects for the bindings of a queue to one
+// exchange, ended ones included, and whether they say exactly what the
+// bindings say.
+func (s *Session) viewFilters(rec *queueRecord, exchange string) (subjects []string, exact bool) {
+	base := s.vhost.exchangeSubject(exchange)
+	byKind := make(map[Kind][]route)
+	exact = true
+	for i := range rec.Bindings {
+		b := &rec.Bindings[i]
+		if b.Exchange != exchange {
+			continue
+		}
+		byKind[b.Kind] = append(byKind[b.Kind], route{Key: b.Key, Args: b.Args})
+		exact = exact && !b.Ended
+	}
+	for kind, routes := range byKind {
+		some, precise := filters(kind, base, routes, maxFilters)
+		subjects = append(subjects, some...)
+		exact = exact && precise
+	}
+	if len(byKind) > 1 {
+		// An exchange deleted and declared again as another kind, while the
+		// queue still drains what the first one routed.
+		return []string{base, base + ".>"}, false
+	}
+	slices.Sort(subjects)
+	return subjects, exact
+}
+
+// markWide notes on the exchange that this queue's view takes more than its
+// bindings ask for, before the view does.
+func (c *queueChange) markWide(ctx context.Context, exchange string) error {
+	if _, exact := c.s.viewFilters(c.rec, exchange); exact {
+		return nil
+	}
+	return c.s.setWide(ctx, exchange)
+}
+
+// deriveView makes the view of the queue on an exchange what the bindings say.
+func (c *queueChange) deriveView(ctx context.Context, exchange string) error {
+	subjects, _ := c.s.viewFilters(c.rec, exchange)
+	if len(subjects) == 0 {
+		return c.s.dropView(ctx, c.rec.Name, exchange)
+	}
+	stream := c.s.vhost.exchangeStream(exchange)
+	consumer, err := c.s.js.Consumer(ctx, stream, consumerName(c.rec.Name))
+	if err == nil && consumer.CachedInfo().Config.Metadata["warren.life"] != c.rec.Life {
+		if err := c.s.dropView(ctx, c.rec.Name, exchange); err != nil {
+			return err
+		}
+		err = jetstream.ErrConsumerNotFound
+	}
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return c.createView(ctx, exchange, subjects)
+	}
+	if err != nil {
+		return err
+	}
+	return c.updateView(ctx, stream, consumer.CachedInfo().Config, subjects)
+}
+
+// createView starts a view at the first message its bindings can want.
+// JetStream's own "deliver new" could not be told apart from a reset.
+func (c *queueChange) createView(ctx context.Context, exchange string, subjects []string) error {
+	cfg := c.s.consumerConfig(c.rec)
+	cfg.FilterSubjects = subjects
+	cfg.DeliverPolicy = jetstream.DeliverByStartSequencePolicy
+	cfg.OptStartSeq = c.rec.firstFrom(exchange) + 1
+	_, err := c.s.js.CreateConsumer(ctx, c.s.vhost.exchangeStream(exchange), cfg)
+	return err
+}
+
+func (rec *queueRecord) firstFrom(exchange string) uint64 {
+	first := ^uint64(0)
+	for i := range rec.Bindings {
+		if b := &rec.Bindings[i]; b.Exchange == exchange {
+			first = min(first, b.From)
+		}
+	}
+	return first
+}
+
+// updateView changes the filters, and wakes the requests that wait: a wider
+// filter alone does not show them what was there already.
+func (c *queueChange) updateView(ctx context.Context, stream string, cfg jetstream.ConsumerConfig, subjects []string) error {
+	have := cfg.FilterSubjects
+	if cfg.FilterSubject != "" {
+		have = []string{cfg.FilterSubject}
+	}
+	if slices.Equal(have, subjects) {
+		return nil
+	}
+	cfg.FilterSubject, cfg.FilterSubjects = "", subjects
+	consumer, err := c.s.js.UpdateConsumer(ctx, stream, cfg)
+	if err != nil || consumer.CachedInfo().NumPending == 0 {
+		return err
+	}
+	cfg.MaxAckPending ^= 1
+	_, err = c.s.js.UpdateConsumer(ctx, stream, cfg)
+	return err
+}
+
+// settleView forgets the ended bindings to an exchange whose messages are all
+// settled, and narrows the view, or takes it away.
+func (c *queueChange) settleView(ctx context.Context, exchange string) error {
+	stream := c.s.vhost.exchangeStream(exchange)
+	consumer, err := c.s.js.Consumer(ctx, stream, consumerName(c.rec.Name))
+	gone := errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound)
+	if err != nil && !gone {
+		return err
+	}
+	before := len(c.rec.Bindings)
+	c.rec.Bindings = slices.DeleteFunc(c.rec.Bindings, func(b bindingRecord) bool {
+		return b.Exchange == exchange && b.Ended && (gone || passed(consumer.CachedInfo(), b.Until))
+	})
+	if len(c.rec.Bindings) == before {
+		return nil
+	}
+	if err := c.save(ctx); err != nil {
+		return err
+	}
+	if err := c.deriveView(ctx, exchange); err != nil {
+		return err
+	}
+	return c.s.tellUsers(ctx, c.rec)
+}
+
+// passed reports whether a view has nothing left up to a sequence.
+func passed(info *jetstream.ConsumerInfo, until uint64) bool {
+	return info.AckFloor.Stream >= until || info.NumPending == 0 && info.NumAckPending == 0
+}
+
+// settleEnded settles what can be of a queue with ended bindings.
+func (s *Session) settleEnded(ctx context.Context, queue string) error {
+	err := s.changeQueue(ctx, queue, func(change *queueChange) error {
+		for _, exchange := range change.rec.endedExchanges() {
+			if err := change.settleView(ctx, exchange); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if isNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+func (rec *queueRecord) endedExchanges() []string {
+	var names []string
+	for i := range rec.Bindings {
+		if b := &rec.Bindings[i]; b.Ended && !slices.Contains(names, b.Exchange) {
+			names = append(names, b.Exchange)
+		}
+	}
+	return names
+}
+
+// dropView takes a queue's view of an exchange away, its messages with it, and
+// the stream of an exchange that was only waiting for that.
+func (s *Session) dropView(ctx context.Context, queue, exchange string) error {
+	err := s.js.DeleteConsumer(ctx, s.vhost.exchangeStream(exchange), consumerName(queue))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return err
+	}
+	return s.dropParkedStream(ctx, exchange)
+}
+
+// lastSequence is where an exchange's stream stands, 0 when there is none.
+func (s *Session) lastSequence(ctx context.Context, exchange string) (uint64, error) {
+	stream, err := s.js.Stream(ctx, s.vhost.exchangeStream(exchange))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return stream.CachedInfo().State.LastSeq, nil
+}
