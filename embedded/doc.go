@@ -1,0 +1,2 @@
+// Package embedded runs the NATS server inside this process.
+package embedded

@@ -1,0 +1,2 @@
+// Package embeddedtest starts NATS servers for tests.
+package embeddedtest

@@ -1,0 +1,3 @@
+package embeddedtest
+
+func runChild() bool { return false }

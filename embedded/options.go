@@ -1,0 +1,61 @@
+package embedded
+
+import (
+	"crypto/tls"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// options says a filled in and valid Config in the server's own words.
+func (c Config) options(dir string) (*server.Options, error) {
+	o := &server.Options{
+		ServerName: c.Name,
+
+		DontListen: !c.listens(),
+		Host:       c.Host,
+		Port:       c.Port,
+		TLSConfig:  cloneTLS(c.TLS),
+
+		Username:      c.User,
+		Password:      c.Password,
+		Authorization: c.Token,
+
+		MaxPayload: int32(c.MaxPayload + headerRoom),
+		// What waits for a slow client must at least hold a few messages.
+		MaxPending: max(server.MAX_PENDING_SIZE, int64(4*(c.MaxPayload+headerRoom))),
+
+		JetStream:          true,
+		StoreDir:           dir,
+		JetStreamMaxMemory: c.MaxMemory,
+		JetStreamMaxStore:  c.MaxStore,
+		SyncInterval:       c.SyncInterval,
+		SyncAlways:         c.SyncAlways,
+
+		// Signals belong to the process, not to a server inside it.
+		NoSigs:                 true,
+		DisableJetStreamBanner: true,
+	}
+	if !c.Cluster.enabled() {
+		return o, nil
+	}
+	routes, err := c.routes()
+	if err != nil {
+		return nil, err
+	}
+	o.Routes = routes
+	o.Cluster = server.ClusterOpts{
+		Name:      c.Cluster.Name,
+		Host:      c.Cluster.Host,
+		Port:      c.Cluster.Port,
+		TLSConfig: cloneTLS(c.Cluster.TLS),
+	}
+	o.Cluster.Username, o.Cluster.Password = c.routeCredentials()
+	return o, nil
+}
+
+func cloneTLS(t *tls.Config) *tls.Config {
+	if t == nil {
+		return nil
+	}
+	return t.Clone()
+}

@@ -1,0 +1,7 @@
+//go:build !windows
+
+package embedded
+
+import "syscall"
+
+const errAddressInUse = syscall.EADDRINUSE

@@ -1,0 +1,243 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// Server is a NATS server in this process. Whoever started it closes it. Its
+// methods may be called from any goroutine.
+type Server struct {
+	cfg  Config
+	dir  *dir
+	log  *log
+	nats *server.Server
+	url  string
+
+	done chan struct{}
+	err  error // of what followed the stop; read after done
+}
+
+// Start starts a server and returns once it can be used, after all streams in
+// Config.Dir are loaded. An error says what to change, and leaves nothing
+// running and nothing locked; [ErrDirLocked] and [ErrPortInUse] are those a
+// program may want to answer itself.
+//
+// A server of a cluster is returned before it has met the others: ask
+// [Server.Health].
+func Start(cfg Config) (*Server, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("start server: %w", err)
+	}
+	if err := cfg.checkPorts(); err != nil {
+		return nil, fmt.Errorf("start server: %w", err)
+	}
+	// The server locks nothing. Two on one directory both acknowledge, and the
+	// messages of one are lost: nothing of it may run before we have the lock.
+	dir, err := openDir(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("start server: %w", err)
+	}
+	s := &Server{cfg: cfg, dir: dir, log: newLog(cfg.Logger), done: make(chan struct{})}
+	if err := s.start(); err != nil {
+		return nil, fmt.Errorf("start server: %w", errors.Join(err, dir.close()))
+	}
+	go s.wait()
+	go s.stopWhenFatal()
+	return s, nil
+}
+
+// start returns with the server running, or with it fully stopped.
+func (s *Server) start() error {
+	opts, err := s.cfg.options(s.dir.path)
+	if err != nil {
+		return err
+	}
+	if s.nats, err = server.NewServer(opts); err != nil {
+		return err
+	}
+	s.nats.SetLoggerV2(s.log, s.log.enabled(slog.LevelDebug), s.log.enabled(levelTrace), false)
+	s.nats.Start()
+	if err := s.ready(); err != nil {
+		s.nats.Shutdown()
+		s.nats.WaitForShutdown()
+		return err
+	}
+	return nil
+}
+
+// ready waits for what the server does in the background, and looks at what it
+// did in the foreground: it reports trouble to its log alone.
+func (s *Server) ready() error {
+	if s.cfg.Cluster.enabled() {
+		s.waitForRouteListener()
+	}
+	if err := s.log.failure(); err != nil {
+		return err
+	}
+	if err := s.checkRecovery(); err != nil {
+		return err
+	}
+	s.url = s.findURL()
+	if err := s.dir.lock.tell(s.url); err != nil {
+		return fmt.Errorf("write lock note: %w", err)
+	}
+	if s.cfg.exposed() {
+		s.cfg.Logger.Warn("everybody who reaches this server can use it: set a user or a token", "url", s.url)
+	}
+	return nil
+}
+
+// waitForRouteListener returns when the cluster's port is open or will not be.
+func (s *Server) waitForRouteListener() {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for s.nats.ClusterAddr() == nil {
+		select {
+		case <-s.log.fatal:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// checkRecovery refuses to run without a stream that is on disk: whoever
+// declared it next would get an empty one. In a cluster the others still have
+// the messages, and loading goes on in the background.
+func (s *Server) checkRecovery() error {
+	if s.cfg.Cluster.enabled() {
+		return nil
+	}
+	if err := s.Health(); err != nil {
+		return fmt.Errorf("load streams from %q: %w: raise MaxStore and MaxMemory to what it was written with, or move what is broken out of the way", s.dir.path, err)
+	}
+	return nil
+}
+
+func (s *Server) findURL() string {
+	addr, ok := s.nats.Addr().(*net.TCPAddr)
+	if !ok {
+		return ""
+	}
+	host := s.cfg.Host
+	// Nobody can dial "all addresses".
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = defaultHost
+		if ip.To4() == nil {
+			host = "::1"
+		}
+	}
+	u := url.URL{Scheme: "nats", Host: net.JoinHostPort(host, strconv.Itoa(addr.Port))}
+	if s.cfg.TLS != nil {
+		u.Scheme = "tls"
+	}
+	return u.String()
+}
+
+// wait gives up the directory once the server has stopped, whoever stopped it.
+func (s *Server) wait() {
+	s.nats.WaitForShutdown()
+	s.err = errors.Join(s.log.failure(), s.dir.close())
+	close(s.done)
+}
+
+func (s *Server) stopWhenFatal() {
+	select {
+	case <-s.log.fatal:
+		s.nats.Shutdown()
+	case <-s.done:
+	}
+}
+
+// Connect opens a connection that stays inside this process: no port, no TLS,
+// and the credentials are applied. The caller closes it, before the server if
+// it wants its last messages sent. A connection the server has dropped returns
+// by itself; once the server has stopped, it closes within a tenth of a second.
+func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
+	own := []nats.Option{
+		nats.InProcessServer(s),
+		nats.MaxReconnects(2),
+		nats.ReconnectWait(10 * time.Millisecond),
+		nats.ReconnectJitter(0, 0),
+	}
+	switch {
+	case s.cfg.User != "":
+		own = append(own, nats.UserInfo(s.cfg.User, s.cfg.Password))
+	case s.cfg.Token != "":
+		own = append(own, nats.Token(s.cfg.Token))
+	}
+	nc, err := nats.Connect("", append(own, opts...)...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to embedded server: %w", err)
+	}
+	return nc, nil
+}
+
+// InProcessConn is one end of a pipe whose other end the server serves. It makes
+// a Server a [nats.InProcessConnProvider], for a client that is not made by
+// [Server.Connect].
+func (s *Server) InProcessConn() (net.Conn, error) {
+	if !s.nats.Running() {
+		return nil, errors.New("the server has stopped")
+	}
+	return s.nats.InProcessConn()
+}
+
+// URL is what a client on this machine dials, without credentials; empty if the
+// server does not listen. It stays the same after Close.
+func (s *Server) URL() string { return s.url }
+
+// Name is Config.Name.
+func (s *Server) Name() string { return s.cfg.Name }
+
+// Dir is the directory the data is in, as an absolute path.
+func (s *Server) Dir() string { return s.dir.path }
+
+// Durability says, to be printed wherever a figure is, when what was
+// acknowledged is safe from a power cut: "fsync every 1s" or "fsync always",
+// and "temporary directory" with it if Close removes the data.
+func (s *Server) Durability() string {
+	d := "fsync every " + s.cfg.SyncInterval.String()
+	if s.cfg.SyncAlways {
+		d = "fsync always"
+	}
+	if s.dir.temporary {
+		d += ", temporary directory"
+	}
+	return d
+}
+
+// Health is nil if the server can do its work, and otherwise what is missing:
+// in a cluster the contact to its leader, or a stream or consumer that is not
+// up to date. It looks at every one of them.
+func (s *Server) Health() error {
+	h := s.nats.Healthz(&server.HealthzOptions{})
+	if h.Error == "" {
+		return nil
+	}
+	return errors.New(strings.ToLower(h.Error[:1]) + h.Error[1:])
+}
+
+// Done is closed when the server has stopped, for whatever reason, and its
+// directory is free for another.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Close stops the server and returns when nothing of it is running: what was
+// written is on disk, the lock is released and a temporary directory removed.
+// It may be called more than once and returns the same error: what stopped the
+// server if it was not Close, and what went wrong in giving up the directory.
+func (s *Server) Close() error {
+	s.nats.Shutdown()
+	<-s.done
+	return s.err
+}

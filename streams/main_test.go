@@ -1,0 +1,9 @@
+package streams_test
+
+import (
+	"testing"
+
+	"warren/embedded/embeddedtest"
+)
+
+func TestMain(m *testing.M) { embeddedtest.Main(m) }
