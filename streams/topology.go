@@ -86,7 +86,11 @@ func (t *topology) put(ctx context.Context, key string, record any, revision uin
 // remove takes away the record of that revision and no other.
 func (t *topology) remove(ctx context.Context, revision uint64) error {
 	err := t.stream.DeleteMsg(ctx, revision)
-	if errors.Is(err, jetstream.ErrMsgNotFound) || isAPIError(err, codeSequenceNotFound, codeStreamMsgDeleteFailed) {
+	if !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		return err
+	}
+	// The client keeps the server's reason to itself.
+	if _, missing := t.stream.GetMsg(ctx, revision); errors.Is(missing, jetstream.ErrMsgNotFound) {
 		return errConflict
 	}
 	return err
@@ -177,8 +181,6 @@ func compareAndSet(ctx context.Context, js jetstream.JetStream, msg *nats.Msg, s
 
 // JetStream's own error codes, as far as decisions hang on them.
 const (
-	codeStreamMsgDeleteFailed     jetstream.ErrorCode = 10057
-	codeSequenceNotFound          jetstream.ErrorCode = 10043
 	codeWrongLastSequence         jetstream.ErrorCode = 10071
 	codeWrongLastSequenceConstant jetstream.ErrorCode = 10164
 )
