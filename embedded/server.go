@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -111,19 +110,6 @@ func (s *Server) waitForRouteListener() {
 	}
 }
 
-// checkRecovery refuses to run without a stream that is on disk: whoever
-// declared it next would get an empty one. In a cluster the others still have
-// the messages, and loading goes on in the background.
-func (s *Server) checkRecovery() error {
-	if s.cfg.Cluster.enabled() {
-		return nil
-	}
-	if err := s.Health(); err != nil {
-		return fmt.Errorf("load streams from %q: %w: raise MaxStore and MaxMemory to what it was written with, or move what is broken out of the way", s.dir.path, err)
-	}
-	return nil
-}
-
 func (s *Server) findURL() string {
 	addr, ok := s.nats.Addr().(*net.TCPAddr)
 	if !ok {
@@ -217,15 +203,15 @@ func (s *Server) Durability() string {
 	return d
 }
 
-// Health is nil if the server can do its work, and otherwise what is missing:
-// in a cluster the contact to its leader, or a stream or consumer that is not
-// up to date. It looks at every one of them.
+// Health is nil if the server can do its work, and otherwise the first thing
+// that is missing: JetStream itself, the leader of the cluster, a stream or
+// consumer that is not up to date. It looks at all of them, and one that is
+// being made or deleted at this moment may count as missing: ask again.
 func (s *Server) Health() error {
-	h := s.nats.Healthz(&server.HealthzOptions{})
-	if h.Error == "" {
-		return nil
+	if h := s.nats.Healthz(&server.HealthzOptions{}); h.Error != "" {
+		return errors.New(h.Error)
 	}
-	return errors.New(strings.ToLower(h.Error[:1]) + h.Error[1:])
+	return nil
 }
 
 // Done is closed when the server has stopped, for whatever reason, and its
