@@ -368,7 +368,6 @@ func TestPurgeTakesReadyMessagesOnly(t *testing.T) {
 }
 
 func TestAHandlerMayTakeLongerThanTheLease(t *testing.T) {
-	t.Parallel()
 	embeddedtest.Bubble(t, func(t *testing.T) {
 		r := newRig(t, embeddedtest.Connect(t), streams.Config{Lease: 3 * time.Second})
 		r.ctx = context.Background()
