@@ -77,6 +77,7 @@ func TestKeySubject(t *testing.T) {
 		"größe":         base + ".größe",
 		"\xff.\xc3":     base + ".=FF.=C3",
 		"\ufffd":        base + ".=EF=BF=BD",
+		" \u0080":       base + ".=20\u0080",
 		"=41":           base + ".=3D41",
 	} {
 		got := keySubject(base, key)
