@@ -171,6 +171,22 @@ func TestMessageSizeIsWhatTheServerCounts(t *testing.T) {
 	}
 }
 
+func TestHeaderText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "", "a b": "a b", "größe": "größe", "\ufffd": "\ufffd", "100%": "100%25",
+		" ": "%20", " a ": "%20a%20", "  a": "%20 a", "\ta\r\n\x00\x7f": "%09a%0D%0A%00%7F", "\xffü\xc3": "%FFü%C3",
+	} {
+		got := headerText(text)
+		if got != want {
+			t.Errorf("headerText(%q) = %q, want %q", text, got, want)
+		}
+		if back, err := parseHeaderText(got); err != nil || back != text {
+			t.Errorf("parseHeaderText(%q) = %q, %v, want %q", got, back, err, text)
+		}
+	}
+}
+
 func TestPropertyNames(t *testing.T) {
 	t.Parallel()
 	if got, want := (PropertyContentType | PropertyUserID).String(), "content-type, user-id"; got != want {

@@ -99,14 +99,18 @@ func TestTableValidateNamesTheField(t *testing.T) {
 
 func TestParseTableRefusesGarbage(t *testing.T) {
 	t.Parallel()
-	nested := []byte{}
-	for range 200 {
-		nested = append([]byte{0, 0, 0, byte(len(nested) + 2), 0, 'F'}, nested...)[:min(len(nested)+6, 250)]
+	deep := Table{}
+	for range maxDepth {
+		deep = Table{"d": deep}
 	}
+	if _, err := parseTable(appendFields(nil, deep)); err != nil {
+		t.Errorf("%d tables in a table: %v", maxDepth, err)
+	}
+	deeper := appendFields(nil, Table{"a": []any{deep}})
 	for _, garbage := range []string{
 		"", "\x00", "\x00\x00\x00\x01", "\x00\x00\x00\x00x", "\x00\x00\x00\x01\x05",
 		"\x00\x00\x00\x03\x01a?", "\x00\x00\x00\x02\x01a", "\xff\xff\xff\xff\x01aV",
-		"\x00\x00\x00\x07\x01aS\xff\xff\xff\xff", "\x00\x00\x00\x07\x01af\x7f\xc0\x00\x00", string(nested),
+		"\x00\x00\x00\x07\x01aS\xff\xff\xff\xff", "\x00\x00\x00\x07\x01af\x7f\xc0\x00\x00", string(deeper),
 	} {
 		if got, err := parseTable([]byte(garbage)); err == nil {
 			t.Errorf("%q is read as %v", garbage, got)
