@@ -32,7 +32,7 @@ func Cluster(tb testing.TB, n int) Nodes {
 	configs := make([]embedded.Config, n)
 	var routes []string
 	for i := range configs {
-		port := freePort(tb)
+		port := Port(tb)
 		configs[i] = embedded.Config{
 			Name:    fmt.Sprintf("node-%d", i+1),
 			Port:    embedded.RandomPort,
@@ -62,29 +62,22 @@ func (n Nodes) Wait(tb testing.TB) {
 	const patience = 30 * time.Second
 	ctx, cancel := context.WithTimeout(tb.Context(), patience)
 	defer cancel()
-	for {
-		err := n.health()
-		if err == nil {
-			err = n.lag(ctx, js)
+	for _, s := range n {
+		if err := s.ready(ctx); err != nil {
+			tb.Fatalf("%s: %v", s.Name(), err)
 		}
+	}
+	for {
+		err := n.lag(ctx, js)
 		if err == nil {
 			return
 		}
 		select {
 		case <-ctx.Done():
-			tb.Fatalf("cluster is not ready after %v: %v", patience, err)
+			tb.Fatalf("cluster has not caught up after %v: %v", patience, err)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-}
-
-func (n Nodes) health() error {
-	for _, s := range n {
-		if err := s.health(); err != nil {
-			return fmt.Errorf("%s: %w", s.Name(), err)
-		}
-	}
-	return nil
 }
 
 // lag is what the streams' leaders have and a running server has not. A server

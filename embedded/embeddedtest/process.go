@@ -46,7 +46,7 @@ func Process(tb testing.TB, cfg embedded.Config) *Child {
 		cfg.Dir = tb.TempDir()
 	}
 	if cfg.Port == 0 || cfg.Port == embedded.RandomPort {
-		cfg.Port = freePort(tb)
+		cfg.Port = Port(tb)
 	}
 	c := &Child{cfg: cfg}
 	tb.Cleanup(func() { c.Kill(tb) })

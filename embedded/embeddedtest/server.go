@@ -1,6 +1,7 @@
 package embeddedtest
 
 import (
+	"context"
 	"errors"
 	"net"
 	"sync/atomic"
@@ -32,7 +33,7 @@ func Start(tb testing.TB, cfg embedded.Config) *Server {
 		cfg.Dir = tb.TempDir()
 	}
 	if cfg.Port == embedded.RandomPort {
-		cfg.Port = freePort(tb)
+		cfg.Port = Port(tb)
 	}
 	s := &Server{cfg: cfg}
 	tb.Cleanup(func() { s.Stop(tb) })
@@ -99,13 +100,13 @@ func (s *Server) Name() string { return s.cfg.Name }
 // Dir is the directory the data is in.
 func (s *Server) Dir() string { return s.cfg.Dir }
 
-// health is nil for a stopped server too.
-func (s *Server) health() error {
+// ready does not wait for a stopped server.
+func (s *Server) ready(ctx context.Context) error {
 	run := s.running.Load()
 	if run == nil {
 		return nil
 	}
-	return run.Health()
+	return run.Ready(ctx)
 }
 
 // Stop stops the server cleanly. Its connections try to come back until they
