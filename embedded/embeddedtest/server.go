@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -116,6 +117,12 @@ func (s *Server) Stop(tb testing.TB) {
 	run := s.running.Swap(nil)
 	if run == nil {
 		return
+	}
+	if inBubble(tb) {
+		// The server sleeps with its locks held while it stops. A request it is
+		// still at would wait for them without waiting for time, which then
+		// stood still.
+		synctest.Wait()
 	}
 	if err := run.Close(); err != nil {
 		tb.Errorf("stop server: %v", err)
