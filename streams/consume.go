@@ -90,7 +90,7 @@ type Consumer struct {
 	waiting  []*Delivery
 	signal   chan struct{} // something waits
 	stopping bool
-	left     bool // not a consumer of the queue any more
+	left     bool            // not a consumer of the queue any more
 	handle   func(*Delivery) // Run's
 	done     chan struct{}
 	err      error
