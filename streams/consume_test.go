@@ -367,6 +367,27 @@ func TestPurgeTakesReadyMessagesOnly(t *testing.T) {
 	wantBodies(t, r.drain(q), "1")
 }
 
+func TestADeletedExchangeLeavesEachQueueItsMessages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	a, b := r.queue(streams.Queue{Name: "a"}), r.queue(streams.Queue{Name: "b"})
+	r.exchange("x", streams.Topic)
+	r.bind("x", a, "#")
+	r.bind("x", b, "k.*")
+	r.publish("x", "k.1", "1")
+	r.publish("x", "k.2", "2")
+	must(t, r.DeleteExchange(r.ctx, "x"))
+	wantBodies(t, r.drain(a), "1", "2")
+	wantBodies(t, r.drain(b), "1", "2")
+	r.exchange("x", streams.Fanout)
+	r.publish("x", "k.3", "unbound")
+	r.wantCounts(a, 0, 0, 0)
+	r.bind("x", a, "")
+	r.publish("x", "", "bound")
+	wantBodies(t, r.drain(a), "bound")
+	wantBodies(t, r.drain(b))
+}
+
 func TestAHandlerMayTakeLongerThanTheLease(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
 		r := newRig(t, embeddedtest.Connect(t), streams.Config{Lease: 3 * time.Second})

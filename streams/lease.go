@@ -17,6 +17,8 @@ func (u *user) watch(lease time.Duration) {
 		select {
 		case <-u.over:
 			return
+		case <-u.s.ctx.Done():
+			return
 		case <-renewals.C:
 			u.renew()
 		case now := <-checks.C:

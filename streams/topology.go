@@ -85,11 +85,25 @@ func (t *topology) put(ctx context.Context, key string, record any, revision uin
 
 // remove takes away the record of that revision and no other.
 func (t *topology) remove(ctx context.Context, revision uint64) error {
-	err := t.stream.DeleteMsg(ctx, revision)
-	if errors.Is(err, jetstream.ErrMsgNotFound) || isAPIError(err, codeSequenceNotFound, codeStreamMsgDeleteFailed) {
+	subject := "$JS.API.STREAM.MSG.DELETE." + t.stream.CachedInfo().Config.Name
+	order := fmt.Sprintf(`{"seq":%d,"no_erase":true}`, revision)
+	msg, err := t.js.Conn().RequestWithContext(ctx, subject, []byte(order))
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(msg.Data, &answer); err != nil {
+		return err
+	}
+	switch {
+	case answer.Error == nil:
+		return nil
+	case isAPIError(answer.Error, codeSequenceNotFound, codeMessageNotFound, codeStreamMsgDeleteFailed):
 		return errConflict
 	}
-	return err
+	return answer.Error
 }
 
 // exchanges lists every exchange record.
@@ -177,6 +191,7 @@ func compareAndSet(ctx context.Context, js jetstream.JetStream, msg *nats.Msg, s
 
 // JetStream's own error codes, as far as decisions hang on them.
 const (
+	codeMessageNotFound           jetstream.ErrorCode = 10037
 	codeStreamMsgDeleteFailed     jetstream.ErrorCode = 10057
 	codeSequenceNotFound          jetstream.ErrorCode = 10043
 	codeWrongLastSequence         jetstream.ErrorCode = 10071
