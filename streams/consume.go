@@ -349,11 +349,19 @@ func (c *Consumer) Cancel(ctx context.Context) error {
 	if !c.finish(nil) {
 		return nil
 	}
-	err := c.depart(ctx)
+	err := c.depart(ctx, c.handBackWaiting)
 	if err != nil {
 		return fmt.Errorf("cancel consumer %q: %w", c.tag, err)
 	}
 	return nil
+}
+
+// close ends the consumer with its session, and hands back everything.
+func (c *Consumer) close(ctx context.Context) error {
+	if !c.finish(nil) {
+		return nil
+	}
+	return c.depart(ctx, c.handBackAll)
 }
 
 // finish stops the consumer for a reason; false says that it has departed, or
@@ -373,9 +381,9 @@ func (c *Consumer) finish(reason error) bool {
 
 // depart takes the consumer out: first the server stops sending, then what it
 // had sent is handed back in order, then the queue loses a consumer.
-func (c *Consumer) depart(ctx context.Context) error {
+func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 	err := c.unsubscribe(ctx)
-	c.handBackWaiting()
+	handBack()
 	c.window.part(c)
 	if c.ledger.count() == 0 {
 		c.u.dismiss(ctx, c)
@@ -415,6 +423,15 @@ func (c *Consumer) handBackWaiting() {
 			_ = d.Nack(Requeue)
 		}
 	}
+}
+
+// handBackAll hands back what is held, too: after what waits behind it, it would
+// come back in the wrong order.
+func (c *Consumer) handBackAll() {
+	c.mu.Lock()
+	c.waiting = nil
+	c.mu.Unlock()
+	c.window.give(c.ledger.handBack(), c)
 }
 
 // cancelled ends the consumer because the broker did.

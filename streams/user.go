@@ -258,7 +258,7 @@ func (s *Session) endUsers(ctx context.Context) error {
 	var errs error
 	for _, u := range s.allUsers() {
 		for _, c := range u.list() {
-			errs = errors.Join(errs, c.Cancel(ctx))
+			errs = errors.Join(errs, c.close(ctx))
 		}
 	}
 	// Consumers that were cancelled before may hold something still.
