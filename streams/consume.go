@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -383,6 +384,7 @@ func (c *Consumer) finish(reason error) bool {
 // had sent is handed back in order, then the queue loses a consumer.
 func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 	err := c.unsubscribe(ctx)
+	c.dropRequests(ctx)
 	handBack()
 	c.window.part(c)
 	if c.ledger.count() == 0 {
@@ -410,6 +412,23 @@ func (c *Consumer) unsubscribe(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// dropRequests makes the server forget requests whose inbox has gone, before
+// anything is handed back: it would try to answer one, and put what it took for
+// that behind what was handed back after it. Asking about the consumer does it.
+func (c *Consumer) dropRequests(ctx context.Context) {
+	if c.ledger.count() == 0 || c.s.nc.IsClosed() {
+		return
+	}
+	c.mu.Lock()
+	sources := slices.Clone(c.order)
+	c.mu.Unlock()
+	for _, src := range sources {
+		if _, err := c.s.js.Consumer(ctx, src.stream, consumerName(src.queue)); err != nil {
+			return // the order suffers, nothing else does
+		}
 	}
 }
 
