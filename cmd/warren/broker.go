@@ -51,11 +51,12 @@ func (b *broker) with(cmd *cobra.Command, use func(context.Context, *streams.Ses
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	defer context.AfterFunc(cmd.Context(), func() { leaveIfAway(cmd, nc) })()
 	s, err := streams.Open(cmd.Context(), nc, b.config(cmd.ErrOrStderr()))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeSession(s, nc, cmd.ErrOrStderr())) }()
+	defer func() { err = errors.Join(err, closeSession(s)) }()
 	return use(cmd.Context(), s)
 }
 
@@ -84,14 +85,20 @@ func newLogger(w io.Writer) *slog.Logger {
 // there to take it, and the lease does it.
 const closeTimeout = 5 * time.Second
 
-func closeSession(s *streams.Session, nc *nats.Conn, stderr io.Writer) error {
-	if !nc.IsConnected() {
-		fmt.Fprintln(stderr, "The broker is away: what this command held comes back when its lease ends.")
-		nc.Close()
-	}
+func closeSession(s *streams.Session) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	return s.Close(ctx)
+}
+
+// leaveIfAway keeps a command that was told to stop from waiting for a broker
+// that has gone.
+func leaveIfAway(cmd *cobra.Command, nc *nats.Conn) {
+	if nc.IsConnected() || nc.IsClosed() {
+		return
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), "The broker is away: what this command held comes back when its lease ends.")
+	nc.Close()
 }
 
 // connect gives a connection and the function that ends it, with the embedded
@@ -142,8 +149,11 @@ func natsOptions(cmd *cobra.Command) []nats.Option {
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil {
+		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
+			switch {
+			case cmd.Context().Err() != nil:
+				leaveIfAway(cmd, nc)
+			case err != nil:
 				fmt.Fprintln(stderr, "Connection lost, waiting for the broker to come back.")
 			}
 		}),

@@ -57,6 +57,8 @@ func hintFor(err error) string {
 		return ""
 	}
 	switch {
+	case errors.Is(err, streams.ErrCancelled):
+		return "It was deleted, or it was not durable and the broker was restarted."
 	case amqp.Hint != "":
 		return amqp.Hint
 	case strings.HasPrefix(amqp.Detail, "inequivalent arg"):

@@ -68,7 +68,7 @@ func newRoot() *cobra.Command {
 		newReceiveLogsTopic(b), newEmitLogTopic(b),
 		newGenerate(b), newSubscribe(b))
 	addGroup(root, groupBroker,
-		newServe(b), newList(b), newQueue(b), newExchange(b), newVersion())
+		newServe(b), newList(b), newQueue(b), newExchange(b), newDemo(), newVersion())
 	aliasUnderscores(root)
 	return root
 }
