@@ -170,7 +170,7 @@ func (u *user) dismiss(ctx context.Context, c *Consumer) {
 		close(u.over)
 	}
 	u.s.mu.Unlock()
-	if err := u.s.unregister(ctx, u.queue, u.s.id); err != nil {
+	if err := u.s.unregister(ctx, u.queue, u.s.id); err != nil && !u.s.nc.IsClosed() {
 		u.s.cfg.Logger.Warn("could not end a registration", "queue", u.queue, "error", err)
 	}
 }
