@@ -56,7 +56,7 @@ func (b *broker) with(cmd *cobra.Command, use func(context.Context, *streams.Ses
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeSession(s)) }()
+	defer func() { err = errors.Join(err, closeSession(s, nc)) }()
 	return use(cmd.Context(), s)
 }
 
@@ -85,10 +85,14 @@ func newLogger(w io.Writer) *slog.Logger {
 // there to take it, and the lease does it.
 const closeTimeout = 5 * time.Second
 
-func closeSession(s *streams.Session) error {
+func closeSession(s *streams.Session, nc *nats.Conn) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	return s.Close(ctx)
+	err := s.Close(ctx)
+	if !nc.IsConnected() {
+		return nil // nobody is there to hand anything back to
+	}
+	return err
 }
 
 // leaveIfAway keeps a command that was told to stop from waiting for a broker

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/nats-io/nats.go"
 	"github.com/spf13/pflag"
 
 	"warren/streams"
@@ -93,8 +94,11 @@ func stopped(ctx context.Context, s *streams.Session, err error) error {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	closed := s.Close(closing)
-	if ctx.Err() != nil {
-		return closed // Ctrl-C is how a receiver ends
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case errors.Is(closed, nats.ErrConnectionClosed):
+		return nil // the broker is away, which the user was told
 	}
-	return err
+	return closed // Ctrl-C is how a receiver ends
 }

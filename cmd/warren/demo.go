@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,7 +70,7 @@ func runDemo(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	server, err := embedded.Start(embedded.Config{Port: embedded.RandomPort, Dir: dir + "/broker"})
+	server, err := embedded.Start(embedded.Config{Port: embedded.RandomPort, Dir: filepath.Join(dir, "broker")})
 	if err != nil {
 		return err
 	}

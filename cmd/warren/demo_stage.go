@@ -180,10 +180,9 @@ func (st *stage) clear() {
 
 // queueRow is a queue as 'warren list queues --json' tells of it.
 type queueRow struct {
-	Name      string `json:"name"`
-	Ready     int    `json:"messages_ready"`
-	Unacked   int    `json:"messages_unacknowledged"`
-	Consumers int    `json:"consumers"`
+	Name     string `json:"name"`
+	Ready    int    `json:"messages_ready"`
+	Messages int    `json:"messages"`
 }
 
 // queues asks what queues there are, without telling of it.

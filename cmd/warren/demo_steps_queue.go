@@ -51,6 +51,7 @@ func playKillWithAck(st *stage) {
 	victim := st.victim("victim", "", "receive", "--work", "200ms", "--ack")
 	st.run("send", "--count", "5")
 	st.await(victim, processing, 2)
+	st.until("the broker to have the acknowledgement", func() bool { return st.queues()["hello"].Messages == 4 })
 	st.kill(victim)
 	heir := st.receiver("heir", "start it again", "receive", "--work", "20ms", "--ack")
 	st.await(heir, processed, 4)
