@@ -30,7 +30,10 @@ func TestCloseHandsBackInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range c.Deliveries(ctx) {
+	for _, err := range c.Deliveries(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		for c.Window().Used() < len(want) {
 			time.Sleep(time.Millisecond)
 		}
