@@ -33,7 +33,7 @@ func report(w io.Writer, cmd *cobra.Command, err error) int {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintf(w, "warren: %v\nUsage: %s\nTry '%s --help'.\n", err, cmd.UseLine(), cmd.CommandPath())
+		fmt.Fprintf(w, "warren: %s\nUsage: %s\nTry '%s --help'.\n", oneLine(err), cmd.UseLine(), cmd.CommandPath())
 		return exitUsage
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(w, "Interrupted")

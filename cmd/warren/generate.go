@@ -60,9 +60,12 @@ func (o generateOptions) run(ctx context.Context, s *streams.Session, out io.Wri
 	}
 	pace := time.NewTicker(time.Duration(float64(time.Second) / o.rate))
 	defer pace.Stop()
-	for n := 1; o.count == 0 || n <= o.count; n++ {
+	for n := 1; ; n++ {
 		if err := publishNumber(ctx, s, out, n); err != nil {
 			return err
+		}
+		if n == o.count {
+			return nil
 		}
 		select {
 		case <-pace.C:
@@ -70,7 +73,6 @@ func (o generateOptions) run(ctx context.Context, s *streams.Session, out io.Wri
 			return nil // Ctrl-C is how a generator ends
 		}
 	}
-	return nil
 }
 
 // publishNumber publishes message n, and tells when nobody wanted it.

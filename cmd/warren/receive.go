@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -42,7 +43,7 @@ receiver that dies had not handled is lost. With --ack it comes back.`,
 	flags.IntVar(&o.prefetch, "prefetch", 0, "hold so many messages at most; 0 is no limit (implies --ack)")
 	flags.Var(&o.work, "work", "be busy with each message for a time, or a random one between two")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := o.check(); err != nil {
+		if err := errors.Join(o.check(), checkQueue(o.queue)); err != nil {
 			return err
 		}
 		return b.with(cmd, func(ctx context.Context, s *streams.Session) error {

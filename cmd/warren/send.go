@@ -37,8 +37,8 @@ there before anybody receives it; in another terminal type 'warren receive'.`,
 	flags.BoolVar(&o.durable, "durable", false, "the queue comes back when the broker restarts")
 	flags.BoolVar(&o.persistent, "persistent", false, "the messages come back when the broker restarts, in a durable queue")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if o.count < 0 {
-			return usageError{errors.New("--count is not negative")}
+		if err := o.check(); err != nil {
+			return err
 		}
 		o.text = strings.Join(args, " ")
 		return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
@@ -46,6 +46,21 @@ there before anybody receives it; in another terminal type 'warren receive'.`,
 		})
 	}
 	return cmd
+}
+
+func (o sendOptions) check() error {
+	if o.count < 0 {
+		return usageError{errors.New("--count is not negative")}
+	}
+	return checkQueue(o.queue)
+}
+
+// checkQueue refuses the empty name, at which the server would make up one.
+func checkQueue(name string) error {
+	if name == "" {
+		return usageError{errors.New("--queue is empty")}
+	}
+	return nil
 }
 
 func (o sendOptions) run(ctx context.Context, s *streams.Session, out io.Writer) error {
