@@ -62,7 +62,7 @@ type Config struct {
 	// TLS, if set, is what clients that dial must speak. It needs a
 	// certificate, and a Port to use it on; ClientAuth and ClientCAs are
 	// honoured. Start keeps a copy. Default: nil, plain TCP.
-	TLS *tls.Config
+	TLS *tls.Config `json:"-"`
 
 	// User and Password, set together, are asked of every client and, in a
 	// cluster, of every route. The password is plain text, not a hash.
@@ -92,9 +92,9 @@ type Config struct {
 	// Default: 1 GiB.
 	MaxMemory int64
 
-	// MaxStore is how many bytes all streams on disk may hold together. A
-	// server restarted with less than its streams have reserved does not
-	// start. Default: 64 GiB, or three quarters of the disk if that is less.
+	// MaxStore is how many bytes all streams on disk may hold together. What is
+	// on disk already is loaded even if it is more.
+	// Default: 64 GiB, or three quarters of the disk if that is less.
 	MaxStore int64
 
 	// MaxPayload is the largest message body in bytes, at most 31 MiB; 64 KiB
@@ -107,7 +107,7 @@ type Config struct {
 	// Logger is told what the server has to say: its notices at level info,
 	// and, if the logger is enabled for them, protocol traces four below
 	// debug. Default: nil, silence.
-	Logger *slog.Logger
+	Logger *slog.Logger `json:"-"`
 }
 
 // Cluster names the other servers of a cluster. JetStream wants an odd number
@@ -132,7 +132,7 @@ type Cluster struct {
 	// TLS, if set, is spoken between the servers. It both accepts and dials,
 	// so it needs a certificate good for both and the RootCAs to check the
 	// others'. Start keeps a copy. Default: nil, plain TCP.
-	TLS *tls.Config
+	TLS *tls.Config `json:"-"`
 }
 
 func (c Cluster) enabled() bool { return c.Port != 0 }
@@ -287,8 +287,8 @@ func isLoopback(host string) bool {
 }
 
 // defaultMaxStore looks at the size of the disk and not at what is free on it:
-// a limit that shrank between two starts could fall below what the streams have
-// reserved, and the server would then not load them.
+// the limit then is the same at every start, and no stream that could be made
+// yesterday is refused today because somebody else's files have grown.
 func defaultMaxStore(dir string) int64 {
 	const most = 64 << 30
 	for {

@@ -11,4 +11,6 @@ var (
 	// ErrPortInUse is returned by [Start] when somebody else listens on
 	// Config.Port or Config.Cluster.Port.
 	ErrPortInUse = errors.New("port in use")
+
+	errStopped = errors.New("the server has stopped")
 )

@@ -1,13 +1,13 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -32,8 +32,8 @@ type Server struct {
 // running and nothing locked; [ErrDirLocked] and [ErrPortInUse] are those a
 // program may want to answer itself.
 //
-// A server of a cluster is returned before it has met the others: ask
-// [Server.Health].
+// A server of a cluster is returned before it has found the others: see
+// [Server.Ready].
 func Start(cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -42,15 +42,23 @@ func Start(cfg Config) (*Server, error) {
 	if err := cfg.checkPorts(); err != nil {
 		return nil, fmt.Errorf("start server: %w", err)
 	}
+	s, err := launch(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("start server: %w", err)
+	}
+	return s, nil
+}
+
+func launch(cfg Config) (*Server, error) {
 	// The server locks nothing. Two on one directory both acknowledge, and the
 	// messages of one are lost: nothing of it may run before we have the lock.
 	dir, err := openDir(cfg.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("start server: %w", err)
+		return nil, err
 	}
 	s := &Server{cfg: cfg, dir: dir, log: newLog(cfg.Logger), done: make(chan struct{})}
 	if err := s.start(); err != nil {
-		return nil, fmt.Errorf("start server: %w", errors.Join(err, dir.close()))
+		return nil, errors.Join(err, dir.close())
 	}
 	go s.wait()
 	go s.stopWhenFatal()
@@ -88,9 +96,10 @@ func (s *Server) ready() error {
 	if err := s.checkRecovery(); err != nil {
 		return err
 	}
-	s.url = s.findURL()
-	if err := s.dir.lock.tell(s.url); err != nil {
-		return fmt.Errorf("write lock note: %w", err)
+	if s.url = s.findURL(); s.url != "" {
+		if err := s.dir.lock.tell(s.url); err != nil {
+			return fmt.Errorf("write lock note: %w", err)
+		}
 	}
 	if s.cfg.exposed() {
 		s.cfg.Logger.Warn("everybody who reaches this server can use it: set a user or a token", "url", s.url)
@@ -109,19 +118,6 @@ func (s *Server) waitForRouteListener() {
 		case <-tick.C:
 		}
 	}
-}
-
-// checkRecovery refuses to run without a stream that is on disk: whoever
-// declared it next would get an empty one. In a cluster the others still have
-// the messages, and loading goes on in the background.
-func (s *Server) checkRecovery() error {
-	if s.cfg.Cluster.enabled() {
-		return nil
-	}
-	if err := s.Health(); err != nil {
-		return fmt.Errorf("load streams from %q: %w: raise MaxStore and MaxMemory to what it was written with, or move what is broken out of the way", s.dir.path, err)
-	}
-	return nil
 }
 
 func (s *Server) findURL() string {
@@ -166,6 +162,7 @@ func (s *Server) stopWhenFatal() {
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 	own := []nats.Option{
 		nats.InProcessServer(s),
+		nats.IgnoreDiscoveredServers(), // they are not in this process
 		nats.MaxReconnects(2),
 		nats.ReconnectWait(10 * time.Millisecond),
 		nats.ReconnectJitter(0, 0),
@@ -188,7 +185,7 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 // [Server.Connect].
 func (s *Server) InProcessConn() (net.Conn, error) {
 	if !s.nats.Running() {
-		return nil, errors.New("the server has stopped")
+		return nil, errStopped
 	}
 	return s.nats.InProcessConn()
 }
@@ -217,15 +214,36 @@ func (s *Server) Durability() string {
 	return d
 }
 
-// Health is nil if the server can do its work, and otherwise what is missing:
-// in a cluster the contact to its leader, or a stream or consumer that is not
-// up to date. It looks at every one of them.
+// Health is nil if the server can do its work, and otherwise the first thing
+// that is missing: JetStream itself, the leader of the cluster, a stream or
+// consumer that is not up to date. It looks at all of them, and one that is
+// being made or deleted at this moment may count as missing: ask again.
 func (s *Server) Health() error {
-	h := s.nats.Healthz(&server.HealthzOptions{})
-	if h.Error == "" {
-		return nil
+	if h := s.nats.Healthz(&server.HealthzOptions{}); h.Error != "" {
+		return errors.New(h.Error)
 	}
-	return errors.New(strings.ToLower(h.Error[:1]) + h.Error[1:])
+	return nil
+}
+
+// Ready returns once [Server.Health] is nil: for a server of a cluster, once it
+// has found the others and has caught up with them. It gives up when ctx is done
+// or the server has stopped, with what was still missing.
+func (s *Server) Ready(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		missing := s.Health()
+		if missing == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-s.done:
+			return fmt.Errorf("wait for server: %w", errStopped)
+		case <-ctx.Done():
+			return fmt.Errorf("wait for server: %w: %w", context.Cause(ctx), missing)
+		}
+	}
 }
 
 // Done is closed when the server has stopped, for whatever reason, and its

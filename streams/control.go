@@ -127,6 +127,7 @@ func (s *Session) answer(q question) *answer {
 	}
 	if q.Queue != "" {
 		if u := s.userOf(q.Queue); u != nil {
+			u.settled()
 			a.Consumers, a.Held = u.counts()
 		}
 	}

@@ -35,15 +35,20 @@ func (c *Consumer) room() (free, limit int) {
 	return c.window.room()
 }
 
-// planOne asks the only source for all there is room for, in few requests: a
-// quarter of the window must be free, unless nothing is under way.
+// planOne asks the only source for all there is room for, in few requests:
+// half of the window must be free, unless handlers run short of messages.
 func (c *Consumer) planOne(src *source, free, limit int) []request {
 	free, limit = min(free, largestRequest), min(limit, largestRequest)
 	want := free - src.asked
-	if want <= 0 || src.asked > 0 && want*4 < limit {
+	if want <= 0 || want*2 < limit && !c.starved(src) {
 		return nil
 	}
 	return c.ask(c.plans[:0], request{src: src, batch: want})
+}
+
+// starved reports whether nothing is under way or waits for a handler.
+func (c *Consumer) starved(src *source) bool {
+	return src.asked == 0 && len(c.waiting) == 0
 }
 
 // planMany keeps a request for one message waiting at every source, and takes
@@ -107,6 +112,8 @@ func (c *Consumer) received(msg *nats.Msg) {
 	c.notice(msg)
 }
 
+// arrived takes a message in: into the ledger at once, wherever it then waits,
+// for its lease must be renewed and its room is taken.
 func (c *Consumer) arrived(msg *nats.Msg, a arrival) {
 	c.mu.Lock()
 	src := c.sources[a.stream]
@@ -118,25 +125,33 @@ func (c *Consumer) arrived(msg *nats.Msg, a arrival) {
 	src.asked = max(src.asked-1, 0)
 	src.pending = a.pending
 	src.heard = time.Now()
-	sieve := src.sieve
-	c.mu.Unlock()
-	switch {
-	case !sieve.wants(msg, a):
-		_ = c.s.settleRaw(msg.Reply, verdictAck)
-		c.refill()
-	case c.opts.AutoAck:
-		_ = c.s.settleRaw(msg.Reply, verdictAck)
-		d := newDelivery(msg, a, src)
-		c.ledger.number(d)
-		c.deliver(d)
-		c.refill()
-	case !c.window.take():
-		_ = c.s.settleRaw(msg.Reply, verdictRequeue)
-	default:
-		d := newDelivery(msg, a, src)
-		c.ledger.enter(d)
-		c.deliver(d)
+	if !src.sieve.wants(msg, a) {
+		c.skip(msg.Reply)
+		c.mu.Unlock()
+		return
 	}
+	if c.opts.AutoAck {
+		c.skip(msg.Reply)
+	} else if !c.window.take() {
+		c.mu.Unlock()
+		_ = c.s.settleRaw(msg.Reply, verdictRequeue)
+		return
+	}
+	d := newDelivery(msg, a, src)
+	d.ConsumerTag = c.tag
+	if c.opts.AutoAck {
+		c.ledger.number(d)
+	} else {
+		c.ledger.enter(d)
+	}
+	c.deliver(d)
+}
+
+// skip settles a message that takes no room, and asks for another. The
+// consumer's lock is held.
+func (c *Consumer) skip(reply string) {
+	_ = c.s.settleRaw(reply, verdictAck)
+	c.send(c.plan())
 }
 
 // released is told by the ledger that deliveries are settled: it says the last

@@ -26,6 +26,7 @@ type Delivery struct {
 	MessageCount int
 
 	ledger  *ledger
+	stream  string
 	reply   string
 	seq     uint64
 	stamp   time.Time
@@ -163,6 +164,7 @@ func newDelivery(msg *nats.Msg, a arrival, src *source) *Delivery {
 		Exchange:      src.exchange,
 		Redelivered:   a.delivered > 1,
 		DeliveryCount: int(a.delivered) - 1,
+		stream:        src.stream,
 		reply:         msg.Reply,
 		seq:           a.seq,
 		stamp:         time.Unix(0, a.stamp),

@@ -280,7 +280,7 @@ func (t *filterTree) contains(tokens []string, itself bool) bool {
 		return t.end && !itself
 	}
 	token, rest := tokens[0], tokens[1:]
-	if t.next[">"] != nil && !(token == ">" && itself) {
+	if t.next[">"] != nil && (token != ">" || !itself) {
 		return true
 	}
 	if token == ">" {

@@ -55,10 +55,32 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 	return nil, nil
 }
 
+// The requests of a Get: what is there now, and what the server is about to
+// find out that it has.
+const (
+	takeNow  = `{"batch":1,"no_wait":true}`
+	takeSoon = `{"batch":1,"no_wait":true,"expires":20000000}`
+)
+
+// behindhand reports whether messages were stored that the consumer may not
+// have seen yet: the server tells it a moment after it has confirmed them.
+func (s *Session) behindhand(ctx context.Context, src *source) bool {
+	stream, err := s.js.Stream(ctx, src.stream)
+	if err != nil {
+		return false
+	}
+	consumer, err := stream.Consumer(ctx, consumerName(src.queue))
+	if err != nil {
+		return false
+	}
+	return consumer.CachedInfo().Delivered.Stream < stream.CachedInfo().State.LastSeq
+}
+
 // take asks one source for a message that is there now.
 func (s *Session) take(ctx context.Context, src *source) (*Delivery, int, error) {
+	request := takeNow
 	for {
-		msg, err := s.nc.RequestWithContext(ctx, src.next, []byte(`{"batch":1,"no_wait":true}`))
+		msg, err := s.nc.RequestWithContext(ctx, src.next, []byte(request))
 		if errors.Is(err, nats.ErrNoResponders) {
 			return nil, 0, nil // the view went as we looked
 		}
@@ -66,8 +88,12 @@ func (s *Session) take(ctx context.Context, src *source) (*Delivery, int, error)
 			return nil, 0, err
 		}
 		a, ok := parseArrival(msg.Reply)
-		if !ok {
-			return nil, 0, nil // 404: nothing there
+		if !ok { // nothing there
+			if request == takeSoon || !s.behindhand(ctx, src) {
+				return nil, 0, nil
+			}
+			request = takeSoon
+			continue
 		}
 		if !src.sieve.wants(msg, a) {
 			if err := s.settleRaw(msg.Reply, verdictAck); err != nil {
@@ -82,32 +108,11 @@ func (s *Session) take(ctx context.Context, src *source) (*Delivery, int, error)
 // behind counts what is ready behind a message that was taken.
 func (s *Session) behind(ctx context.Context, rest []*source, pending int) (int, error) {
 	for _, src := range rest {
-		more, err := s.waitingAt(ctx, src.stream, src.queue)
+		more, err := s.readyAt(ctx, src)
 		if err != nil {
 			return 0, err
 		}
 		pending += more
 	}
 	return pending, nil
-}
-
-// PurgeQueue drops the ready messages of a queue and says how many there were;
-// those a consumer holds stay its own. Messages published while it runs may
-// stay. A queue that is not there is 404.
-func (s *Session) PurgeQueue(ctx context.Context, queue string) (int, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	rec, err := s.needQueue(ctx, queue)
-	if err != nil {
-		return 0, fmt.Errorf("purge queue %q: %w", queue, err)
-	}
-	total := 0
-	for _, src := range s.sourcesOf(rec) {
-		count, err := s.purge(ctx, src)
-		total += count
-		if err != nil {
-			return total, fmt.Errorf("purge queue %q: %w", queue, err)
-		}
-	}
-	return total, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -45,31 +46,73 @@ func (s *Session) usage(ctx context.Context, queue string) (consumers, held int,
 
 // messages counts everything in a queue, ready or not.
 func (s *Session) messages(ctx context.Context, rec *queueRecord) (int, error) {
-	total, err := s.waitingAt(ctx, s.vhost.homeStream(rec.Name), rec.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return 0, fmt.Errorf("%w (its stream is missing)", s.noQueue(rec.Name))
-	}
-	if err != nil {
-		return 0, err
-	}
-	for _, exchange := range rec.exchanges() {
-		more, err := s.waitingAt(ctx, s.vhost.exchangeStream(exchange), rec.Name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound) {
-			continue
-		}
-		if err != nil {
+	total := 0
+	for _, src := range s.sourcesOf(rec) {
+		count, err := s.countAt(ctx, src)
+		gone := errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
+		switch {
+		case gone && src.exchange != "":
+			continue // the view is not there yet, or not any more
+		case gone:
+			return 0, fmt.Errorf("%w (its stream is missing)", s.noQueue(rec.Name))
+		case err != nil:
 			return 0, err
 		}
-		total += more
+		total += count
 	}
 	return total, nil
 }
 
-func (s *Session) waitingAt(ctx context.Context, stream, queue string) (int, error) {
-	consumer, err := s.js.Consumer(ctx, stream, consumerName(queue))
+// countAt counts what a source holds for the queue. The server knows, unless
+// something waits there that is not the queue's.
+func (s *Session) countAt(ctx context.Context, src *source) (int, error) {
+	stream, err := s.js.Stream(ctx, src.stream)
 	if err != nil {
 		return 0, err
 	}
-	info := consumer.CachedInfo()
-	return int(info.NumPending) + info.NumAckPending, nil
+	state := stream.CachedInfo().State
+	doomed := state.Msgs > 0 && state.FirstTime.Before(src.sieve.doomed)
+	if src.exchange == "" {
+		if !doomed {
+			return int(state.Msgs), nil
+		}
+		return s.scan(ctx, src, state.FirstSeq, state.LastSeq)
+	}
+	info, err := s.settledInfo(ctx, stream, src)
+	if err != nil {
+		return 0, err
+	}
+	next := info.Delivered.Stream + 1
+	if !doomed && src.sieve.exact && next > src.sieve.after {
+		return int(info.NumPending) + info.NumAckPending, nil
+	}
+	if info.NumPending == 0 {
+		return info.NumAckPending, nil
+	}
+	waiting, err := s.scan(ctx, src, max(next, state.FirstSeq), state.LastSeq)
+	return waiting + info.NumAckPending, err
+}
+
+// settledInfo reads the state of a view. The server counts a stored message for
+// its consumers a moment after it has confirmed it, so right after one was
+// stored the count is read until it stands.
+func (s *Session) settledInfo(ctx context.Context, stream jetstream.Stream, src *source) (*jetstream.ConsumerInfo, error) {
+	const fresh, moment, tries = 50 * time.Millisecond, time.Millisecond, 10
+	var last *jetstream.ConsumerInfo
+	for range tries {
+		consumer, err := stream.Consumer(ctx, consumerName(src.queue))
+		if err != nil {
+			return nil, err
+		}
+		info := consumer.CachedInfo()
+		stood := last != nil && last.NumPending == info.NumPending && last.NumAckPending == info.NumAckPending
+		if stood || info.TimeStamp.Sub(stream.CachedInfo().State.LastTime) > fresh {
+			return info, nil
+		}
+		last = info
+		if err := sleep(ctx, moment); err != nil {
+			return nil, err
+		}
+	}
+	return last, nil
 }

@@ -13,13 +13,17 @@ type ledger struct {
 	send  func(reply string, v verdict) error
 
 	mu     sync.Mutex
-	last   uint64      // the last tag given out
-	first  uint64      // the tag of held[0]
-	held   []*Delivery // settled ones are nil until they reach the front
-	open   int         // how many of held are not settled
-	round  uint32      // counts the rounds of lease renewal
-	closed bool        // handed back: nothing can be settled any more
+	last   uint64       // the last tag given out
+	first  uint64       // the tag of held[0]
+	held   []*Delivery  // settled ones are nil until they reach the front
+	open   int          // how many of held are not settled
+	round  uint32       // counts the rounds of lease renewal
+	recent []settlement // the last of each stream
+	closed bool         // handed back: nothing can be settled any more
 }
+
+// settlement is a settled delivery, as its stream knows it.
+type settlement struct{ stream, reply string }
 
 // settler is told of settled deliveries, one call a settling.
 type settler interface {
@@ -48,12 +52,36 @@ func (l *ledger) number(d *Delivery) {
 	defer l.mu.Unlock()
 	l.last++
 	d.Tag = l.last
+	l.note(d)
 	if l.open == 0 {
 		l.held = l.held[:0]
 		l.first = l.last + 1
 		return
 	}
 	l.held = append(l.held, nil)
+}
+
+// note remembers the last settled delivery of each stream.
+func (l *ledger) note(d *Delivery) {
+	for i := range l.recent {
+		if l.recent[i].stream == d.stream {
+			l.recent[i].reply = d.reply
+			return
+		}
+	}
+	l.recent = append(l.recent, settlement{d.stream, d.reply})
+}
+
+// lately gives, once, a reply of each stream that something was settled on.
+func (l *ledger) lately() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	replies := make([]string, len(l.recent))
+	for i := range l.recent {
+		replies[i] = l.recent[i].reply
+	}
+	l.recent = l.recent[:0]
+	return replies
 }
 
 func (l *ledger) count() int {
@@ -68,6 +96,7 @@ func (l *ledger) take(d *Delivery) bool {
 		return false
 	}
 	d.settled = true
+	l.note(d)
 	l.held[d.Tag-l.first] = nil
 	l.open--
 	l.trim()

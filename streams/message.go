@@ -2,10 +2,8 @@ package streams
 
 import (
 	"math/bits"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
 )
@@ -96,8 +94,8 @@ func (m *Message) addForeign(name string, values []string) {
 	}
 	if m.Headers == nil {
 		m.Headers = Table{}
-		m.Zero &^= PropertyHeaders
 	}
+	m.Zero &^= PropertyHeaders
 	if len(values) == 1 {
 		m.Headers[name] = values[0]
 		return
@@ -126,148 +124,3 @@ func (m *Message) present() Property {
 	}
 	return present
 }
-
-func (m *Message) isZero(p Property) bool {
-	switch p {
-	case PropertyHeaders:
-		return len(m.Headers) == 0
-	case PropertyDeliveryMode:
-		return m.DeliveryMode == 0
-	case PropertyPriority:
-		return m.Priority == 0
-	case PropertyTimestamp:
-		return m.Timestamp.IsZero()
-	}
-	return *m.text(p) == ""
-}
-
-// text returns the place of a property that is a string.
-func (m *Message) text(p Property) *string {
-	switch p {
-	case PropertyContentType:
-		return &m.ContentType
-	case PropertyContentEncoding:
-		return &m.ContentEncoding
-	case PropertyCorrelationID:
-		return &m.CorrelationID
-	case PropertyReplyTo:
-		return &m.ReplyTo
-	case PropertyExpiration:
-		return &m.Expiration
-	case PropertyMessageID:
-		return &m.MessageID
-	case PropertyType:
-		return &m.Type
-	case PropertyUserID:
-		return &m.UserID
-	case PropertyAppID:
-		return &m.AppID
-	}
-	return &m.ClusterID
-}
-
-// encodeProperty returns the header value of a property: nothing for a zero.
-func (m *Message) encodeProperty(p Property) (string, error) {
-	if m.isZero(p) {
-		return "", nil
-	}
-	switch p {
-	case PropertyHeaders:
-		return m.Headers.text("headers.")
-	case PropertyDeliveryMode:
-		return strconv.Itoa(int(m.DeliveryMode)), nil
-	case PropertyPriority:
-		return strconv.Itoa(int(m.Priority)), nil
-	case PropertyTimestamp:
-		return strconv.FormatInt(m.Timestamp.Unix(), 10), nil
-	}
-	text := *m.text(p)
-	if len(text) > maxShort {
-		return "", errPrecondition("property '%s' is %d bytes long, more than %d", p, len(text), maxShort)
-	}
-	return headerText(text), nil
-}
-
-// decodeProperty sets a property, unless the value is none it can have.
-func (m *Message) decodeProperty(p Property, value string) bool {
-	if value == "" {
-		return true
-	}
-	switch p {
-	case PropertyHeaders:
-		return setTo(&m.Headers, value, parseTableText)
-	case PropertyDeliveryMode:
-		return setTo(&m.DeliveryMode, value, parseOctet[DeliveryMode])
-	case PropertyPriority:
-		return setTo(&m.Priority, value, parseOctet[uint8])
-	case PropertyTimestamp:
-		return setTo(&m.Timestamp, value, parseSeconds)
-	}
-	return setTo(m.text(p), value, parseHeaderText)
-}
-
-// setTo sets a property to what parse reads in the value, if it can.
-func setTo[T any](property *T, value string, parse func(string) (T, error)) bool {
-	parsed, err := parse(value)
-	if err == nil {
-		*property = parsed
-	}
-	return err == nil
-}
-
-func parseOctet[T ~uint8](value string) (T, error) {
-	n, err := strconv.ParseUint(value, 10, 8)
-	return T(n), err
-}
-
-func parseSeconds(value string) (time.Time, error) {
-	n, err := strconv.ParseInt(value, 10, 64)
-	return time.Unix(n, 0).UTC(), err
-}
-
-// parseHeaderText undoes headerText.
-func parseHeaderText(value string) (string, error) {
-	text, ok := unescape(value, '%')
-	if !ok || len(text) > maxShort {
-		return "", errSyntax("no property can be %q", value)
-	}
-	return text, nil
-}
-
-// headerText returns a text as a header value that gives it back: control
-// characters, blanks at the ends, '%' and what is not UTF-8 become %XX.
-func headerText(text string) string {
-	if plainHeader(text) {
-		return text
-	}
-	dst := make([]byte, 0, 3*len(text))
-	for i := 0; i < len(text); {
-		r, size := utf8.DecodeRuneInString(text[i:])
-		edge := i == 0 || i == len(text)-1
-		if headerForbids[text[i]] || r == ' ' && edge || r == utf8.RuneError && size == 1 {
-			dst = appendEscape(dst, '%', text[i])
-		} else {
-			dst = append(dst, text[i:i+size]...)
-		}
-		i += size
-	}
-	return string(dst)
-}
-
-func plainHeader(text string) bool {
-	for i := range len(text) {
-		if headerForbids[text[i]] {
-			return false
-		}
-	}
-	return !strings.HasPrefix(text, " ") && !strings.HasSuffix(text, " ") && utf8.ValidString(text)
-}
-
-// headerForbids says which bytes a header value cannot carry.
-var headerForbids = func() (forbids [256]bool) {
-	for c := range byte(' ') {
-		forbids[c] = true
-	}
-	forbids['%'], forbids['\x7f'] = true, true
-	return forbids
-}()

@@ -2,7 +2,9 @@ package streams
 
 import (
 	"math/bits"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Property is a set of AMQP's properties of a message.
@@ -70,4 +72,102 @@ func (p Property) String() string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+func (m *Message) isZero(p Property) bool {
+	switch p {
+	case PropertyHeaders:
+		return len(m.Headers) == 0
+	case PropertyDeliveryMode:
+		return m.DeliveryMode == 0
+	case PropertyPriority:
+		return m.Priority == 0
+	case PropertyTimestamp:
+		return m.Timestamp.IsZero()
+	}
+	return *m.text(p) == ""
+}
+
+// text returns the place of a property that is a string.
+func (m *Message) text(p Property) *string {
+	switch p {
+	case PropertyContentType:
+		return &m.ContentType
+	case PropertyContentEncoding:
+		return &m.ContentEncoding
+	case PropertyCorrelationID:
+		return &m.CorrelationID
+	case PropertyReplyTo:
+		return &m.ReplyTo
+	case PropertyExpiration:
+		return &m.Expiration
+	case PropertyMessageID:
+		return &m.MessageID
+	case PropertyType:
+		return &m.Type
+	case PropertyUserID:
+		return &m.UserID
+	case PropertyAppID:
+		return &m.AppID
+	}
+	return &m.ClusterID
+}
+
+// encodeProperty returns the header value of a property: nothing for a zero.
+func (m *Message) encodeProperty(p Property) (string, error) {
+	if m.isZero(p) {
+		return "", nil
+	}
+	switch p {
+	case PropertyHeaders:
+		return m.Headers.text("headers.")
+	case PropertyDeliveryMode:
+		return strconv.Itoa(int(m.DeliveryMode)), nil
+	case PropertyPriority:
+		return strconv.Itoa(int(m.Priority)), nil
+	case PropertyTimestamp:
+		return strconv.FormatInt(m.Timestamp.Unix(), 10), nil
+	}
+	text := *m.text(p)
+	if len(text) > maxShort {
+		return "", errPrecondition("property '%s' is %d bytes long, more than %d", p, len(text), maxShort)
+	}
+	return headerText(text), nil
+}
+
+// decodeProperty sets a property, unless the value is none it can have.
+func (m *Message) decodeProperty(p Property, value string) bool {
+	if value == "" {
+		return true
+	}
+	switch p {
+	case PropertyHeaders:
+		return setTo(&m.Headers, value, parseTableText)
+	case PropertyDeliveryMode:
+		return setTo(&m.DeliveryMode, value, parseOctet[DeliveryMode])
+	case PropertyPriority:
+		return setTo(&m.Priority, value, parseOctet[uint8])
+	case PropertyTimestamp:
+		return setTo(&m.Timestamp, value, parseSeconds)
+	}
+	return setTo(m.text(p), value, parseHeaderText)
+}
+
+// setTo sets a property to what parse reads in the value, if it can.
+func setTo[T any](property *T, value string, parse func(string) (T, error)) bool {
+	parsed, err := parse(value)
+	if err == nil {
+		*property = parsed
+	}
+	return err == nil
+}
+
+func parseOctet[T ~uint8](value string) (T, error) {
+	n, err := strconv.ParseUint(value, 10, 8)
+	return T(n), err
+}
+
+func parseSeconds(value string) (time.Time, error) {
+	n, err := strconv.ParseInt(value, 10, 64)
+	return time.Unix(n, 0).UTC(), err
 }

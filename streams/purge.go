@@ -3,6 +3,7 @@ package streams
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -10,6 +11,27 @@ import (
 
 // purgeBatch is how many messages a purge takes at once.
 const purgeBatch = 1000
+
+// PurgeQueue drops the ready messages of a queue and says how many there were;
+// those a consumer holds stay its own. Messages published while it runs may
+// stay. A queue that is not there is 404.
+func (s *Session) PurgeQueue(ctx context.Context, queue string) (int, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	rec, err := s.needQueue(ctx, queue)
+	if err != nil {
+		return 0, fmt.Errorf("purge queue %q: %w", queue, err)
+	}
+	total := 0
+	for _, src := range s.sourcesOf(rec) {
+		count, err := s.purge(ctx, src)
+		total += count
+		if err != nil {
+			return total, fmt.Errorf("purge queue %q: %w", queue, err)
+		}
+	}
+	return total, nil
+}
 
 // purge takes what is ready at a source and drops it. JetStream's own purge
 // would also take away what consumers hold, and a message requeued after it
@@ -37,9 +59,9 @@ func (s *Session) purge(ctx context.Context, src *source) (int, error) {
 	return total, s.nc.FlushWithContext(ctx)
 }
 
-// readyAt bounds a purge: what is published while it runs may stay.
+// readyAt bounds what may be taken from a source now.
 func (s *Session) readyAt(ctx context.Context, src *source) (int, error) {
-	count, err := s.waitingAt(ctx, src.stream, src.queue)
+	count, err := s.countAt(ctx, src)
 	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return 0, nil
 	}

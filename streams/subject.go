@@ -139,7 +139,7 @@ func appendWord(dst []byte, word string) []byte {
 	}
 	for len(word) > 0 {
 		r, size := utf8.DecodeRuneInString(word)
-		if r < utf8.RuneSelf && !keyForbids[r] || r > utf8.RuneSelf && r != utf8.RuneError {
+		if r < utf8.RuneSelf && !keyForbids[r] || r >= utf8.RuneSelf && r != utf8.RuneError {
 			dst = append(dst, word[:size]...)
 		} else {
 			for i := range size {

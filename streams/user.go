@@ -129,6 +129,22 @@ func (u *user) counts() (consumers, held int) {
 	return consumers, held
 }
 
+// settled returns when the broker has taken note of everything this session
+// has settled, so that counting does not find it still there.
+func (u *user) settled() {
+	ctx, cancel := context.WithTimeout(u.s.ctx, silence/2)
+	defer cancel()
+	replies := u.taken.lately()
+	for _, c := range u.list() {
+		replies = append(replies, c.ledger.lately()...)
+	}
+	for _, reply := range replies {
+		// A renewal of what is settled does nothing; its answer comes behind
+		// everything said before.
+		_, _ = u.s.nc.RequestWithContext(ctx, reply, verdictBytes[leaseRenewal])
+	}
+}
+
 func (u *user) subject() string { return u.s.userSubject(u.queue, u.s.id) }
 
 func (s *Session) userSubject(queue, session string) string {

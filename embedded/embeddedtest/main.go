@@ -9,12 +9,12 @@ import (
 )
 
 // Main runs a package's tests and then fails it if a goroutine of theirs is
-// still running. [Process] needs it too. Call it from TestMain, last:
+// still running; it does not return. [Process] needs it too.
 //
 //	func TestMain(m *testing.M) { embeddedtest.Main(m) }
 func Main(m *testing.M) {
-	if runChild() {
-		return
+	if code, ok := runChild(); ok {
+		os.Exit(code)
 	}
 	code := m.Run()
 	if code == 0 {

@@ -13,12 +13,12 @@ const loopback = "127.0.0.1"
 // given are the ports this process has handed out, for good.
 var given sync.Map
 
-// freePort finds a port that nobody has now and that nobody is likely to get
-// while a server of ours is stopped: systems give connections that ask for no
-// port one above 32768.
-func freePort(tb testing.TB) int {
+// Port is a port of the loopback address that nobody has now, and nobody is
+// likely to get before the test does: it is given out once, and it is none of
+// those that systems give to whoever asks for no port in particular.
+func Port(tb testing.TB) int {
 	tb.Helper()
-	const low, high = 10_000, 32_000
+	const low, high = 10_000, 32_000 // Linux gives out those from 32768, others from 49152
 	for range 1000 {
 		port := low + rand.IntN(high-low)
 		if _, taken := given.LoadOrStore(port, true); taken {

@@ -1,30 +1,18 @@
 package embeddedtest
 
 import (
+	"context"
 	"errors"
 	"net"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"warren/embedded"
 )
-
-// Connect starts a server for this test alone and connects to it in process.
-// When the test ends, the connection and then the server are closed and the
-// data is removed.
-func Connect(tb testing.TB) *nats.Conn {
-	tb.Helper()
-	return Start(tb, embedded.Config{}).Connect(tb)
-}
-
-// Listen starts a server for this test alone that listens on a loopback port.
-func Listen(tb testing.TB) *Server {
-	tb.Helper()
-	return Start(tb, embedded.Config{Port: embedded.RandomPort})
-}
 
 // Server is a server in this process that a test can stop and start again. It
 // is for the goroutine of that test; its connections are for any.
@@ -36,19 +24,28 @@ type Server struct {
 
 // Start starts a server for this test alone and stops it when the test ends.
 // Without a Dir the data is in the test's temporary directory, and so it
-// survives a Restart.
+// survives a [Server.Restart]. RandomPort becomes one port that is kept.
 func Start(tb testing.TB, cfg embedded.Config) *Server {
 	tb.Helper()
+	if inBubble(tb) {
+		cfg = forBubble(tb, cfg)
+	}
 	if cfg.Dir == "" {
 		cfg.Dir = tb.TempDir()
 	}
 	if cfg.Port == embedded.RandomPort {
-		cfg.Port = freePort(tb)
+		cfg.Port = Port(tb)
 	}
 	s := &Server{cfg: cfg}
 	tb.Cleanup(func() { s.Stop(tb) })
 	s.start(tb)
 	return s
+}
+
+// Listen starts a server for this test alone that listens on a loopback port.
+func Listen(tb testing.TB) *Server {
+	tb.Helper()
+	return Start(tb, embedded.Config{Port: embedded.RandomPort})
 }
 
 func (s *Server) start(tb testing.TB) {
@@ -75,38 +72,14 @@ func startPatiently(cfg embedded.Config) (*embedded.Server, error) {
 }
 
 // Connect connects to the server: by its URL if it listens, and in process
-// otherwise. The connection comes back after a Restart and is closed when the
-// test ends.
+// otherwise. The connection comes back by itself after a [Server.Restart] and
+// is closed when the test ends.
 func (s *Server) Connect(tb testing.TB, opts ...nats.Option) *nats.Conn {
 	tb.Helper()
-	own := reconnectForever()
 	if s.cfg.Port == 0 {
-		own = append(own, nats.InProcessServer(s))
+		opts = append([]nats.Option{nats.InProcessServer(s)}, opts...)
 	}
-	nc, err := nats.Connect(s.URL(), append(append(own, credentials(s.cfg)...), opts...)...)
-	if err != nil {
-		tb.Fatalf("connect to %s: %v", s.Name(), err)
-	}
-	tb.Cleanup(nc.Close)
-	return nc
-}
-
-func reconnectForever() []nats.Option {
-	return []nats.Option{
-		nats.MaxReconnects(-1),
-		nats.ReconnectWait(10 * time.Millisecond),
-		nats.ReconnectJitter(0, 0),
-	}
-}
-
-func credentials(cfg embedded.Config) []nats.Option {
-	switch {
-	case cfg.User != "":
-		return []nats.Option{nats.UserInfo(cfg.User, cfg.Password)}
-	case cfg.Token != "":
-		return []nats.Option{nats.Token(cfg.Token)}
-	}
-	return nil
+	return connect(tb, s.url, s.cfg, opts...)
 }
 
 // InProcessConn makes a Server a [nats.InProcessConnProvider] that always leads
@@ -122,11 +95,20 @@ func (s *Server) InProcessConn() (net.Conn, error) {
 // URL is what a client dials; empty if the server does not listen.
 func (s *Server) URL() string { return s.url }
 
-// Name is the server's name, as it stands in a stream's cluster information.
+// Name is the server's name, as a stream's cluster information has it.
 func (s *Server) Name() string { return s.cfg.Name }
 
 // Dir is the directory the data is in.
 func (s *Server) Dir() string { return s.cfg.Dir }
+
+// ready does not wait for a stopped server.
+func (s *Server) ready(ctx context.Context) error {
+	run := s.running.Load()
+	if run == nil {
+		return nil
+	}
+	return run.Ready(ctx)
+}
 
 // Stop stops the server cleanly. Its connections try to come back until they
 // are closed or it is restarted. Stopping a stopped server does nothing.
@@ -136,13 +118,19 @@ func (s *Server) Stop(tb testing.TB) {
 	if run == nil {
 		return
 	}
+	if inBubble(tb) {
+		// The server sleeps with its locks held while it stops. A request it is
+		// still at would wait for them without waiting for time, which then
+		// stood still.
+		synctest.Wait()
+	}
 	if err := run.Close(); err != nil {
 		tb.Errorf("stop server: %v", err)
 	}
 }
 
-// Restart starts the server again, on the same data and the same port, after
-// it has stopped it if need be.
+// Restart stops the server cleanly, unless it is stopped, and starts it on the
+// same data and the same port.
 func (s *Server) Restart(tb testing.TB) {
 	tb.Helper()
 	s.Stop(tb)

@@ -1,0 +1,133 @@
+package embeddedtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/embedded"
+)
+
+// Nodes are the servers of a cluster, in this process, each with a port and
+// data of its own. Stop and Restart them one by one; see [Server].
+type Nodes []*Server
+
+// Cluster starts a cluster of n servers for this test alone, three as a rule and
+// two at least, and returns once each of them can do its work. They are stopped
+// when the test ends.
+func Cluster(tb testing.TB, n int) Nodes {
+	tb.Helper()
+	if n < 2 {
+		tb.Fatalf("a cluster of %d: two servers at least, or use Listen", n)
+	}
+	configs := make([]embedded.Config, n)
+	var routes []string
+	for i := range configs {
+		port := Port(tb)
+		configs[i] = embedded.Config{
+			Name:    fmt.Sprintf("node-%d", i+1),
+			Port:    embedded.RandomPort,
+			Cluster: embedded.Cluster{Port: port},
+		}
+		routes = append(routes, net.JoinHostPort(loopback, strconv.Itoa(port)))
+	}
+	var nodes Nodes
+	for _, cfg := range configs {
+		cfg.Cluster.Routes = routes
+		nodes = append(nodes, Start(tb, cfg))
+	}
+	nodes.Wait(tb)
+	return nodes
+}
+
+// Wait returns once every server that is not stopped knows the cluster's leader
+// and has everything that it should have: after a Restart, once it has caught up.
+func (n Nodes) Wait(tb testing.TB) {
+	tb.Helper()
+	nc := n.Connect(tb)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	const patience = 30 * time.Second
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	for _, s := range n {
+		if err := s.ready(ctx); err != nil {
+			tb.Fatalf("%s: %v", s.Name(), err)
+		}
+	}
+	for {
+		err := n.lag(ctx, js)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			tb.Fatalf("cluster has not caught up after %v: %v", patience, err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// lag is what the streams' leaders have and a running server has not. A server
+// itself may not know yet how far behind it is.
+func (n Nodes) lag(ctx context.Context, js jetstream.JetStream) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	streams := js.ListStreams(ctx)
+	var behind error
+	for info := range streams.Info() {
+		if info.Cluster == nil || info.Cluster.Leader == "" {
+			behind = fmt.Errorf("stream %q has no leader", info.Config.Name)
+			continue
+		}
+		for _, r := range info.Cluster.Replicas {
+			if !r.Current && n.runs(r.Name) {
+				behind = fmt.Errorf("stream %q: %s is %d operations behind", info.Config.Name, r.Name, r.Lag)
+			}
+		}
+	}
+	return errors.Join(streams.Err(), behind)
+}
+
+func (n Nodes) runs(name string) bool {
+	return slices.ContainsFunc(n, func(s *Server) bool { return s.Name() == name && s.running.Load() != nil })
+}
+
+// URL is all servers' URLs with commas between, as a client takes them.
+func (n Nodes) URL() string {
+	var urls []string
+	for _, s := range n {
+		urls = append(urls, s.URL())
+	}
+	return strings.Join(urls, ",")
+}
+
+// Connect connects to any of the servers and goes to another when that one
+// stops. The connection is closed when the test ends.
+func (n Nodes) Connect(tb testing.TB, opts ...nats.Option) *nats.Conn {
+	tb.Helper()
+	return connect(tb, n.URL(), n[0].cfg, opts...)
+}
+
+// Named is the server of that name, for example the leader that a stream's
+// cluster information names.
+func (n Nodes) Named(tb testing.TB, name string) *Server {
+	tb.Helper()
+	i := slices.IndexFunc(n, func(s *Server) bool { return s.Name() == name })
+	if i < 0 {
+		tb.Fatalf("no server is named %q", name)
+	}
+	return n[i]
+}

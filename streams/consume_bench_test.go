@@ -1,0 +1,211 @@
+package streams_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams"
+)
+
+var prefetches = []int{1, 2, 3, 4, 8, 16, 64, 256, 1000}
+
+// BenchmarkConsume consumes and acknowledges a queue of waiting messages of
+// 128 bytes, file storage, beside the three ways nats.go has.
+func BenchmarkConsume(b *testing.B) {
+	for _, transport := range transports {
+		for _, prefetch := range prefetches {
+			b.Run(fmt.Sprintf("%s/prefetch=%d", transport.name, prefetch), func(b *testing.B) {
+				benchConsume(b, transport.connect(b), prefetch)
+			})
+		}
+	}
+}
+
+// BenchmarkBacklog is BenchmarkConsume with 100,000 messages waiting.
+func BenchmarkBacklog(b *testing.B) {
+	for _, transport := range transports {
+		for _, prefetch := range []int{1, 2, 64} {
+			b.Run(fmt.Sprintf("%s/prefetch=%d", transport.name, prefetch), func(b *testing.B) {
+				benchBacklog(b, transport.connect(b), prefetch, min(100_000, 10*b.N))
+			})
+		}
+	}
+}
+
+func benchConsume(b *testing.B, nc *nats.Conn, prefetch int) {
+	q := newBenchQueue(b, nc)
+	versus(b, q.ours(prefetch), q.consume(prefetch), q.messages(prefetch), q.fetch(prefetch))
+}
+
+func benchBacklog(b *testing.B, nc *nats.Conn, prefetch, backlog int) {
+	q := newBenchQueue(b, nc)
+	q.fill(b, backlog)
+	q.keep = true
+	versus(b, q.ours(prefetch), q.consume(prefetch))
+}
+
+// benchQueue is one durable queue that all contenders drain in turn.
+type benchQueue struct {
+	s      *streams.Session
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	keep   bool // it is filled already
+	stream string
+}
+
+func newBenchQueue(b *testing.B, nc *nats.Conn) *benchQueue {
+	b.Helper()
+	s, err := streams.Open(b.Context(), nc, streams.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Close(context.Background()) })
+	if _, err := s.DeclareQueue(b.Context(), streams.Queue{Name: "bench", Durable: true}); err != nil {
+		b.Fatal(err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &benchQueue{s: s, nc: nc, js: js, stream: "warren~q~bench"}
+}
+
+func (q *benchQueue) fill(b *testing.B, n int) {
+	b.Helper()
+	if q.keep {
+		return
+	}
+	p, err := q.s.Publisher(streams.PublisherOptions{Window: 1000})
+	if err != nil {
+		b.Fatal(err)
+	}
+	body := make([]byte, 128)
+	for range n {
+		if _, err := p.Publish(b.Context(), "", "bench", streams.Message{Body: body}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := p.Flush(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (q *benchQueue) ours(prefetch int) contender {
+	return func(b *testing.B, n int) time.Duration {
+		b.Helper()
+		q.fill(b, n)
+		ctx, cancel := context.WithCancel(b.Context())
+		start := time.Now()
+		c, err := q.s.Consume(ctx, "bench", streams.ConsumeOptions{Prefetch: prefetch})
+		if err != nil {
+			b.Fatal(err)
+		}
+		seen := 0
+		var took time.Duration
+		err = c.Run(ctx, func(d *streams.Delivery) {
+			if err := d.Ack(); err != nil {
+				b.Error(err)
+			}
+			if seen++; seen == n {
+				took = time.Since(start)
+				cancel()
+			}
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return took
+	}
+}
+
+func (q *benchQueue) consumer(b *testing.B) jetstream.Consumer {
+	b.Helper()
+	consumer, err := q.js.Consumer(b.Context(), q.stream, "bench")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return consumer
+}
+
+func (q *benchQueue) consume(prefetch int) contender {
+	return func(b *testing.B, n int) time.Duration {
+		b.Helper()
+		q.fill(b, n)
+		start := time.Now()
+		seen, done := 0, make(chan time.Duration, 1)
+		cc, err := q.consumer(b).Consume(func(m jetstream.Msg) {
+			_ = m.Ack()
+			if seen++; seen == n {
+				done <- time.Since(start)
+			}
+		}, jetstream.PullMaxMessages(prefetch), jetstream.PullExpiry(2*time.Second), jetstream.PullHeartbeat(500*time.Millisecond))
+		if err != nil {
+			b.Fatal(err)
+		}
+		took := <-done
+		cc.Stop()
+		<-cc.Closed()
+		q.settle(b)
+		return took
+	}
+}
+
+func (q *benchQueue) messages(prefetch int) contender {
+	return func(b *testing.B, n int) time.Duration {
+		b.Helper()
+		q.fill(b, n)
+		start := time.Now()
+		it, err := q.consumer(b).Messages(jetstream.PullMaxMessages(prefetch), jetstream.PullExpiry(2*time.Second),
+			jetstream.PullHeartbeat(500*time.Millisecond), jetstream.WithMessagesErrOnMissingHeartbeat(false))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for range n {
+			m, err := it.Next()
+			if err != nil {
+				b.Fatal(err)
+			}
+			_ = m.Ack()
+		}
+		took := time.Since(start)
+		it.Stop()
+		q.settle(b)
+		return took
+	}
+}
+
+func (q *benchQueue) fetch(prefetch int) contender {
+	return func(b *testing.B, n int) time.Duration {
+		b.Helper()
+		q.fill(b, n)
+		start := time.Now()
+		consumer := q.consumer(b)
+		for seen := 0; seen < n; {
+			batch, err := consumer.Fetch(min(prefetch, n-seen), jetstream.FetchMaxWait(2*time.Second))
+			if err != nil {
+				b.Fatal(err)
+			}
+			for m := range batch.Messages() {
+				_ = m.Ack()
+				seen++
+			}
+		}
+		took := time.Since(start)
+		q.settle(b)
+		return took
+	}
+}
+
+// settle waits until what was acknowledged is settled, before the next one
+// counts.
+func (q *benchQueue) settle(b *testing.B) {
+	b.Helper()
+	if err := q.nc.Flush(); err != nil {
+		b.Fatal(err)
+	}
+}

@@ -1,0 +1,385 @@
+package streams_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"warren/embedded/embeddedtest"
+	"warren/streams"
+)
+
+// pull turns a consumer into a function that gives its deliveries one by one.
+func (r rig) pull(c *streams.Consumer) func() (*streams.Delivery, error, bool) {
+	next, stop := iter.Pull2(c.Deliveries(r.ctx))
+	r.Cleanup(stop)
+	return func() (*streams.Delivery, error, bool) {
+		d, err, ok := next()
+		return d, err, ok
+	}
+}
+
+func TestPrefetchBoundsWhatIsUnsettled(t *testing.T) {
+	t.Parallel()
+	for _, prefetch := range []int{1, 2, 3, 7, 64} {
+		t.Run(strconv.Itoa(prefetch), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+			q := r.queue(streams.Queue{Name: "q"})
+			total := 3*prefetch + 1
+			r.number(q, total)
+			c := r.consume(q, streams.ConsumeOptions{Prefetch: prefetch})
+			next := r.pull(c)
+			held := r.take(next, prefetch)
+			r.wantCounts(q, total-prefetch, prefetch, 1)
+			for seen := prefetch; seen < total; seen++ {
+				must(t, held[0].Ack())
+				held = append(held[1:], r.take(next, 1)...)
+				if used := c.Window().Used(); used > prefetch {
+					t.Fatalf("%d messages unsettled at a prefetch of %d", used, prefetch)
+				}
+			}
+			for _, d := range held {
+				must(t, d.Ack())
+			}
+			r.wantCounts(q, 0, 0, 1)
+		})
+	}
+}
+
+func TestPrefetchIsOneBudgetOverHomeAndViews(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	exchanges := []string{"a", "b", "c"}
+	for _, x := range exchanges {
+		r.exchange(x, streams.Fanout)
+		r.bind(x, q, "")
+	}
+	const each = 40
+	for i := range each {
+		r.publish("", q, "home "+strconv.Itoa(i))
+		for _, x := range exchanges {
+			r.publish(x, "", x+" "+strconv.Itoa(i))
+		}
+	}
+	var unsettled, most, seen atomic.Int64
+	ctx, cancel := context.WithCancel(r.ctx)
+	order := map[string]int{}
+	var mu sync.Mutex
+	c := r.consume(q, streams.ConsumeOptions{Prefetch: 2, Concurrency: 4})
+	must(t, c.Run(ctx, func(d *streams.Delivery) {
+		most.Store(max(most.Load(), unsettled.Add(1)))
+		mu.Lock()
+		order[d.Exchange]++
+		mu.Unlock()
+		unsettled.Add(-1)
+		if err := d.Ack(); err != nil {
+			t.Error(err)
+		}
+		if seen.Add(1) == 4*each {
+			cancel()
+		}
+	}))
+	if most.Load() > 2 {
+		t.Errorf("%d messages unsettled at a prefetch of 2", most.Load())
+	}
+	for _, x := range append(exchanges, "") {
+		if order[x] != each {
+			t.Errorf("%d messages of exchange %q, want %d", order[x], x, each)
+		}
+	}
+	r.wantCounts(q, 0, 0, 0)
+}
+
+func TestRequeuedMessagesGoToTheFrontInOrder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.number(q, 6)
+	first := r.consume(q, streams.ConsumeOptions{Prefetch: 4})
+	held := r.take(r.pull(first), 4)
+	must(t, first.Cancel(r.ctx))
+	must(t, held[3].Nack(streams.Requeue, streams.Multiple))
+	r.wantCounts(q, 6, 0, 0)
+	again := r.take(r.pull(r.consume(q, streams.ConsumeOptions{})), 6)
+	wantBodies(t, bodies(again), "1", "2", "3", "4", "5", "6")
+	for i, d := range again {
+		wantCount := 0
+		if i < 4 {
+			wantCount = 1
+		}
+		if d.Redelivered != (i < 4) || d.DeliveryCount != wantCount {
+			t.Errorf("message %s: redelivered %t, count %d; want %t, %d", d.Body, d.Redelivered, d.DeliveryCount, i < 4, wantCount)
+		}
+	}
+}
+
+func TestSettlingOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.number(q, 8)
+	held := r.take(r.pull(r.consume(q, streams.ConsumeOptions{})), 8)
+	must(t, held[0].Ack())
+	must(t, held[3].Ack(streams.Multiple)) // 2, 3, 4
+	must(t, held[4].Reject())
+	must(t, held[5].Nack())
+	for i, settle := range []func() error{
+		func() error { return held[0].Ack() },
+		func() error { return held[0].Nack(streams.Requeue) },
+		func() error { return held[1].Reject() },
+		func() error { return held[2].Ack(streams.Multiple) },
+		func() error { return held[4].Ack() },
+	} {
+		if err := settle(); !errors.Is(err, streams.ErrPreconditionFailed) {
+			t.Errorf("second settling %d: %v, want 406", i, err)
+		}
+	}
+	r.wantCounts(q, 0, 2, 1)
+	must(t, held[7].Reject(streams.Requeue))
+	must(t, held[6].Ack())
+}
+
+func TestCancelKeepsUnsettledMessagesAckable(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.number(q, 5)
+	c := r.consume(q, streams.ConsumeOptions{Prefetch: 3})
+	held := r.take(r.pull(c), 2) // a third waits, received by nobody
+	must(t, c.Cancel(r.ctx))
+	r.wantCounts(q, 3, 2, 0)
+	must(t, held[1].Ack())
+	must(t, held[0].Reject(streams.Requeue))
+	wantBodies(t, r.drain(q), "3", "1", "4", "5")
+}
+
+func TestCloseHandsBackInOrderAndDeletesExclusiveQueues(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	r := newRig(t, nc, streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.number(q, 4)
+	other := newRig(t, nc, streams.Config{})
+	mine := other.queue(streams.Queue{Exclusive: true})
+	other.take(other.pull(other.consume(q, streams.ConsumeOptions{Prefetch: 2})), 2)
+	other.get(q)
+	must(t, other.Close(r.ctx))
+	if _, err := r.InspectQueue(r.ctx, mine); !errors.Is(err, streams.ErrNotFound) {
+		t.Errorf("exclusive queue after Close: %v, want 404", err)
+	}
+	r.wantCounts(q, 4, 0, 0)
+	wantBodies(t, r.drain(q), "1", "2", "3", "4")
+}
+
+func TestAutoAckSettlesOnArrival(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.number(q, 20)
+	list := r.take(r.pull(r.consume(q, streams.ConsumeOptions{AutoAck: true, Prefetch: 1})), 20)
+	r.wantCounts(q, 0, 0, 1)
+	if err := list[0].Ack(); !errors.Is(err, streams.ErrPreconditionFailed) {
+		t.Errorf("ack of an automatic one: %v, want 406", err)
+	}
+}
+
+func TestReceiversTakeTurns(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	r := newRig(t, nc, streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	nexts := make([]func() (*streams.Delivery, error, bool), 2)
+	for i := range nexts {
+		other := newRig(t, nc, streams.Config{})
+		nexts[i] = other.pull(other.consume(q, streams.ConsumeOptions{AutoAck: true}))
+	}
+	r.number(q, 10)
+	for i, next := range nexts {
+		if got := r.take(next, 5); len(got) != 5 {
+			t.Errorf("receiver %d got %v", i, bodies(got))
+		}
+	}
+}
+
+func TestConcurrencyRunsThatManyHandlers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.number(q, 9)
+	ctx, cancel := context.WithCancel(r.ctx)
+	var together sync.WaitGroup
+	together.Add(3)
+	var seen atomic.Int64
+	must(t, r.consume(q, streams.ConsumeOptions{Prefetch: 9, Concurrency: 3}).Run(ctx, func(d *streams.Delivery) {
+		if n := seen.Add(1); n <= 3 {
+			together.Done()
+			together.Wait() // ends only if three run at once
+		} else if n == 9 {
+			cancel()
+		}
+		if err := d.Ack(); err != nil {
+			t.Error(err)
+		}
+	}))
+}
+
+func TestRunHandsBackWhatNoHandlerHasSeen(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.number(q, 5)
+	ctx, cancel := context.WithCancel(r.ctx)
+	must(t, r.consume(q, streams.ConsumeOptions{Prefetch: 4}).Run(ctx, func(d *streams.Delivery) {
+		cancel()
+		if err := d.Ack(); err != nil {
+			t.Error(err)
+		}
+	}))
+	r.wantCounts(q, 4, 0, 0)
+	wantBodies(t, r.drain(q), "2", "3", "4", "5")
+}
+
+func TestConsumerIsToldOfTheEndOfItsQueue(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	r := newRig(t, nc, streams.Config{})
+	other := newRig(t, nc, streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	c := other.consume(q, streams.ConsumeOptions{Prefetch: 1})
+	if _, err := r.DeleteQueue(r.ctx, q); err != nil {
+		t.Fatal(err)
+	}
+	<-c.Done()
+	if err := c.Err(); !errors.Is(err, streams.ErrCancelled) || !errors.Is(err, streams.ErrNotFound) {
+		t.Errorf("the consumer's error is %v; want ErrCancelled and 404", err)
+	}
+	for d, err := range c.Deliveries(r.ctx) {
+		if d != nil || !errors.Is(err, streams.ErrCancelled) {
+			t.Errorf("range gave %v, %v; want ErrCancelled", d, err)
+		}
+	}
+}
+
+func TestWindowIsSharedAndMayChange(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	a, b := r.queue(streams.Queue{Name: "a"}), r.queue(streams.Queue{Name: "b"})
+	r.number(a, 5)
+	r.number(b, 5)
+	w := streams.NewWindow(2)
+	var mu sync.Mutex
+	var held []*streams.Delivery
+	arrived := make(chan struct{}, 10)
+	push := func(d *streams.Delivery) {
+		mu.Lock()
+		defer mu.Unlock()
+		held = append(held, d)
+		arrived <- struct{}{}
+	}
+	wait := func(n int) {
+		for range n {
+			select {
+			case <-arrived:
+			case <-r.ctx.Done():
+				t.Fatal("nothing arrived")
+			}
+		}
+	}
+	for _, q := range []string{a, b} {
+		r.consume(q, streams.ConsumeOptions{Window: w, Push: push})
+	}
+	wait(2)
+	if w.Used() != 2 {
+		t.Errorf("%d used of 2", w.Used())
+	}
+	w.Set(5)
+	wait(3)
+	if w.Used() != 5 {
+		t.Errorf("%d used of 5", w.Used())
+	}
+	w.Set(0)
+	wait(5)
+	mu.Lock()
+	defer mu.Unlock()
+	for _, d := range held {
+		must(t, d.Ack())
+	}
+	if w.Used() != 0 {
+		t.Errorf("%d used after all is settled", w.Used())
+	}
+}
+
+func TestTagsAreUniqueInASession(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	c := r.consume(q, streams.ConsumeOptions{Tag: "me"})
+	if _, err := r.Consume(r.ctx, q, streams.ConsumeOptions{Tag: "me"}); !errors.Is(err, streams.ErrNotAllowed) {
+		t.Errorf("a tag in use: %v, want 530", err)
+	}
+	must(t, c.Cancel(r.ctx))
+	r.consume(q, streams.ConsumeOptions{Tag: "me"})
+}
+
+func TestGetCountsWhatIsBehind(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.exchange("x", streams.Topic)
+	r.bind("x", q, "a.#.b") // wider than any filter can say
+	r.number(q, 2)
+	r.publish("x", "a.b", "3")
+	r.publish("x", "a.c", "no")
+	r.publish("x", "a.x.b", "4")
+	for want := 3; want >= 0; want-- {
+		if d := r.get(q); d.MessageCount != want {
+			t.Errorf("message %s has %d behind it, want %d", d.Body, d.MessageCount, want)
+		}
+	}
+	if _, ok, err := r.Get(r.ctx, q); ok || err != nil {
+		t.Errorf("get from an empty queue: %t, %v", ok, err)
+	}
+	r.wantCounts(q, 0, 4, 0)
+}
+
+func TestPurgeTakesReadyMessagesOnly(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.exchange("x", streams.Fanout)
+	r.bind("x", q, "")
+	r.number(q, 3)
+	r.publish("x", "", "4", "5")
+	held := r.get(q)
+	n, err := r.PurgeQueue(r.ctx, q)
+	if n != 4 || err != nil {
+		t.Errorf("purged %d, %v; want 4", n, err)
+	}
+	r.wantCounts(q, 0, 1, 0)
+	must(t, held.Nack(streams.Requeue))
+	wantBodies(t, r.drain(q), "1")
+}
+
+func TestAHandlerMayTakeLongerThanTheLease(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		r := newRig(t, embeddedtest.Connect(t), streams.Config{Lease: 3 * time.Second})
+		r.ctx = context.Background()
+		q := r.queue(streams.Queue{Name: "q"})
+		r.number(q, 3)
+		held := r.take(r.pull(r.consume(q, streams.ConsumeOptions{Prefetch: 2})), 2)
+		taken := r.get(q)
+		time.Sleep(5 * time.Minute) // of the bubble
+		r.wantCounts(q, 0, 3, 1)
+		for _, d := range append(held, taken) {
+			must(t, d.Ack())
+		}
+		r.wantCounts(q, 0, 0, 1)
+	})
+}

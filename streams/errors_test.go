@@ -1,0 +1,63 @@
+package streams
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+)
+
+func TestErrorPrintsAsRabbitMQDoes(t *testing.T) {
+	t.Parallel()
+	err := errNotFound("no queue '%s' in vhost '%s'", "x", "y")
+	if got, want := err.Error(), "404 NOT_FOUND - no queue 'x' in vhost 'y'"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := ErrNoRoute.Error(), "312 NO_ROUTE"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestErrorIsItsCondition(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		err  *Error
+		want *Error
+		code int
+	}{
+		{errContentTooLarge("x"), ErrContentTooLarge, 311},
+		{errNoRoute("x"), ErrNoRoute, 312},
+		{errAccessRefused("x"), ErrAccessRefused, 403},
+		{errNotFound("x"), ErrNotFound, 404},
+		{errResourceLocked("x"), ErrResourceLocked, 405},
+		{errPrecondition("x"), ErrPreconditionFailed, 406},
+		{errSyntax("x"), errSyntaxError, 502},
+		{errNotAllowed("x"), ErrNotAllowed, 530},
+		{errNotImplemented("x"), ErrNotImplemented, 540},
+	}
+	for _, c := range cases {
+		wrapped := fmt.Errorf("declare queue %q: %w", "hello", c.err)
+		if !errors.Is(wrapped, c.want) || c.err.Code != c.code {
+			t.Errorf("%v is not %v with code %d", c.err, c.want, c.code)
+		}
+		for _, other := range cases {
+			if other.code != c.code && errors.Is(wrapped, other.want) {
+				t.Errorf("%v is also %v", c.err, other.want)
+			}
+		}
+	}
+	if errors.Is(errNotFound("x"), errNotFound("y")) {
+		t.Error("two cases of a condition are the same error")
+	}
+}
+
+func TestErrorKeepsItsCauseAndHint(t *testing.T) {
+	t.Parallel()
+	err := errPrecondition("read table: %w", io.ErrUnexpectedEOF).hint("declare %s again", "it")
+	if !errors.Is(err, io.ErrUnexpectedEOF) || err.Hint != "declare it again" {
+		t.Errorf("got cause %v and hint %q", err.Err, err.Hint)
+	}
+	if ErrPreconditionFailed.Err != nil || ErrPreconditionFailed.Hint != "" {
+		t.Error("the condition has taken on the case")
+	}
+}
