@@ -78,7 +78,14 @@ func printStep(w io.Writer, step streams.Step) {
 
 // newLogger tells the user of what went wrong in the background.
 func newLogger(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime}))
+}
+
+func withoutTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
 }
 
 // closeTimeout is how long handing back may take: without a broker nobody is
@@ -101,7 +108,7 @@ func leaveIfAway(cmd *cobra.Command, nc *nats.Conn) {
 	if nc.IsConnected() || nc.IsClosed() {
 		return
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), "The broker is away: what this command held comes back when its lease ends.")
+	fmt.Fprintln(cmd.ErrOrStderr(), "The broker is away: what was not acknowledged comes back when its lease ends.")
 	nc.Close()
 }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
+	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"warren/streams"
@@ -39,6 +41,9 @@ func report(w io.Writer, cmd *cobra.Command, err error) int {
 		fmt.Fprintln(w, "Interrupted")
 		return exitInterrupted
 	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) {
+		err = fmt.Errorf("the broker does not answer: %w", err)
+	}
 	fmt.Fprintf(w, "warren: %s\n", oneLine(err))
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintln(w, hint)
@@ -46,8 +51,9 @@ func report(w io.Writer, cmd *cobra.Command, err error) int {
 	return exitFailure
 }
 
+// oneLine puts joined errors on one line, each once.
 func oneLine(err error) string {
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
+	return strings.Join(slices.Compact(strings.Split(err.Error(), "\n")), "; ")
 }
 
 // hintFor is what to type about a condition of AMQP.
