@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// watch looks after one queue's use by the session until both end: it renews
+// watch looks after one queue's use by the session until either ends: it renews
 // the lease of what is held, a third of it at a time, and asks again where a
 // request was lost.
 func (u *user) watch(lease time.Duration) {
@@ -17,7 +17,7 @@ func (u *user) watch(lease time.Duration) {
 		select {
 		case <-u.over:
 			return
-		case <-u.s.ctx.Done():
+		case <-u.s.ctx.Done(): // its connection was closed before it was
 			return
 		case <-renewals.C:
 			u.renew()
