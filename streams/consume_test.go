@@ -178,6 +178,25 @@ func TestCloseHandsBackInOrderAndDeletesExclusiveQueues(t *testing.T) {
 	wantBodies(t, r.drain(q), "1", "2", "3", "4")
 }
 
+func TestWhatAHandlerHoldsComesBackBeforeWhatWaitedBehindIt(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	r := newRig(t, nc, streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.number(q, 5)
+	other := newRig(t, nc, streams.Config{})
+	c := other.consume(q, streams.ConsumeOptions{})
+	other.take(other.pull(c), 1)
+	for info := (streams.QueueInfo{}); info.Unacked < 5; { // until all have come
+		var err error
+		info, err = r.InspectQueue(r.ctx, q)
+		must(t, err)
+	}
+	must(t, other.Close(r.ctx))
+	again := r.take(r.pull(r.consume(q, streams.ConsumeOptions{AutoAck: true})), 5)
+	wantBodies(t, bodies(again), "1", "2", "3", "4", "5")
+}
+
 func TestAutoAckSettlesOnArrival(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
