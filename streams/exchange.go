@@ -303,7 +303,7 @@ func (s *Session) setWide(ctx context.Context, name string) error {
 	for {
 		rec := new(exchangeRecord)
 		revision, err := s.topology.get(ctx, exchangeKey(name), rec)
-		if err != nil || revision == 0 || rec.Wide {
+		if err != nil || revision == 0 || rec.Wide || rec.Deleting {
 			return err
 		}
 		rec.Wide = true
