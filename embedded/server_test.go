@@ -26,6 +26,9 @@ func TestZeroConfigServesThisProcessOnly(t *testing.T) {
 	if got, want := s.Durability(), "fsync every 1s, temporary directory"; got != want {
 		t.Errorf("got durability %q, want %q", got, want)
 	}
+	if got, want := s.Name(), "embedded"; got != want {
+		t.Errorf("got name %q, want %q", got, want)
+	}
 	if err := s.Health(); err != nil {
 		t.Errorf("got health %v, want nil", err)
 	}
