@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -361,11 +362,19 @@ func (c *Consumer) Cancel(ctx context.Context) error {
 	if !c.finish(nil) {
 		return nil
 	}
-	err := c.depart(ctx)
+	err := c.depart(ctx, c.handBackWaiting)
 	if err != nil {
 		return fmt.Errorf("cancel consumer %q: %w", c.tag, err)
 	}
 	return nil
+}
+
+// close ends the consumer with its session, and hands back everything.
+func (c *Consumer) close(ctx context.Context) error {
+	if !c.finish(nil) {
+		return nil
+	}
+	return c.depart(ctx, c.handBackAll)
 }
 
 // finish stops the consumer for a reason; false says that it has departed, or
@@ -385,9 +394,10 @@ func (c *Consumer) finish(reason error) bool {
 
 // depart takes the consumer out: first the server stops sending, then what it
 // had sent is handed back in order, then the queue loses a consumer.
-func (c *Consumer) depart(ctx context.Context) error {
+func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 	err := c.unsubscribe(ctx)
-	c.handBackWaiting()
+	c.dropRequests(ctx)
+	handBack()
 	c.window.part(c)
 	if c.ledger.count() == 0 {
 		c.u.dismiss(ctx, c)
@@ -417,6 +427,23 @@ func (c *Consumer) unsubscribe(ctx context.Context) error {
 	}
 }
 
+// dropRequests makes the server forget requests whose inbox has gone, before
+// anything is handed back: it would try to answer one, and put what it took for
+// that behind what was handed back after it. Asking about the consumer does it.
+func (c *Consumer) dropRequests(ctx context.Context) {
+	if c.ledger.count() == 0 || c.s.nc.IsClosed() {
+		return
+	}
+	c.mu.Lock()
+	sources := slices.Clone(c.order)
+	c.mu.Unlock()
+	for _, src := range sources {
+		if _, err := c.s.js.Consumer(ctx, src.stream, consumerName(src.queue)); err != nil {
+			return // the order suffers, nothing else does
+		}
+	}
+}
+
 func (c *Consumer) handBackWaiting() {
 	c.mu.Lock()
 	waiting := c.waiting
@@ -427,6 +454,15 @@ func (c *Consumer) handBackWaiting() {
 			_ = d.Nack(Requeue)
 		}
 	}
+}
+
+// handBackAll hands back what is held, too: after what waits behind it, it would
+// come back in the wrong order.
+func (c *Consumer) handBackAll() {
+	c.mu.Lock()
+	c.waiting = nil
+	c.mu.Unlock()
+	c.window.give(c.ledger.handBack(), c)
 }
 
 // cancelled ends the consumer because the broker did.

@@ -269,7 +269,7 @@ func (s *Session) createExchange(ctx context.Context, x Exchange, revision uint6
 // queues that still drain it.
 func (s *Session) ensureExchangeStream(ctx context.Context, name string) (uint64, error) {
 	want := s.exchangeStreamConfig(name)
-	stream, err := s.js.CreateStream(ctx, want)
+	stream, err := createStream(ctx, s.js, want)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		stream, err = s.listen(ctx, want.Name, want.Subjects)
 	}

@@ -17,7 +17,7 @@ func (u *user) watch(lease time.Duration) {
 		select {
 		case <-u.over:
 			return
-		case <-u.s.ctx.Done():
+		case <-u.s.ctx.Done(): // its connection was closed before it was
 			return
 		case <-renewals.C:
 			u.renew()

@@ -172,17 +172,19 @@ func (l *ledger) tell(settled int, d *Delivery, v verdict) error {
 	return l.owner.released(settled, d, v)
 }
 
-// handBack requeues everything open, in ascending order, and closes the ledger.
-func (l *ledger) handBack() {
+// handBack requeues everything open, in ascending order, closes the ledger, and
+// says how many there were.
+func (l *ledger) handBack() int {
 	l.mu.Lock()
 	open := l.takeUpTo(^uint64(0))
 	l.closed = true
 	l.mu.Unlock()
 	for _, d := range open {
 		if l.send(d.reply, verdictRequeue) != nil {
-			return // the connection is gone; the lease does it
+			break // the connection is gone; the lease does it
 		}
 	}
+	return len(open)
 }
 
 // renew extends the lease of everything held for longer than a round.

@@ -60,11 +60,24 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.Str
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return stream, err
 	}
-	stream, err = js.CreateStream(ctx, cfg)
+	stream, err = createStream(ctx, js, cfg)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return js.Stream(ctx, cfg.Name)
 	}
 	return stream, err
+}
+
+// createStream creates a stream, and tries again for a moment what the server
+// cannot do yet: take a name whose last stream it is still clearing away, or
+// find servers for the replicas in a cluster that has only just come together.
+func createStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	const tries = 8 // 5 ms to 640 ms: 1.3 s in all
+	for try, wait := 1, 5*time.Millisecond; ; try, wait = try+1, 2*wait {
+		stream, err := js.CreateStream(ctx, cfg)
+		if !isAPIError(err, codeStreamCreate, codeNoPeers, codeNotAvailable) || try == tries || sleep(ctx, wait) != nil {
+			return stream, err
+		}
+	}
 }
 
 func exchangeKey(name string) string { return "x." + nameToken(name) }
@@ -198,6 +211,9 @@ func compareAndSet(ctx context.Context, js jetstream.JetStream, msg *nats.Msg, s
 
 // JetStream's own error codes, as far as decisions hang on them.
 const (
+	codeNoPeers                   jetstream.ErrorCode = 10005
+	codeNotAvailable              jetstream.ErrorCode = 10008
+	codeStreamCreate              jetstream.ErrorCode = 10049
 	codeWrongLastSequence         jetstream.ErrorCode = 10071
 	codeWrongLastSequenceConstant jetstream.ErrorCode = 10164
 )

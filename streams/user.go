@@ -186,7 +186,7 @@ func (u *user) dismiss(ctx context.Context, c *Consumer) {
 		close(u.over)
 	}
 	u.s.mu.Unlock()
-	if err := u.s.unregister(ctx, u.queue, u.s.id); err != nil {
+	if err := u.s.unregister(ctx, u.queue, u.s.id); err != nil && !u.s.nc.IsClosed() {
 		u.s.cfg.Logger.Warn("could not end a registration", "queue", u.queue, "error", err)
 	}
 }
@@ -274,7 +274,7 @@ func (s *Session) endUsers(ctx context.Context) error {
 	var errs error
 	for _, u := range s.allUsers() {
 		for _, c := range u.list() {
-			errs = errors.Join(errs, c.Cancel(ctx))
+			errs = errors.Join(errs, c.close(ctx))
 		}
 	}
 	// Consumers that were cancelled before may hold something still.

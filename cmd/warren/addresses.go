@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"warren/embedded"
+)
+
+// addresses are where the broker is: one, or several of a cluster.
+type addresses []*url.URL
+
+// findBroker is where the flag says, or else $NATS_URL, or else this machine.
+// A scheme and a port may be left out.
+func findBroker(flag string) (addresses, error) {
+	text, from := flag, "--server"
+	if text == "" {
+		text, from = os.Getenv("NATS_URL"), "$NATS_URL"
+	}
+	if text == "" {
+		text = nats.DefaultURL
+	}
+	var a addresses
+	for part := range strings.SplitSeq(text, ",") {
+		u, err := parseAddress(strings.TrimSpace(part))
+		if err != nil {
+			return nil, usageError{fmt.Errorf("%s: %w", from, err)}
+		}
+		a = append(a, u)
+	}
+	return a, nil
+}
+
+func parseAddress(text string) (*url.URL, error) {
+	if !strings.Contains(text, "://") {
+		text = "nats://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" {
+		return nil, fmt.Errorf("%q is no address; write it like nats://127.0.0.1:4222", redact(text))
+	}
+	switch u.Scheme {
+	case "nats", "tls", "ws", "wss":
+		return u, nil
+	case "amqp", "amqps":
+		return nil, fmt.Errorf("%q is a RabbitMQ's address; Warren speaks NATS: nats://127.0.0.1:4222", u.Redacted())
+	}
+	return nil, fmt.Errorf("%q is no address of a NATS server; write it like nats://127.0.0.1:4222", u.Redacted())
+}
+
+// redact takes what may be a password out of what is not a URL.
+func redact(text string) string {
+	scheme, rest, found := strings.Cut(text, "://")
+	if at := strings.LastIndexByte(rest, '@'); found && at >= 0 {
+		return scheme + "://xxxxx" + rest[at:]
+	}
+	return text
+}
+
+// dial is what the NATS client is given.
+func (a addresses) dial() string {
+	return a.join((*url.URL).String)
+}
+
+// String is what may be printed: there are no passwords in it.
+func (a addresses) String() string {
+	return a.join((*url.URL).Redacted)
+}
+
+func (a addresses) join(text func(*url.URL) string) string {
+	texts := make([]string, len(a))
+	for i, u := range a {
+		texts[i] = text(u)
+	}
+	return strings.Join(texts, ",")
+}
+
+// explain says why there is no connection, and what to type.
+func (a addresses) explain(err error) error {
+	switch {
+	case errors.Is(err, nats.ErrAuthorization):
+		return fmt.Errorf("the broker at %s refused the user or the password: give them as --server nats://USER:PASSWORD@HOST:PORT", a)
+	case errors.Is(err, nats.ErrNoServers):
+		return fmt.Errorf("no broker at %s: type 'warren serve' in another terminal, or add --embedded", a)
+	case errors.Is(err, nats.ErrNoInfoReceived):
+		return fmt.Errorf("what answers at %s is not a NATS server: check --server, or type 'warren serve' in another terminal", a)
+	}
+	return fmt.Errorf("no connection to a broker at %s: %w: check --server, or type 'warren serve' in another terminal", a, err)
+}
+
+// listener is the configuration of a server that listens at the address. A port
+// of 0 is any that is free.
+func (a addresses) listener() (embedded.Config, error) {
+	if len(a) != 1 || a[0].Scheme != "nats" {
+		return embedded.Config{}, fmt.Errorf("an embedded broker cannot be at %s: give one nats:// address of this machine as --server", a)
+	}
+	u := a[0]
+	cfg := embedded.Config{Host: u.Hostname(), Port: embedded.DefaultPort, User: u.User.Username()}
+	cfg.Password, _ = u.User.Password()
+	if u.Port() != "" {
+		port, err := strconv.Atoi(u.Port())
+		if err != nil {
+			return embedded.Config{}, err
+		}
+		cfg.Port = listenPort(port)
+	}
+	if ip := net.ParseIP(cfg.Host); cfg.Host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return embedded.Config{}, fmt.Errorf("an embedded broker is for this machine, not at %s: leave --server out, or use 'warren serve --host %s'", a, cfg.Host)
+	}
+	return cfg, nil
+}
+
+// listenPort is a port as users say it: 0 is any that is free.
+func listenPort(port int) int {
+	if port == 0 {
+		return embedded.RandomPort
+	}
+	return port
+}

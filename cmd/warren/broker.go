@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"warren/embedded"
+	"warren/streams"
+)
+
+// broker is how a command finds its broker: the flags that all commands share.
+type broker struct {
+	server   string
+	vhost    string
+	embedded bool
+	dir      string
+	replicas int
+	lease    time.Duration
+	explain  bool
+}
+
+func newBroker(flags *pflag.FlagSet) *broker {
+	b := new(broker)
+	flags.StringVar(&b.server, "server", "", "address of the broker (default: $NATS_URL, or "+nats.DefaultURL+")")
+	flags.StringVar(&b.vhost, "vhost", streams.DefaultVHost, "virtual host")
+	flags.BoolVar(&b.embedded, "embedded", false, "run a broker in this command, at the address of --server")
+	flags.StringVar(&b.dir, "dir", "", "where an embedded broker keeps its data (default: a temporary directory)")
+	flags.IntVar(&b.replicas, "replicas", 1, "on how many servers of a cluster new queues and exchanges are kept")
+	flags.DurationVar(&b.lease, "lease", 10*time.Second, "after how long the messages of a killed receiver come back, in new queues")
+	flags.BoolVar(&b.explain, "explain", false, "print what each step of AMQP becomes on NATS, on stderr")
+	return b
+}
+
+// with opens a session for a command, and closes it, after which everything
+// the command held is handed back.
+func (b *broker) with(cmd *cobra.Command, use func(context.Context, *streams.Session) error) (err error) {
+	if b.dir != "" && !b.embedded {
+		return usageError{errors.New("--dir goes with --embedded: another broker has a directory already")}
+	}
+	nc, stop, err := b.connect(cmd)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	defer context.AfterFunc(cmd.Context(), func() { leaveIfAway(cmd, nc) })()
+	s, err := streams.Open(cmd.Context(), nc, b.config(cmd.ErrOrStderr()))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeSession(s, nc)) }()
+	return use(cmd.Context(), s)
+}
+
+func (b *broker) config(stderr io.Writer) streams.Config {
+	cfg := streams.Config{VHost: b.vhost, Replicas: b.replicas, Lease: b.lease, Logger: newLogger(stderr)}
+	if b.explain {
+		cfg.Explain = func(step streams.Step) { printStep(stderr, step) }
+	}
+	return cfg
+}
+
+func printStep(w io.Writer, step streams.Step) {
+	text := "[amqp] " + step.AMQP + "\n"
+	for _, line := range step.NATS {
+		text += "       -> " + line + "\n"
+	}
+	fmt.Fprint(w, text)
+}
+
+// newLogger tells the user of what went wrong in the background.
+func newLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime}))
+}
+
+func withoutTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+// closeTimeout is how long handing back may take: without a broker nobody is
+// there to take it, and the lease does it.
+const closeTimeout = 5 * time.Second
+
+func closeSession(s *streams.Session, nc *nats.Conn) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err := s.Close(ctx)
+	if !nc.IsConnected() {
+		return nil // nobody is there to hand anything back to
+	}
+	return err
+}
+
+// leaveIfAway keeps a command that was told to stop from waiting for a broker
+// that has gone.
+func leaveIfAway(cmd *cobra.Command, nc *nats.Conn) {
+	if nc.IsConnected() || nc.IsClosed() {
+		return
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), "The broker is away: what was not acknowledged comes back when its lease ends.")
+	nc.Close()
+}
+
+// connect gives a connection and the function that ends it, with the embedded
+// broker if there is one.
+func (b *broker) connect(cmd *cobra.Command) (*nats.Conn, func() error, error) {
+	at, err := findBroker(b.server)
+	if err != nil {
+		return nil, nil, err
+	}
+	if b.embedded {
+		return embed(cmd, at, b.dir)
+	}
+	nc, err := nats.Connect(at.dial(), natsOptions(cmd)...)
+	if err != nil {
+		return nil, nil, at.explain(err)
+	}
+	return nc, func() error { nc.Close(); return nil }, nil
+}
+
+// embed runs a broker in this process: it listens too, for the command in the
+// other terminal.
+func embed(cmd *cobra.Command, at addresses, dir string) (*nats.Conn, func() error, error) {
+	cfg, err := at.listener()
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	cfg.Dir = dir
+	cfg.Logger = newLogger(cmd.ErrOrStderr())
+	server, err := embedded.Start(cfg)
+	if errors.Is(err, embedded.ErrPortInUse) {
+		return nil, nil, fmt.Errorf("%w; a broker that is there already needs no --embedded", err)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	nc, err := server.Connect(natsOptions(cmd)...)
+	if err != nil {
+		return nil, nil, errors.Join(err, server.Close())
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "Broker in this command at %s, data in %s (%s)\n", server.URL(), server.Dir(), server.Durability())
+	return nc, func() error { nc.Close(); return server.Close() }, nil
+}
+
+func natsOptions(cmd *cobra.Command) []nats.Option {
+	stderr := cmd.ErrOrStderr()
+	return []nats.Option{
+		nats.Name(cmd.CommandPath()),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
+		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
+			switch {
+			case cmd.Context().Err() != nil:
+				leaveIfAway(cmd, nc)
+			case err != nil:
+				fmt.Fprintln(stderr, "Connection lost, waiting for the broker to come back.")
+			}
+		}),
+		nats.ReconnectHandler(func(*nats.Conn) { fmt.Fprintln(stderr, "Connected again.") }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			newLogger(stderr).Warn("the broker complains", "error", strings.TrimPrefix(err.Error(), "nats: "))
+		}),
+	}
+}

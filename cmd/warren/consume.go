@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/pflag"
+
+	"warren/streams"
+)
+
+// reception is what every receiver can be told: after how many messages to
+// leave, how many to hold at once, and who acknowledges.
+type reception struct {
+	count    int
+	prefetch int
+	ack      bool
+}
+
+func (r *reception) addCount(flags *pflag.FlagSet) {
+	flags.IntVar(&r.count, "count", 0, "leave after so many messages (default: when Ctrl-C is pressed)")
+}
+
+// check refuses numbers that mean nothing. A prefetch is a number of messages
+// that are not acknowledged, so it takes acknowledgements.
+func (r *reception) check() error {
+	if r.count < 0 || r.prefetch < 0 {
+		return usageError{errors.New("--count and --prefetch are not negative")}
+	}
+	r.ack = r.ack || r.prefetch > 0
+	return nil
+}
+
+// consume gives the callback every message of the queue, one at a time, until
+// Ctrl-C, or until there were enough. The callback acknowledges, if it should;
+// what it left unsettled when it was interrupted goes back to the queue.
+func (r reception) consume(ctx context.Context, s *streams.Session, out io.Writer, queue string, callback func(*streams.Delivery) error) error {
+	window := streams.NewWindow(r.room(0))
+	consumer, err := s.Consume(ctx, queue, streams.ConsumeOptions{Window: window, AutoAck: r.autoAck()})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Waiting for messages. To exit press CTRL+C")
+	taken := 0
+	for d, err := range consumer.Deliveries(ctx) {
+		if err != nil {
+			return err
+		}
+		taken++
+		window.Set(r.room(taken))
+		if err := r.handle(d, callback); err != nil {
+			return stopped(ctx, s, err)
+		}
+		if taken == r.count {
+			return nil
+		}
+	}
+	return nil
+}
+
+// autoAck reports whether the broker takes a message for done when it sends it.
+// It would send all it has; with a count, what lies beyond it has to stay.
+func (r reception) autoAck() bool { return !r.ack && r.count == 0 }
+
+// room is how many messages may be unsettled after so many were taken; 0 is no
+// limit. With a count it is never more than are still wanted.
+func (r reception) room(taken int) int {
+	if r.count == 0 {
+		return r.prefetch
+	}
+	left := max(r.count-taken, 1)
+	if r.prefetch == 0 {
+		return left
+	}
+	return min(r.prefetch, left)
+}
+
+func (r reception) handle(d *streams.Delivery, callback func(*streams.Delivery) error) error {
+	if !r.ack && !r.autoAck() {
+		if err := d.Ack(); err != nil {
+			return err
+		}
+	}
+	return callback(d)
+}
+
+// stopped ends the session of a receiver whose callback did not finish. All
+// that it holds goes back at once, so that it stays in order: the message in
+// hand comes before those that waited behind it.
+func stopped(ctx context.Context, s *streams.Session, err error) error {
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	closed := s.Close(closing)
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case errors.Is(closed, nats.ErrConnectionClosed):
+		return nil // the broker is away, which the user was told
+	}
+	return closed // Ctrl-C is how a receiver ends
+}

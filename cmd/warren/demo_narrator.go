@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+)
+
+// width is that of the narrowest usual terminal.
+const width = 80
+
+// narrator tells what happens, in colour where there is any.
+type narrator struct {
+	out    io.Writer
+	colour bool
+}
+
+func newNarrator(out io.Writer) narrator {
+	return narrator{out: out, colour: isTerminal(out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+// isTerminal reports whether colours are understood. Windows' older consoles do
+// not, and do not say so.
+func isTerminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	if !ok || runtime.GOOS == "windows" {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+const (
+	bold  = "1"
+	dim   = "2"
+	red   = "1;31"
+	green = "32"
+)
+
+func (n narrator) paint(how, text string) string {
+	if !n.colour {
+		return text
+	}
+	return "\x1b[" + how + "m" + text + "\x1b[0m"
+}
+
+func (n narrator) say(format string, args ...any) {
+	fmt.Fprintf(n.out, format+"\n", args...)
+}
+
+// title begins a step.
+func (n narrator) title(number int, s step) {
+	n.say("\n%s", n.paint(bold, fmt.Sprintf("%d. %s", number, s.title)))
+	n.say("   %s\n", s.proves)
+}
+
+// command shows what is typed, with a remark behind it.
+func (n narrator) command(args []string, remark string) {
+	line := "$ warren " + typed(args)
+	if remark != "" {
+		line = fmt.Sprintf("%-46s %s", line, n.paint(dim, "# "+remark))
+	}
+	n.say("   %s", line)
+}
+
+// remark tells of what is not typed.
+func (n narrator) remark(format string, args ...any) {
+	n.say("   %s", n.paint(dim, "# "+fmt.Sprintf(format, args...)))
+}
+
+// output shows a line that a program printed; a long one goes on below.
+func (n narrator) output(label, line string) {
+	const room = width - len("   123456789012 | ")
+	for rest := line; ; label = "" {
+		line, rest = wrap(rest, room)
+		n.say("   %12s | %s", label, line)
+		if rest == "" {
+			return
+		}
+	}
+}
+
+// wrap breaks a line between words, or in one that is too long.
+func wrap(line string, room int) (first, rest string) {
+	text := []rune(line)
+	if len(text) <= room {
+		return line, ""
+	}
+	first, rest = string(text[:room]), string(text[room:])
+	if cut := strings.LastIndexByte(first, ' '); cut > 0 {
+		return first[:cut], first[cut+1:] + rest
+	}
+	return first, rest
+}
+
+// checked tells of a check.
+func (n narrator) checked(ok bool, format string, args ...any) {
+	mark := n.paint(green, "ok  ")
+	if !ok {
+		mark = n.paint(red, "DIFFERS")
+	}
+	n.say("   %s %s", mark, fmt.Sprintf(format, args...))
+}
+
+// verdict ends the demo.
+func (n narrator) verdict(ok bool, format string, args ...any) {
+	how := green
+	if !ok {
+		how = red
+	}
+	n.say("\n%s", n.paint(how, fmt.Sprintf(format, args...)))
+}
+
+// typed is how arguments are typed in a shell.
+func typed(args []string) string {
+	words := make([]string, len(args))
+	for i, arg := range args {
+		words[i] = arg
+		if arg == "" || strings.ContainsAny(arg, " #*") {
+			words[i] = `"` + arg + `"`
+		}
+	}
+	return strings.Join(words, " ")
+}

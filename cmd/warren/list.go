@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"warren/streams"
+)
+
+func newList(b *broker) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List queues, exchanges or bindings",
+		Example: `  warren list queues
+  warren list queues name messages_ready consumers
+  warren list bindings --json`,
+		Args: subcommand,
+		RunE: showHelp,
+	}
+	cmd.AddCommand(
+		newListing(b, "queues", queueColumns, (*streams.Session).Queues),
+		newListing(b, "exchanges", exchangeColumns, (*streams.Session).Exchanges),
+		newListing(b, "bindings", bindingColumns, (*streams.Session).Bindings))
+	return cmd
+}
+
+// A column is what rabbitmqctl calls a property of T, and how to find it.
+type column[T any] struct {
+	name  string
+	value func(T) any
+	extra bool // only shown when asked for, and in JSON
+}
+
+var queueColumns = []column[streams.QueueInfo]{
+	{name: "name", value: func(q streams.QueueInfo) any { return q.Name }},
+	{name: "messages_ready", value: func(q streams.QueueInfo) any { return q.Ready }},
+	{name: "messages_unacknowledged", value: func(q streams.QueueInfo) any { return q.Unacked }},
+	{name: "consumers", value: func(q streams.QueueInfo) any { return q.Consumers }},
+	{name: "durable", value: func(q streams.QueueInfo) any { return q.Durable }},
+	{name: "exclusive", value: func(q streams.QueueInfo) any { return q.Exclusive }, extra: true},
+	{name: "auto_delete", value: func(q streams.QueueInfo) any { return q.AutoDelete }, extra: true},
+	{name: "messages", value: func(q streams.QueueInfo) any { return q.Ready + q.Unacked }, extra: true},
+	{name: "arguments", value: func(q streams.QueueInfo) any { return arguments(q.Args) }, extra: true},
+}
+
+var exchangeColumns = []column[streams.Exchange]{
+	{name: "name", value: func(x streams.Exchange) any { return x.Name }},
+	{name: "type", value: func(x streams.Exchange) any { return string(x.Kind) }},
+	{name: "durable", value: func(x streams.Exchange) any { return x.Durable }},
+	{name: "auto_delete", value: func(x streams.Exchange) any { return x.AutoDelete }, extra: true},
+	{name: "internal", value: func(x streams.Exchange) any { return x.Internal }, extra: true},
+	{name: "arguments", value: func(x streams.Exchange) any { return arguments(x.Args) }, extra: true},
+}
+
+var bindingColumns = []column[streams.Binding]{
+	{name: "source_name", value: func(b streams.Binding) any { return b.Exchange }},
+	{name: "source_kind", value: func(streams.Binding) any { return "exchange" }},
+	{name: "destination_name", value: func(b streams.Binding) any { return b.Queue }},
+	{name: "destination_kind", value: func(streams.Binding) any { return "queue" }},
+	{name: "routing_key", value: func(b streams.Binding) any { return b.Key }},
+	{name: "arguments", value: func(b streams.Binding) any { return arguments(b.Args) }, extra: true},
+}
+
+// arguments is a table as JSON shows one: {} when it is empty.
+func arguments(t streams.Table) map[string]any {
+	if t == nil {
+		return map[string]any{}
+	}
+	return t
+}
+
+func newListing[T any](b *broker, what string, columns []column[T], list func(*streams.Session, context.Context) ([]T, error)) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     what + " [COLUMN...]",
+		Short:   "List " + what,
+		Long:    "List " + what + ", with all columns or those asked for, of:\n" + strings.Join(names(columns), ", "),
+		Example: "  warren list " + what + "\n  warren list " + what + " --json",
+		Args:    func(_ *cobra.Command, args []string) error { return knownColumns(columns, args) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
+			rows, err := list(s, ctx)
+			if err != nil {
+				return err
+			}
+			chosen := choose(columns, args, asJSON)
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), chosen, rows)
+			}
+			return printTable(cmd.OutOrStdout(), chosen, rows)
+		})
+	}
+	return cmd
+}
+
+func names[T any](columns []column[T]) []string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = c.name
+	}
+	return list
+}
+
+func knownColumns[T any](columns []column[T], asked []string) error {
+	for _, name := range asked {
+		if !slices.Contains(names(columns), name) {
+			return fmt.Errorf("unknown column %q; there are %s", name, strings.Join(names(columns), ", "))
+		}
+	}
+	return nil
+}
+
+// choose gives the columns asked for, in that order, or the usual ones.
+func choose[T any](columns []column[T], asked []string, all bool) []column[T] {
+	var chosen []column[T]
+	for _, name := range asked {
+		chosen = append(chosen, columns[slices.Index(names(columns), name)])
+	}
+	if len(asked) > 0 {
+		return chosen
+	}
+	for _, c := range columns {
+		if all || !c.extra {
+			chosen = append(chosen, c)
+		}
+	}
+	return chosen
+}
+
+func printTable[T any](w io.Writer, columns []column[T], rows []T) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, strings.Join(names(columns), "\t"))
+	for _, row := range rows {
+		cells := make([]string, len(columns))
+		for i, c := range columns {
+			cells[i] = cell(c.value(row))
+		}
+		fmt.Fprintln(table, strings.Join(cells, "\t"))
+	}
+	return table.Flush()
+}
+
+// cell is a value in a table: names may hold anything, and a line is a row.
+func cell(value any) string {
+	if args, ok := value.(map[string]any); ok && len(args) == 0 {
+		return "[]"
+	}
+	return strings.NewReplacer("\t", `\t`, "\n", `\n`, "\r", `\r`).Replace(fmt.Sprint(value))
+}
+
+func printJSON[T any](w io.Writer, columns []column[T], rows []T) error {
+	list := make([]map[string]any, len(rows))
+	for i, row := range rows {
+		list[i] = make(map[string]any, len(columns))
+		for _, c := range columns {
+			list[i][c.name] = c.value(row)
+		}
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(list)
+}

@@ -1,0 +1,15 @@
+// Command warren teaches AMQP by running it: the exercises people know from
+// RabbitMQ, and the broker they talk to, on NATS JetStream.
+package main
+
+import (
+	"context"
+	"os"
+)
+
+func main() {
+	ctx, stop := interruptible(context.Background())
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"warren/streams"
+)
+
+type receiveOptions struct {
+	reception
+	queue   string
+	durable bool
+	work    work
+}
+
+func newReceive(b *broker) *cobra.Command {
+	var o receiveOptions
+	cmd := &cobra.Command{
+		Use:   "receive",
+		Short: "Receive what 'warren send' sends",
+		Long: `Receive prints every message of a queue. Start several, and they share the
+messages; in another terminal type 'warren send'.
+
+Without --ack a message is done with as soon as it is sent here, and whatever a
+receiver that dies had not handled is lost. With --ack it comes back.`,
+		Example: `  warren receive
+  warren receive --work 1s-5s                       in two terminals or more
+  warren receive --work 1s-5s --ack --durable       kill it, start it again
+  warren receive --work 1s-5s --prefetch 1          whoever is free is first`,
+		Args: cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	o.addCount(flags)
+	flags.StringVar(&o.queue, "queue", "hello", "queue to receive from")
+	flags.BoolVar(&o.durable, "durable", false, "the queue comes back when the broker restarts")
+	flags.BoolVar(&o.ack, "ack", false, "acknowledge each message when it is done with")
+	flags.IntVar(&o.prefetch, "prefetch", 0, "hold so many messages at most; 0 is no limit (implies --ack)")
+	flags.Var(&o.work, "work", "be busy with each message for a time, or a random one between two")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := errors.Join(o.check(), checkQueue(o.queue)); err != nil {
+			return err
+		}
+		return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
+			return o.run(ctx, s, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		})
+	}
+	return cmd
+}
+
+func (o receiveOptions) run(ctx context.Context, s *streams.Session, out, stderr io.Writer) error {
+	if _, err := s.DeclareQueue(ctx, streams.Queue{Name: o.queue, Durable: o.durable}); err != nil {
+		return err
+	}
+	return o.consume(ctx, s, out, o.queue, func(d *streams.Delivery) error {
+		if err := o.process(ctx, out, d); err != nil {
+			o.tellFate(stderr, d)
+			return err
+		}
+		if o.ack {
+			return d.Ack()
+		}
+		return nil
+	})
+}
+
+func (o receiveOptions) process(ctx context.Context, out io.Writer, d *streams.Delivery) error {
+	if o.work == (work{}) {
+		fmt.Fprintf(out, "Received '%s'\n", d.Body)
+		return nil
+	}
+	fmt.Fprintf(out, "Start processing %s\n", d.Body)
+	began := time.Now()
+	if err := o.work.do(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Processed for %.2f sec.\n", time.Since(began).Seconds())
+	return nil
+}
+
+// tellFate says what becomes of a message that was interrupted.
+func (o receiveOptions) tellFate(stderr io.Writer, d *streams.Delivery) {
+	if o.ack {
+		fmt.Fprintf(stderr, "Interrupted: '%s' goes back to the queue.\n", d.Body)
+		return
+	}
+	fmt.Fprintf(stderr, "Interrupted: '%s' is lost, nobody has it any more; --ack would keep it.\n", d.Body)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// run runs one command line and gives its exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	// What fails before a command begins is the command line's fault.
+	began := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !began {
+		err = usageError{err}
+	}
+	return report(stderr, cmd, err)
+}
+
+const rootHelp = `Warren is RabbitMQ's exercises, and a broker to run them on, in one program.
+
+Begin with the broker in one terminal and an exercise in two others:
+
+  warren serve
+  warren receive
+  warren send
+
+or watch them all at once:
+
+  warren demo
+
+In names of commands and flags, _ is the same as -: emit_log is emit-log.
+
+Exit codes: 0 done, or a receiver stopped by Ctrl-C; 1 failure; 2 a command line
+that makes no sense; 130 interrupted before it was done. The first Ctrl-C hands
+back what is not finished, the second leaves at once.`
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "warren",
+		Short:         "RabbitMQ's exercises, and a broker to run them on",
+		Long:          rootHelp,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          subcommand,
+		RunE:          showHelp,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	b := newBroker(root.PersistentFlags())
+	root.SetGlobalNormalizationFunc(dashed)
+	root.AddGroup(
+		&cobra.Group{ID: groupExercises, Title: "Exercises:"},
+		&cobra.Group{ID: groupBroker, Title: "The broker:"},
+	)
+	addGroup(root, groupExercises,
+		newReceive(b), newSend(b),
+		newReceiveLogs(b), newEmitLog(b),
+		newReceiveLogsDirect(b), newEmitLogDirect(b),
+		newReceiveLogsTopic(b), newEmitLogTopic(b),
+		newGenerate(b), newSubscribe(b))
+	addGroup(root, groupBroker,
+		newServe(b), newList(b), newQueue(b), newExchange(b), newDemo(), newVersion())
+	aliasUnderscores(root)
+	return root
+}
+
+const (
+	groupExercises = "exercises"
+	groupBroker    = "broker"
+)
+
+func addGroup(root *cobra.Command, group string, commands ...*cobra.Command) {
+	for _, cmd := range commands {
+		cmd.GroupID = group
+		root.AddCommand(cmd)
+	}
+}
+
+// subcommand refuses the names of commands that a command does not have.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("there is no command %q", cmd.CommandPath()+" "+args[0])
+	cmd.SuggestionsMinimumDistance = 2
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(similar, " or "))
+	}
+	return err
+}
+
+func showHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+// dashed makes a flag's _ a -.
+func dashed(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
+}
+
+// aliasUnderscores lets every command be called with _ for -, as the programs
+// of the tutorials are.
+func aliasUnderscores(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		if alias := strings.ReplaceAll(sub.Name(), "-", "_"); alias != sub.Name() {
+			sub.Aliases = append(sub.Aliases, alias)
+		}
+		aliasUnderscores(sub)
+	}
+}

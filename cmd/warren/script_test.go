@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"warren/embedded"
+)
+
+// TestScripts runs testdata, a script an exercise, against the real binary.
+// Each has a broker of its own, and these commands beside testscript's:
+//
+//	start NAME ARG...         start 'warren ARG...' in the background
+//	waitfor NAME RE [VAR]     wait for a line of its output, keep RE's group
+//	[!] output NAME RE        look at all of its output so far
+//	interrupt NAME            press Ctrl-C
+//	kill9 NAME                kill -9, and wait for the end
+//	ended NAME CODE           wait for the end, with that exit code
+//	waitqueue NAME COL=N...   wait until 'warren list queues' says so
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata",
+		Setup: setUp,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"start":     startCommand,
+			"waitfor":   waitForCommand,
+			"output":    outputCommand,
+			"interrupt": interruptCommand,
+			"kill9":     killCommand,
+			"ended":     endedCommand,
+			"waitqueue": waitQueueCommand,
+		},
+	})
+}
+
+// patience is how long a script waits for anything.
+const patience = 30 * time.Second
+
+type backgroundKey struct{}
+
+// background are the commands a script has started.
+type background map[string]*command
+
+type command struct {
+	cmd  *exec.Cmd
+	out  lines
+	done chan struct{}
+}
+
+func setUp(env *testscript.Env) error {
+	server, err := embedded.Start(embedded.Config{Port: embedded.RandomPort, Dir: env.WorkDir + "/.broker"})
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { _ = server.Close() })
+	env.Setenv("NATS_URL", server.URL())
+	env.Setenv("XDG_DATA_HOME", env.WorkDir+"/.data")
+	commands := background{}
+	env.Values[backgroundKey{}] = commands
+	env.Defer(func() {
+		for _, c := range commands {
+			_ = c.cmd.Process.Kill()
+			<-c.done
+		}
+	})
+	return nil
+}
+
+func startCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: start NAME ARG...")
+	}
+	path, err := exec.LookPath("warren")
+	ts.Check(err)
+	c := &command{cmd: exec.Command(path, args[1:]...), done: make(chan struct{})}
+	c.cmd.Dir = ts.MkAbs(".")
+	c.cmd.Env = append(os.Environ(), "NATS_URL="+ts.Getenv("NATS_URL"), "XDG_DATA_HOME="+ts.Getenv("XDG_DATA_HOME"))
+	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.out
+	ts.Check(c.cmd.Start())
+	started(ts)[args[0]] = c
+	go func() {
+		defer close(c.done)
+		_ = c.cmd.Wait()
+	}()
+}
+
+func started(ts *testscript.TestScript) background {
+	return ts.Value(backgroundKey{}).(background)
+}
+
+func named(ts *testscript.TestScript, name string) *command {
+	c := started(ts)[name]
+	if c == nil {
+		ts.Fatalf("%q was not started", name)
+	}
+	return c
+}
+
+func waitForCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: waitfor NAME RE [VAR]")
+	}
+	c := named(ts, args[0])
+	re, err := regexp.Compile(args[1])
+	ts.Check(err)
+	deadline := time.After(patience)
+	for {
+		text, more := c.out.with("")
+		for _, line := range text {
+			if found := re.FindStringSubmatch(line); found != nil {
+				if len(args) > 2 {
+					ts.Setenv(args[2], found[1])
+				}
+				return
+			}
+		}
+		select {
+		case <-more:
+		case <-c.done:
+			if again, _ := c.out.with(""); len(again) == len(text) {
+				ts.Fatalf("%s ended without %q; its output:\n%s", args[0], args[1], strings.Join(text, "\n"))
+			}
+		case <-deadline:
+			ts.Fatalf("%s did not print %q; its output:\n%s", args[0], args[1], strings.Join(text, "\n"))
+		}
+	}
+}
+
+func outputCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: output NAME RE")
+	}
+	list, _ := named(ts, args[0]).out.with("")
+	text := strings.Join(list, "\n")
+	re, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	if re.MatchString(text) == neg {
+		ts.Fatalf("%s printed:\n%s\nmatches %q: got %v, want %v", args[0], text, args[1], neg, !neg)
+	}
+}
+
+func interruptCommand(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(named(ts, args[0]).cmd.Process.Signal(os.Interrupt))
+}
+
+func killCommand(ts *testscript.TestScript, _ bool, args []string) {
+	c := named(ts, args[0])
+	ts.Check(c.cmd.Process.Kill())
+	await(ts, c, args[0])
+}
+
+func endedCommand(ts *testscript.TestScript, _ bool, args []string) {
+	c := named(ts, args[0])
+	await(ts, c, args[0])
+	if got := fmt.Sprint(c.cmd.ProcessState.ExitCode()); got != args[1] {
+		list, _ := c.out.with("")
+		ts.Fatalf("%s ended with %s, want %s; its output:\n%s", args[0], got, args[1], strings.Join(list, "\n"))
+	}
+}
+
+func await(ts *testscript.TestScript, c *command, name string) {
+	select {
+	case <-c.done:
+	case <-time.After(patience):
+		list, _ := c.out.with("")
+		ts.Fatalf("%s did not end; its output:\n%s", name, strings.Join(list, "\n"))
+	}
+}
+
+// waitQueueCommand looks with the command itself, in this process.
+func waitQueueCommand(ts *testscript.TestScript, _ bool, args []string) {
+	var got string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		var out strings.Builder
+		if run(context.Background(), []string{"list", "queues", "--json", "--server", ts.Getenv("NATS_URL")}, &out, io.Discard) != exitOK {
+			continue
+		}
+		if got = out.String(); agrees(ts, got, args[0], args[1:]) {
+			return
+		}
+	}
+	ts.Fatalf("queue %s did not become %v; last there was:\n%s", args[0], args[1:], got)
+}
+
+func agrees(ts *testscript.TestScript, listing, name string, wants []string) bool {
+	var rows []map[string]any
+	ts.Check(json.Unmarshal([]byte(listing), &rows))
+	for _, row := range rows {
+		if row["name"] != name {
+			continue
+		}
+		for _, want := range wants {
+			column, value, _ := strings.Cut(want, "=")
+			if fmt.Sprint(row[column]) != value {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}

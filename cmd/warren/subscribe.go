@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"warren/streams"
+)
+
+type subscribeOptions struct {
+	reception
+	kind  string
+	path  string
+	queue string
+}
+
+func newSubscribe(b *broker) *cobra.Command {
+	o := subscribeOptions{reception: reception{ack: true, prefetch: 1}}
+	cmd := &cobra.Command{
+		Use:   "subscribe order|payment --log FILE",
+		Short: "Exercise 1: write the messages of one type to a log file",
+		Long: `Subscribe appends every message of one type to a log file, a line each, and
+acknowledges it when the line is on the disk. Nothing is lost: the queue is kept
+while nobody subscribes, and what was written but not acknowledged when the
+subscriber died is written again. In another terminal type 'warren generate'.`,
+		Example: `  warren subscribe order --log orders.log
+  warren subscribe payment --log payments.log`,
+		Args: cobra.MatchAll(cobra.ExactArgs(1), knownType),
+	}
+	o.addCount(cmd.Flags())
+	cmd.Flags().StringVar(&o.path, "log", "", "file to append to")
+	cmd.Flags().StringVar(&o.queue, "queue", "", "queue that keeps the messages; subscribers of one share them (default: shop.TYPE)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if o.path == "" {
+			return usageError{errors.New("--log FILE is missing")}
+		}
+		if err := o.check(); err != nil {
+			return err
+		}
+		o.kind = args[0]
+		o.queue = textOr(o.queue, shopExchange+"."+o.kind)
+		return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
+			return o.run(ctx, s, cmd.OutOrStdout())
+		})
+	}
+	return cmd
+}
+
+func knownType(_ *cobra.Command, args []string) error {
+	if args[0] == orderType || args[0] == paymentType {
+		return nil
+	}
+	return fmt.Errorf("unknown type %q; 'warren generate' makes %s and %s", args[0], orderType, paymentType)
+}
+
+func (o subscribeOptions) run(ctx context.Context, s *streams.Session, out io.Writer) (err error) {
+	log, err := os.OpenFile(o.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	if err := s.DeclareExchange(ctx, streams.Exchange{Name: shopExchange, Kind: streams.Direct, Durable: true}); err != nil {
+		return err
+	}
+	if _, err := s.DeclareQueue(ctx, streams.Queue{Name: o.queue, Durable: true}); err != nil {
+		return err
+	}
+	if err := s.Bind(ctx, streams.Binding{Exchange: shopExchange, Queue: o.queue, Key: o.kind}); err != nil {
+		return err
+	}
+	return o.consume(ctx, s, out, o.queue, func(d *streams.Delivery) error {
+		if err := appendLine(log, d); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "Logged '%s'\n", d.Body)
+		return d.Ack()
+	})
+}
+
+// appendLine writes a message down: it is on the disk when it returns.
+func appendLine(log *os.File, d *streams.Delivery) error {
+	_, err := fmt.Fprintf(log, "%s type=%s key=%s %s\n", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), d.Type, d.Key, d.Body)
+	if err != nil {
+		return err
+	}
+	return log.Sync()
+}

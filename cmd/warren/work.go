@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// work is how long a receiver pretends to be busy: the lecture's
+// time.sleep(random.randint(1, 5)) is 1s-5s.
+type work struct{ least, most time.Duration }
+
+// String, Set and Type make a flag of it.
+func (w *work) String() string {
+	if *w == (work{}) {
+		return ""
+	}
+	return w.least.String() + "-" + w.most.String()
+}
+
+// Type names the value in the help.
+func (w *work) Type() string { return "TIME" }
+
+// Set reads "2s", or "1s-5s" for a random time in between.
+func (w *work) Set(text string) error {
+	least, most, ranged := strings.Cut(text, "-")
+	if !ranged {
+		most = least
+	}
+	var err, err2 error
+	w.least, err = time.ParseDuration(least)
+	w.most, err2 = time.ParseDuration(most)
+	if err != nil || err2 != nil || w.least < 0 || w.most < w.least {
+		return errors.New("use a time like 2s, or two like 1s-5s, the shorter first")
+	}
+	return nil
+}
+
+// do is busy for a while, and returns the error of the context if that ends
+// first.
+func (w *work) do(ctx context.Context) error {
+	busy := w.least
+	if w.most > w.least {
+		busy += rand.N(w.most - w.least + 1)
+	}
+	timer := time.NewTimer(busy)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
