@@ -74,6 +74,9 @@ func (s *Session) prepare(ctx context.Context, exchange, key string, m *Message,
 	for _, flag := range flags {
 		all |= flag
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	subject, err := s.address(ctx, exchange, key)
 	if err != nil {
 		return nil, err

@@ -157,7 +157,6 @@ func TestStalledServerHoldsNobodyBeyondTheDeadline(t *testing.T) {
 			line := newLine(t, embeddedtest.Listen(t))
 			nc := line.connect(t)
 			s := openWith(t, nc, streams.Config{Timeout: 500 * time.Millisecond})
-			defer line.cut()
 			declareQueue(t, s, streams.Queue{Name: "q"})
 			p := publisher(t, s, streams.PublisherOptions{Window: test.window})
 			m := streams.Message{Body: make([]byte, test.body)}
@@ -191,8 +190,10 @@ func TestStalledServerHoldsNobodyBeyondTheDeadline(t *testing.T) {
 				err := within("publish one", func(ctx context.Context) error { return s.Publish(ctx, "", "q", m) })
 				wantError(t, "publish one", err, context.DeadlineExceeded)
 			}
+			back := nc.StatusChanged(nats.CONNECTED)
+			defer nc.RemoveStatusListener(back)
 			line.cut()
-			// What was given up is over, and the session works again.
+			<-back
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			wantError(t, "publish after the stall", s.Publish(ctx, "", "q", m), nil)
