@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -32,11 +33,19 @@ type Publisher struct {
 	opts   PublisherOptions
 	tokens chan struct{}
 
-	mu     sync.Mutex
-	queue  []*Confirm // in order of publishing
-	ending bool       // somebody is taking answers off the queue
-	failed error      // the first failure since the last Flush
-	idle   chan struct{}
+	mu        sync.Mutex
+	queue     []*Confirm // in order of publishing
+	published uint64     // how many were ever in the queue
+	ended     uint64     // how many of them have left it
+	ending    bool       // somebody is taking answers off the queue
+	failed    error      // the first failure since the last Flush
+	flushes   []flush
+}
+
+// A flush waits until that many messages have left the queue.
+type flush struct {
+	until uint64
+	done  chan struct{}
 }
 
 // Publisher makes a publisher with a window of its own.
@@ -90,6 +99,7 @@ func (p *Publisher) enter(ctx context.Context, confirm *Confirm) error {
 		return err
 	}
 	p.queue = append(p.queue, confirm)
+	p.published++
 	p.mu.Unlock()
 	if err := p.s.write(ctx, confirm); err != nil {
 		// It stands in the queue of answers already: this is its answer.
@@ -119,13 +129,22 @@ func (p *Publisher) resolved() {
 			p.mu.Lock()
 		}
 		<-p.tokens
+		p.ended++
+		p.flushed()
 	}
 	p.ending = false
-	if len(p.queue) == 0 && p.idle != nil {
-		close(p.idle)
-		p.idle = nil
-	}
 	p.mu.Unlock()
+}
+
+// flushed ends the flushes that have waited long enough. The lock is held.
+func (p *Publisher) flushed() {
+	p.flushes = slices.DeleteFunc(p.flushes, func(f flush) bool {
+		if p.ended < f.until {
+			return false
+		}
+		close(f.done)
+		return true
+	})
 }
 
 func isDone(confirm *Confirm) bool {
@@ -142,20 +161,18 @@ func isDone(confirm *Confirm) bool {
 func (p *Publisher) Flush(ctx context.Context) error {
 	ctx, cancel := p.s.bounded(ctx)
 	defer cancel()
+	f := flush{done: make(chan struct{})}
 	p.mu.Lock()
-	if len(p.queue) > 0 || p.ending {
-		if p.idle == nil {
-			p.idle = make(chan struct{})
-		}
-		idle := p.idle
-		p.mu.Unlock()
-		select {
-		case <-idle:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		p.mu.Lock()
+	f.until = p.published
+	p.flushes = append(p.flushes, f)
+	p.flushed()
+	p.mu.Unlock()
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
+	p.mu.Lock()
 	defer p.mu.Unlock()
 	err := p.failed
 	p.failed = nil
