@@ -81,6 +81,9 @@ func (s *Session) declareExchange(ctx context.Context, x Exchange) error {
 	if err := x.check(); err != nil {
 		return err
 	}
+	if s.isClosed() {
+		return ErrClosed
+	}
 	for {
 		rec, revision, err := s.loadExchange(ctx, x.Name)
 		if err != nil {
@@ -180,6 +183,9 @@ func describeArg(value any, present bool) string {
 func (s *Session) CheckExchange(ctx context.Context, name string) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
+	if s.isClosed() {
+		return fmt.Errorf("check exchange %q: %w", name, ErrClosed)
+	}
 	_, _, err := s.needExchange(ctx, name)
 	if err != nil {
 		return fmt.Errorf("check exchange %q: %w", name, err)
@@ -192,6 +198,9 @@ func (s *Session) CheckExchange(ctx context.Context, name string) error {
 func (s *Session) Exchanges(ctx context.Context) ([]Exchange, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
+	if s.isClosed() {
+		return nil, ErrClosed
+	}
 	records, err := s.topology.exchanges(ctx)
 	if err != nil {
 		return nil, err
@@ -354,6 +363,9 @@ func (s *Session) deleteExchange(ctx context.Context, name string, flags DeleteF
 	}
 	if strings.HasPrefix(name, "amq.") {
 		return errAccessRefused("exchange name '%s' contains reserved prefix 'amq.*'", name)
+	}
+	if s.isClosed() {
+		return ErrClosed
 	}
 	for {
 		rec, revision, err := s.loadExchange(ctx, name)

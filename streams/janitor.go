@@ -51,6 +51,9 @@ func (s *Session) takeTurn(ctx context.Context) bool {
 
 // sweepSessions clears away what sessions that are gone have left.
 func (s *Session) sweepSessions(ctx context.Context) error {
+	if s.isClosed() {
+		return ErrClosed
+	}
 	left, err := s.registrations(ctx)
 	if err != nil {
 		return err

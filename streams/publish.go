@@ -277,6 +277,9 @@ func (c *exchangeCache) load(ctx context.Context, s *Session, name string) (know
 	if is {
 		return known, nil
 	}
+	if s.isClosed() {
+		return knownExchange{}, ErrClosed
+	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	rec, _, err := s.needExchange(ctx, name)

@@ -108,6 +108,9 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 	if err := q.check(); err != nil {
 		return QueueInfo{}, err
 	}
+	if s.isClosed() {
+		return QueueInfo{}, ErrClosed
+	}
 	for {
 		rec, revision, err := s.loadQueue(ctx, q.Name)
 		if err != nil {
@@ -226,6 +229,9 @@ func (s *Session) loadQueue(ctx context.Context, name string) (*queueRecord, uin
 func (s *Session) needQueue(ctx context.Context, name string) (*queueRecord, error) {
 	if err := checkName("queue", name); err != nil {
 		return nil, err
+	}
+	if s.isClosed() {
+		return nil, ErrClosed
 	}
 	rec, _, err := s.loadQueue(ctx, name)
 	if err == nil && rec == nil {
