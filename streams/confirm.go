@@ -31,6 +31,7 @@ type Confirm struct {
 	awaitsAck, awaitsTrace bool
 	nointerest             bool
 	tries                  int
+	read                   bool // by the broker
 
 	done chan struct{}
 	err  error
@@ -74,6 +75,8 @@ type confirms struct {
 	next    uint64
 	era     uint64 // counts lost connections
 	bytes   int    // published and not answered
+	unread  int    // given up, and perhaps not read by the broker yet
+	upTo    uint64 // the last message that counts in unread
 	stopped bool
 	failure error
 	expiry  *time.Timer
@@ -125,17 +128,44 @@ func (c *confirms) traceSize() int {
 func (c *confirms) leave(confirm *Confirm) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, is := c.open[confirm.index]; is {
-		delete(c.open, confirm.index)
-		c.bytes -= confirm.size
-	}
+	c.remove(confirm)
 }
 
-// outstanding is how much was published and not answered.
+// remove takes a message out, and reports whether it was there. The lock is
+// held.
+func (c *confirms) remove(confirm *Confirm) bool {
+	if _, is := c.open[confirm.index]; !is {
+		return false
+	}
+	delete(c.open, confirm.index)
+	c.bytes -= confirm.size
+	if !confirm.read {
+		c.unread += confirm.size
+		c.upTo = max(c.upTo, confirm.index)
+	}
+	return true
+}
+
+// find gives the message that an answer is for, if it was not given up. The
+// broker has read everything up to it.
+func (c *confirms) find(index uint64) *Confirm {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if index >= c.upTo {
+		c.unread = 0
+	}
+	confirm := c.open[index]
+	if confirm != nil {
+		confirm.read = true
+	}
+	return confirm
+}
+
+// outstanding is how much was published that the broker may not have read.
 func (c *confirms) outstanding() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.bytes
+	return c.bytes + c.unread
 }
 
 // answered is called with every message of the inbox, one at a time.
@@ -145,9 +175,7 @@ func (c *confirms) answered(msg *nats.Msg) {
 	if err != nil {
 		return
 	}
-	c.mu.Lock()
-	confirm := c.open[index]
-	c.mu.Unlock()
+	confirm := c.find(index)
 	if confirm == nil {
 		return // answered, or given up, before
 	}
@@ -219,11 +247,7 @@ func (c *confirms) complete(confirm *Confirm) {
 // resolve ends a message, once.
 func (c *confirms) resolve(confirm *Confirm, err error) {
 	c.mu.Lock()
-	_, is := c.open[confirm.index]
-	if is {
-		delete(c.open, confirm.index)
-		c.bytes -= confirm.size
-	}
+	is := c.remove(confirm)
 	c.mu.Unlock()
 	if !is {
 		return
@@ -241,6 +265,7 @@ func (c *confirms) disconnected() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.era++
+	c.unread = 0
 }
 
 // grace is how long an answer may come after the connection is back. What was

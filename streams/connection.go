@@ -26,6 +26,7 @@ func (s *Session) watchConnection() {
 func (s *Session) connectionChanged(status nats.Status) {
 	switch status {
 	case nats.CONNECTED:
+		s.maxPayload.Store(s.nc.MaxPayload())
 		s.setOnline(true)
 		s.confirms.reconnected()
 		s.recoverSession()
@@ -56,31 +57,25 @@ func (s *Session) setOnline(online bool) {
 }
 
 // awaitOnline waits for the connection, so that nothing is left in a buffer
-// that may or may not be sent.
+// that may or may not be sent. The connection itself cannot be asked: it is
+// locked while a write is under way, which a stalled broker may hold up.
 func (s *Session) awaitOnline(ctx context.Context) error {
-	if s.nc.IsConnected() {
+	s.mu.Lock()
+	online := s.online
+	s.mu.Unlock()
+	select {
+	case <-online:
 		return nil
+	default:
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	for !s.nc.IsConnected() {
-		if s.nc.IsClosed() {
-			return nats.ErrConnectionClosed
-		}
-		s.mu.Lock()
-		online := s.online
-		s.mu.Unlock()
-		select {
-		case <-online:
-			// The gate may lag behind the connection by a moment.
-			if err := sleep(ctx, time.Millisecond); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	select {
+	case <-online:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return nil
 }
 
 // recoverSession puts right what a lost connection may have broken: the broker

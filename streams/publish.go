@@ -108,7 +108,7 @@ func (s *Session) prepare(ctx context.Context, exchange, key string, m *Message,
 	if confirm.awaitsTrace {
 		confirm.size += s.confirms.traceSize()
 	}
-	if limit := s.nc.MaxPayload(); int64(confirm.size) > limit {
+	if limit := s.maxPayload.Load(); int64(confirm.size) > limit {
 		return nil, errContentTooLarge("message of %d bytes, its properties among them, is over the server's limit of %d", confirm.size, limit)
 	}
 	return confirm, nil

@@ -160,6 +160,8 @@ func TestStalledServerHoldsNobodyBeyondTheDeadline(t *testing.T) {
 			declareQueue(t, s, streams.Queue{Name: "q"})
 			p := publisher(t, s, streams.PublisherOptions{Window: test.window})
 			m := streams.Message{Body: make([]byte, test.body)}
+			back := nc.StatusChanged(nats.CONNECTED)
+			defer nc.RemoveStatusListener(back)
 			line.stall(true, true)
 			within := func(what string, f func(ctx context.Context) error) error {
 				t.Helper()
@@ -190,8 +192,6 @@ func TestStalledServerHoldsNobodyBeyondTheDeadline(t *testing.T) {
 				err := within("publish one", func(ctx context.Context) error { return s.Publish(ctx, "", "q", m) })
 				wantError(t, "publish one", err, context.DeadlineExceeded)
 			}
-			back := nc.StatusChanged(nats.CONNECTED)
-			defer nc.RemoveStatusListener(back)
 			line.cut()
 			<-back
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

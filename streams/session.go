@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -87,6 +88,7 @@ type Session struct {
 	subs       []*nats.Subscription
 	status     chan nats.Status
 	writing    chan struct{} // held while a message is written
+	maxPayload atomic.Int64
 
 	mu         sync.Mutex
 	closed     bool
@@ -151,6 +153,7 @@ func (s *Session) open(ctx context.Context) (err error) {
 	if err := s.openLive(ctx); err != nil {
 		return err
 	}
+	s.maxPayload.Store(s.nc.MaxPayload())
 	s.status = s.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
 	s.run(s.watchConnection)
 	s.run(s.janitor)
