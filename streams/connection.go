@@ -27,9 +27,9 @@ func (s *Session) connectionChanged(status nats.Status) {
 	switch status {
 	case nats.CONNECTED:
 		s.maxPayload.Store(s.nc.MaxPayload())
-		s.setOnline(true)
 		s.confirms.reconnected()
 		s.recoverSession()
+		s.setOnline(true)
 	case nats.RECONNECTING, nats.DISCONNECTED:
 		s.setOnline(false)
 		s.confirms.disconnected()
@@ -101,6 +101,8 @@ func (s *Session) rejoin(ctx context.Context) error {
 	if err := s.openLive(ctx); err != nil {
 		return err
 	}
+	// What ended with the broker is cleared away: publishers may go on.
+	s.setOnline(true)
 	for _, u := range s.allUsers() {
 		if err := u.register(ctx); err != nil {
 			return err
