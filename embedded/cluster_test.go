@@ -43,8 +43,15 @@ func TestClusterBehindCredentialsAndTLS(t *testing.T) {
 		}
 	}
 	js := jetStream(t, connect(t, servers[1]))
-	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "EVENTS", Replicas: 3}); err != nil {
-		t.Errorf("create stream with three replicas: %v", err)
+	for {
+		_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "EVENTS", Replicas: 3})
+		if err == nil {
+			return
+		}
+		var noPeers *jetstream.APIError
+		if !errors.As(err, &noPeers) || noPeers.ErrorCode != 10005 {
+			t.Fatalf("create stream with three replicas: %v", err)
+		}
 	}
 }
 

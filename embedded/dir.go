@@ -3,7 +3,6 @@ package embedded
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 )
@@ -60,8 +59,4 @@ func (d *dir) remove() error {
 		return nil
 	}
 	return os.RemoveAll(d.path)
-}
-
-func joinClose(err error, c io.Closer) error {
-	return errors.Join(err, c.Close())
 }

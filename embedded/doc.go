@@ -25,9 +25,9 @@
 // [ErrDirLocked], naming the holder. The operating system releases the lock with
 // the process, however that ends.
 //
-// A server has stopped when Close returns: nothing of it is running, its data
-// is written, and its port, its directory and its lock are free. A Start that
-// fails leaves as little.
+// A server has stopped when Close returns: nothing of it is running, what it
+// acknowledged is on disk, and its port, its directory and its lock are free. A
+// Start that fails leaves as little.
 //
 // Memory and disk are limited even if nobody said to what. A publish beyond the
 // limit is refused and not dropped.

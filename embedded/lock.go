@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,7 +47,7 @@ func takeLock(dir string) (*lock, error) {
 		return nil, fmt.Errorf("open %q: %w by %s", dir, ErrDirLocked, readHolder(l.note))
 	}
 	if err := l.tell(""); err != nil {
-		return nil, fmt.Errorf("lock data directory %q: %w", dir, joinClose(err, l.file))
+		return nil, fmt.Errorf("lock data directory %q: %w", dir, errors.Join(err, l.file.Unlock()))
 	}
 	return l, nil
 }

@@ -2,9 +2,14 @@ package embedded
 
 import (
 	"crypto/tls"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
+
+// patience is for steps of connecting that take microseconds, unless the machine
+// has something better to do; two seconds, as is usual, are sometimes too few.
+const patience = 10 * time.Second
 
 // options says a filled in and valid Config in the server's own words.
 func (c Config) options(dir string) (*server.Options, error) {
@@ -15,6 +20,7 @@ func (c Config) options(dir string) (*server.Options, error) {
 		Host:       c.Host,
 		Port:       c.Port,
 		TLSConfig:  cloneTLS(c.TLS),
+		TLSTimeout: patience.Seconds(),
 
 		Username:      c.User,
 		Password:      c.Password,
@@ -44,10 +50,11 @@ func (c Config) options(dir string) (*server.Options, error) {
 	}
 	o.Routes = routes
 	o.Cluster = server.ClusterOpts{
-		Name:      c.Cluster.Name,
-		Host:      c.Cluster.Host,
-		Port:      c.Cluster.Port,
-		TLSConfig: cloneTLS(c.Cluster.TLS),
+		Name:       c.Cluster.Name,
+		Host:       c.Cluster.Host,
+		Port:       c.Cluster.Port,
+		TLSConfig:  cloneTLS(c.Cluster.TLS),
+		TLSTimeout: patience.Seconds(),
 	}
 	o.Cluster.Username, o.Cluster.Password = c.routeCredentials()
 	return o, nil

@@ -32,7 +32,7 @@ func (s *Server) checkRecovery() error {
 	}
 	for _, name := range found {
 		if !loaded[name] {
-			return fmt.Errorf("load stream %q: its files in %q are damaged: put a backup in their place, or move them away to start without it",
+			return fmt.Errorf("load stream %q: the server passed over its files in %q, and tells a Logger why: put a backup in their place, or move them away to start without it",
 				name, filepath.Join(streams, name))
 		}
 	}

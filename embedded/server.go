@@ -146,7 +146,7 @@ func (s *Server) findURL() string {
 // wait gives up the directory once the server has stopped, whoever stopped it.
 func (s *Server) wait() {
 	s.nats.WaitForShutdown()
-	s.err = errors.Join(s.log.failure(), s.dir.close())
+	s.err = errors.Join(s.log.failure(), s.syncLast(), s.dir.close())
 	close(s.done)
 }
 
@@ -166,6 +166,7 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 	own := []nats.Option{
 		nats.InProcessServer(s),
 		nats.IgnoreDiscoveredServers(), // they are not in this process
+		nats.Timeout(patience),
 		nats.MaxReconnects(2),
 		nats.ReconnectWait(10 * time.Millisecond),
 		nats.ReconnectJitter(0, 0),
@@ -229,8 +230,9 @@ func (s *Server) Health() error {
 }
 
 // Ready returns once [Server.Health] is nil: for a server of a cluster, once it
-// has found the others and has caught up with them. It gives up when ctx is done
-// or the server has stopped, with what was still missing.
+// has found the others and has caught up with them. Their leader may need a
+// moment more until it can place a stream on every one of them. It gives up when
+// ctx is done or the server has stopped, with what was still missing.
 func (s *Server) Ready(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -253,10 +255,11 @@ func (s *Server) Ready(ctx context.Context) error {
 // directory is free for another.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Close stops the server and returns when nothing of it is running: what was
-// written is on disk, the lock is released and a temporary directory removed.
-// It may be called more than once and returns the same error: what stopped the
-// server if it was not Close, and what went wrong in giving up the directory.
+// Close stops the server and returns when nothing of it is running: what it had
+// acknowledged is on disk, the lock is released and a temporary directory
+// removed. It may be called more than once and returns the same error: what
+// stopped the server if it was not Close, and what went wrong with the
+// directory.
 func (s *Server) Close() error {
 	s.nats.Shutdown()
 	<-s.done

@@ -26,6 +26,9 @@ func TestZeroConfigServesThisProcessOnly(t *testing.T) {
 	if got, want := s.Durability(), "fsync every 1s, temporary directory"; got != want {
 		t.Errorf("got durability %q, want %q", got, want)
 	}
+	if got, want := s.Name(), "embedded"; got != want {
+		t.Errorf("got name %q, want %q", got, want)
+	}
 	if err := s.Health(); err != nil {
 		t.Errorf("got health %v, want nil", err)
 	}
@@ -348,7 +351,7 @@ func connect(t *testing.T, s *embedded.Server) *nats.Conn {
 
 func jetStream(t *testing.T, nc *nats.Conn) jetstream.JetStream {
 	t.Helper()
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -143,7 +143,7 @@ func (c *queueChange) stillThere(ctx context.Context, x *exchangeRecord) error {
 	if revision != 0 && now.Life == x.Life && c.s.standsExchange(&now) {
 		return nil
 	}
-	if err := c.endBindings(ctx, x, func(*bindingRecord) bool { return true }); err != nil {
+	if _, err := c.endBindings(ctx, x, func(*bindingRecord) bool { return true }); err != nil {
 		return err
 	}
 	return errNotFound("no exchange '%s' in vhost '%s'", x.Name, c.s.vhost)
@@ -166,14 +166,15 @@ func (s *Session) unbind(ctx context.Context, b Binding) error {
 	if err != nil {
 		return err
 	}
-	err = s.changeQueue(ctx, b.Queue, func(change *queueChange) error {
-		err := change.endBindings(ctx, x, func(have *bindingRecord) bool { return have.is(x, b) })
+	ended := false
+	err = s.changeQueue(ctx, b.Queue, func(change *queueChange) (err error) {
+		ended, err = change.endBindings(ctx, x, func(have *bindingRecord) bool { return have.is(x, b) })
 		if err == nil {
 			s.explainBinding("queue.unbind", b, change.rec)
 		}
 		return err
 	})
-	if err != nil || !x.AutoDelete {
+	if err != nil || !ended || !x.AutoDelete {
 		return err
 	}
 	return s.dropUnbound(ctx, x.Name)
@@ -182,7 +183,8 @@ func (s *Session) unbind(ctx context.Context, b Binding) error {
 // endBindings ends, for one queue, all bindings to an exchange that is going.
 func (s *Session) endBindings(ctx context.Context, queue string, x *exchangeRecord) error {
 	err := s.changeQueue(ctx, queue, func(change *queueChange) error {
-		return change.endBindings(ctx, x, func(*bindingRecord) bool { return true })
+		_, err := change.endBindings(ctx, x, func(*bindingRecord) bool { return true })
+		return err
 	})
 	if isNotFound(err) {
 		return nil
@@ -191,9 +193,10 @@ func (s *Session) endBindings(ctx context.Context, queue string, x *exchangeReco
 }
 
 // endBindings ends the chosen bindings to a life of an exchange at the
-// exchange's last sequence. The filters stay until the queue has settled all
-// messages up to there: taking a filter away deletes what waits behind it.
-func (c *queueChange) endBindings(ctx context.Context, x *exchangeRecord, chosen func(*bindingRecord) bool) error {
+// exchange's last sequence, and reports whether there were any. The filters
+// stay until the queue has settled all messages up to there: taking a filter
+// away deletes what waits behind it.
+func (c *queueChange) endBindings(ctx context.Context, x *exchangeRecord, chosen func(*bindingRecord) bool) (ended bool, err error) {
 	var ending []*bindingRecord
 	for i := range c.rec.Bindings {
 		b := &c.rec.Bindings[i]
@@ -202,25 +205,25 @@ func (c *queueChange) endBindings(ctx context.Context, x *exchangeRecord, chosen
 		}
 	}
 	if len(ending) == 0 {
-		return nil
+		return false, nil
 	}
 	if err := c.s.setWide(ctx, x.Name); err != nil {
-		return err
+		return false, err
 	}
 	last, err := c.s.lastSequence(ctx, x.Name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, b := range ending {
 		b.Until, b.Ended = last, true
 	}
 	if err := c.save(ctx); err != nil {
-		return err
+		return false, err
 	}
 	if err := c.s.tellUsers(ctx, c.rec); err != nil {
-		return err
+		return false, err
 	}
-	return c.settleView(ctx, x.Name)
+	return true, c.settleView(ctx, x.Name)
 }
 
 // dropUnboundOf deletes the auto-delete exchanges that a queue's end unbound.

@@ -178,6 +178,25 @@ func TestCloseHandsBackInOrderAndDeletesExclusiveQueues(t *testing.T) {
 	wantBodies(t, r.drain(q), "1", "2", "3", "4")
 }
 
+func TestWhatAHandlerHoldsComesBackBeforeWhatWaitedBehindIt(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	r := newRig(t, nc, streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.number(q, 5)
+	other := newRig(t, nc, streams.Config{})
+	c := other.consume(q, streams.ConsumeOptions{})
+	other.take(other.pull(c), 1)
+	for info := (streams.QueueInfo{}); info.Unacked < 5; { // until all have come
+		var err error
+		info, err = r.InspectQueue(r.ctx, q)
+		must(t, err)
+	}
+	must(t, other.Close(r.ctx))
+	again := r.take(r.pull(r.consume(q, streams.ConsumeOptions{AutoAck: true})), 5)
+	wantBodies(t, bodies(again), "1", "2", "3", "4", "5")
+}
+
 func TestAutoAckSettlesOnArrival(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
@@ -365,6 +384,27 @@ func TestPurgeTakesReadyMessagesOnly(t *testing.T) {
 	r.wantCounts(q, 0, 1, 0)
 	must(t, held.Nack(streams.Requeue))
 	wantBodies(t, r.drain(q), "1")
+}
+
+func TestADeletedExchangeLeavesEachQueueItsMessages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	a, b := r.queue(streams.Queue{Name: "a"}), r.queue(streams.Queue{Name: "b"})
+	r.exchange("x", streams.Topic)
+	r.bind("x", a, "#")
+	r.bind("x", b, "k.*")
+	r.publish("x", "k.1", "1")
+	r.publish("x", "k.2", "2")
+	must(t, r.DeleteExchange(r.ctx, "x"))
+	wantBodies(t, r.drain(a), "1", "2")
+	wantBodies(t, r.drain(b), "1", "2")
+	r.exchange("x", streams.Fanout)
+	r.publish("x", "k.3", "unbound")
+	r.wantCounts(a, 0, 0, 0)
+	r.bind("x", a, "")
+	r.publish("x", "", "bound")
+	wantBodies(t, r.drain(a), "bound")
+	wantBodies(t, r.drain(b))
 }
 
 func TestAHandlerMayTakeLongerThanTheLease(t *testing.T) {

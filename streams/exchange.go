@@ -262,7 +262,7 @@ func (s *Session) createExchange(ctx context.Context, x Exchange, revision uint6
 // queues that still drain it.
 func (s *Session) ensureExchangeStream(ctx context.Context, name string) (uint64, error) {
 	want := s.exchangeStreamConfig(name)
-	stream, err := s.js.CreateStream(ctx, want)
+	stream, err := createStream(ctx, s.js, want)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		stream, err = s.listen(ctx, want.Name, want.Subjects)
 	}
@@ -303,7 +303,7 @@ func (s *Session) setWide(ctx context.Context, name string) error {
 	for {
 		rec := new(exchangeRecord)
 		revision, err := s.topology.get(ctx, exchangeKey(name), rec)
-		if err != nil || revision == 0 || rec.Wide {
+		if err != nil || revision == 0 || rec.Wide || rec.Deleting {
 			return err
 		}
 		rec.Wide = true

@@ -11,7 +11,7 @@ import (
 // a durable delete, and the one durable consumer all workers share.
 func (s *Session) ensureHome(ctx context.Context, rec *queueRecord) error {
 	want := s.homeConfig(rec)
-	stream, err := s.js.CreateStream(ctx, want)
+	stream, err := createStream(ctx, s.js, want)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		stream, err = s.replaceHome(ctx, want)
 	}
@@ -39,7 +39,7 @@ func (s *Session) replaceHome(ctx context.Context, want jetstream.StreamConfig) 
 	if err := s.js.DeleteStream(ctx, want.Name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, err
 	}
-	return s.js.CreateStream(ctx, want)
+	return createStream(ctx, s.js, want)
 }
 
 func (s *Session) homeConfig(rec *queueRecord) jetstream.StreamConfig {

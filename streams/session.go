@@ -221,6 +221,7 @@ func (s *Session) Close(ctx context.Context) error {
 // and queues go last, when nobody of this session uses them any more.
 func (s *Session) leave(ctx context.Context) error {
 	if s.nc.IsClosed() {
+		s.cancelAll(nats.ErrConnectionClosed)
 		return nil
 	}
 	err := s.endUsers(ctx)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,11 +60,24 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.Str
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return stream, err
 	}
-	stream, err = js.CreateStream(ctx, cfg)
+	stream, err = createStream(ctx, js, cfg)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return js.Stream(ctx, cfg.Name)
 	}
 	return stream, err
+}
+
+// createStream creates a stream, and tries again for a moment what the server
+// cannot do yet: take a name whose last stream it is still clearing away, or
+// find servers for the replicas in a cluster that has only just come together.
+func createStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	const tries = 8 // 5 ms to 640 ms: 1.3 s in all
+	for try, wait := 1, 5*time.Millisecond; ; try, wait = try+1, 2*wait {
+		stream, err := js.CreateStream(ctx, cfg)
+		if !isAPIError(err, codeStreamCreate, codeNoPeers, codeNotAvailable) || try == tries || sleep(ctx, wait) != nil {
+			return stream, err
+		}
+	}
 }
 
 func exchangeKey(name string) string { return "x." + nameToken(name) }
@@ -86,7 +101,11 @@ func (t *topology) put(ctx context.Context, key string, record any, revision uin
 // remove takes away the record of that revision and no other.
 func (t *topology) remove(ctx context.Context, revision uint64) error {
 	err := t.stream.DeleteMsg(ctx, revision)
-	if errors.Is(err, jetstream.ErrMsgNotFound) || isAPIError(err, codeSequenceNotFound, codeStreamMsgDeleteFailed) {
+	if !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		return err
+	}
+	// The client keeps the server's reason to itself.
+	if _, missing := t.stream.GetMsg(ctx, revision); errors.Is(missing, jetstream.ErrMsgNotFound) {
 		return errConflict
 	}
 	return err
@@ -103,11 +122,13 @@ func (t *topology) queues(ctx context.Context) ([]queueRecord, error) {
 }
 
 // listRecords reads all records below a filter in one pass, through a
-// consumer that is gone when it returns.
+// consumer that is gone when it returns. A record that is written meanwhile
+// moves to the end of the stream and is met there, perhaps for a second time,
+// so the pass goes on to the end, and the last version of a record counts.
 func listRecords[T any](ctx context.Context, t *topology, filter string) ([]T, error) {
 	consumer, err := t.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		FilterSubject:     t.prefix + filter,
-		DeliverPolicy:     jetstream.DeliverLastPerSubjectPolicy,
+		DeliverPolicy:     jetstream.DeliverAllPolicy, // the stream keeps one message a record
 		AckPolicy:         jetstream.AckNonePolicy,
 		MemoryStorage:     true,
 		Replicas:          1,
@@ -118,28 +139,41 @@ func listRecords[T any](ctx context.Context, t *topology, filter string) ([]T, e
 	}
 	defer func() { _ = t.stream.DeleteConsumer(context.WithoutCancel(ctx), consumer.CachedInfo().Name) }()
 	count := int(consumer.CachedInfo().NumPending)
-	records := make([]T, 0, count)
-	for len(records) < count {
-		batch, err := consumer.FetchNoWait(count - len(records))
+	if count == 0 {
+		return nil, nil
+	}
+	records := make(map[string]T, count)
+	// Asked for more than there is, the server tells where the stream ends by
+	// looking; the count it keeps is behind at times.
+	for size := 2*count + listSlack; ; {
+		taken, err := takeRecords(consumer, size, records)
 		if err != nil {
 			return nil, fmt.Errorf("list records %q: %w", filter, err)
 		}
-		before := len(records)
-		for msg := range batch.Messages() {
-			var record T
-			if err := json.Unmarshal(msg.Data(), &record); err != nil {
-				return nil, fmt.Errorf("record %q is damaged: %w", msg.Subject(), err)
-			}
-			records = append(records, record)
-		}
-		if err := batch.Error(); err != nil {
-			return nil, fmt.Errorf("list records %q: %w", filter, err)
-		}
-		if len(records) == before {
-			break // removed since they were counted
+		if taken < size {
+			return slices.Collect(maps.Values(records)), nil
 		}
 	}
-	return records, nil
+}
+
+// listSlack is how many changes a listing has room for.
+const listSlack = 256
+
+// takeRecords reads up to size records into a map by subject.
+func takeRecords[T any](consumer jetstream.Consumer, size int, records map[string]T) (taken int, err error) {
+	batch, err := consumer.FetchNoWait(size)
+	if err != nil {
+		return 0, err
+	}
+	for msg := range batch.Messages() {
+		var record T
+		if err := json.Unmarshal(msg.Data(), &record); err != nil {
+			return taken, fmt.Errorf("record %q is damaged: %w", msg.Subject(), err)
+		}
+		records[msg.Subject()] = record
+		taken++
+	}
+	return taken, batch.Error()
 }
 
 // readLast reads the last message of a subject as JSON, and its sequence; 0
@@ -177,8 +211,9 @@ func compareAndSet(ctx context.Context, js jetstream.JetStream, msg *nats.Msg, s
 
 // JetStream's own error codes, as far as decisions hang on them.
 const (
-	codeStreamMsgDeleteFailed     jetstream.ErrorCode = 10057
-	codeSequenceNotFound          jetstream.ErrorCode = 10043
+	codeNoPeers                   jetstream.ErrorCode = 10005
+	codeNotAvailable              jetstream.ErrorCode = 10008
+	codeStreamCreate              jetstream.ErrorCode = 10049
 	codeWrongLastSequence         jetstream.ErrorCode = 10071
 	codeWrongLastSequenceConstant jetstream.ErrorCode = 10164
 )

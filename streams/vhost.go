@@ -35,8 +35,12 @@ func (v vhost) exchangeStream(name string) string { return assetName(string(v), 
 func (v vhost) exchangeSubject(name string) string { return string(v) + ".x." + nameToken(name) }
 
 // parkedSubject is what the stream of a deleted exchange listens on while
-// queues still drain it: publishing finds nobody there.
-func (v vhost) parkedSubject(name string) string { return string(v) + ".gone." + nameToken(name) }
+// queues still drain it: publishing finds nobody there. It is a wildcard,
+// because a stream of one literal subject does not look at the subjects of its
+// messages when it asks which consumers still want them.
+func (v vhost) parkedSubject(name string) string {
+	return string(v) + ".gone." + nameToken(name) + ".>"
+}
 
 // homeStream is the stream that holds what reaches a queue by its own name.
 func (v vhost) homeStream(name string) string { return assetName(string(v), "q", name) }

@@ -49,8 +49,9 @@ func Cluster(tb testing.TB, n int) Nodes {
 	return nodes
 }
 
-// Wait returns once every server that is not stopped knows the cluster's leader
-// and has everything that it should have: after a Restart, once it has caught up.
+// Wait returns once every server that is not stopped can do its work: it has all
+// that it should have, and a stream may have a replica on each of them. Call it
+// after a Restart.
 func (n Nodes) Wait(tb testing.TB) {
 	tb.Helper()
 	nc := n.Connect(tb)
@@ -59,22 +60,31 @@ func (n Nodes) Wait(tb testing.TB) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	const patience = 30 * time.Second
-	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
 	defer cancel()
 	for _, s := range n {
 		if err := s.ready(ctx); err != nil {
 			tb.Fatalf("%s: %v", s.Name(), err)
 		}
 	}
+	n.until(ctx, tb, func(ctx context.Context) error { return n.lag(ctx, js) })
+	n.until(ctx, tb, func(ctx context.Context) error { return n.place(ctx, js) })
+}
+
+// until tries again until it works, or ctx is done.
+func (n Nodes) until(ctx context.Context, tb testing.TB, works func(context.Context) error) {
+	tb.Helper()
 	for {
-		err := n.lag(ctx, js)
+		// What a server without a leader is asked is not always answered.
+		attempt, cancel := context.WithTimeout(ctx, time.Second)
+		err := works(attempt)
+		cancel()
 		if err == nil {
 			return
 		}
 		select {
 		case <-ctx.Done():
-			tb.Fatalf("cluster has not caught up after %v: %v", patience, err)
+			tb.Fatalf("cluster of %d is not ready: %v", len(n), err)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
@@ -83,8 +93,6 @@ func (n Nodes) Wait(tb testing.TB) {
 // lag is what the streams' leaders have and a running server has not. A server
 // itself may not know yet how far behind it is.
 func (n Nodes) lag(ctx context.Context, js jetstream.JetStream) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
 	streams := js.ListStreams(ctx)
 	var behind error
 	for info := range streams.Info() {
@@ -99,6 +107,28 @@ func (n Nodes) lag(ctx context.Context, js jetstream.JetStream) error {
 		}
 	}
 	return errors.Join(streams.Err(), behind)
+}
+
+// place makes a stream with a replica on every running server, and deletes it.
+// The leader may have caught up with the others and not know yet what it may put
+// on them; it tells nobody until it is asked to.
+func (n Nodes) place(ctx context.Context, js jetstream.JetStream) error {
+	var running int
+	for _, s := range n {
+		if s.running.Load() != nil {
+			running++
+		}
+	}
+	const name, most = "embeddedtest-place", 5
+	_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name:     name,
+		Storage:  jetstream.MemoryStorage,
+		Replicas: min(running, most),
+	})
+	if err != nil {
+		return err
+	}
+	return js.DeleteStream(ctx, name)
 }
 
 func (n Nodes) runs(name string) bool {

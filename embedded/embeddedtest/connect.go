@@ -25,6 +25,7 @@ func connect(tb testing.TB, url string, cfg embedded.Config, opts ...nats.Option
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(10 * time.Millisecond),
 		nats.ReconnectJitter(0, 0),
+		nats.Timeout(10 * time.Second), // tests run beside many others
 	}
 	switch {
 	case cfg.User != "":

@@ -1,0 +1,38 @@
+package embedded
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestBlocksWrittenSince(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	now := time.Now()
+	for name, age := range map[string]time.Duration{
+		"new.blk": 0, "due.blk": time.Second, "old.blk": time.Minute, "new.db": 0,
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, now, now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := blocksWritten(dir, now.Add(-2*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{filepath.Join(dir, "due.blk"), filepath.Join(dir, "new.blk")}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, block := range append(got, filepath.Join(dir, "gone.blk")) {
+		if err := syncFile(block); err != nil {
+			t.Errorf("sync %q: %v", block, err)
+		}
+	}
+}
