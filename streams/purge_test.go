@@ -1,7 +1,7 @@
 package streams_test
 
 import (
-	"context"
+	"strconv"
 	"testing"
 	"time"
 
@@ -12,32 +12,22 @@ import (
 // counted any more.
 func TestPurgedIsEmpty(t *testing.T) {
 	t.Parallel()
-	s := open(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	if _, err := s.DeclareQueue(ctx, streams.Queue{Name: "hello"}); err != nil {
-		t.Fatal(err)
-	}
-	for range 100 {
-		want := len(publishNumbers(ctx, t, s, 5))
+	const want = 5
+	s := one(t)
+	declareQueue(t, s, streams.Queue{Name: "hello"})
+	for range 50 {
+		for i := range want {
+			publish(t, s, "", "hello", strconv.Itoa(i))
+		}
 		// The server tells the queue of a message just after it confirms it.
-		for ready(ctx, t, s) < want {
+		for inspect(t, s, "hello").Ready < want {
 			time.Sleep(time.Millisecond)
 		}
-		if got, err := s.PurgeQueue(ctx, "hello"); err != nil || got != want {
+		if got, err := s.PurgeQueue(t.Context(), "hello"); err != nil || got != want {
 			t.Fatalf("purge: got %d, %v; want %d", got, err, want)
 		}
-		if got := ready(ctx, t, s); got != 0 {
+		if got := inspect(t, s, "hello").Ready; got != 0 {
 			t.Fatalf("ready after the purge: got %d, want 0", got)
 		}
 	}
-}
-
-func ready(ctx context.Context, t *testing.T, s *streams.Session) int {
-	t.Helper()
-	info, err := s.InspectQueue(ctx, "hello")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return info.Ready
 }
