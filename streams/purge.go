@@ -56,7 +56,7 @@ func (s *Session) purge(ctx context.Context, src *source) (int, error) {
 			return total, err
 		}
 	}
-	return total, s.nc.FlushWithContext(ctx)
+	return total, nil
 }
 
 // readyAt bounds what may be taken from a source now.
@@ -75,22 +75,37 @@ func (s *Session) purgeSome(ctx context.Context, src *source, sub *nats.Subscrip
 	if err := s.nc.PublishRequest(src.next, sub.Subject, body); err != nil {
 		return 0, 0, err
 	}
+	var replies []string
 	for taken < batch {
 		msg, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
-			return taken, wanted, err
+			return taken, wanted, errors.Join(err, s.drop(ctx, replies))
 		}
 		a, ok := parseArrival(msg.Reply)
 		if !ok {
-			return taken, wanted, nil // nothing more is there now
+			break // nothing more is there now
 		}
 		taken++
 		if src.sieve.wants(msg, a) {
 			wanted++
 		}
-		if err := s.settleRaw(msg.Reply, verdictAck); err != nil {
-			return taken, wanted, err
+		replies = append(replies, msg.Reply)
+	}
+	return taken, wanted, s.drop(ctx, replies)
+}
+
+// drop acknowledges messages, and returns when the server has done what they
+// say: it does it in order, so that waiting for the last is enough.
+func (s *Session) drop(ctx context.Context, replies []string) error {
+	if len(replies) == 0 {
+		return nil
+	}
+	last := len(replies) - 1
+	for _, reply := range replies[:last] {
+		if err := s.settleRaw(reply, verdictAck); err != nil {
+			return err
 		}
 	}
-	return taken, wanted, nil
+	_, err := s.nc.RequestWithContext(ctx, replies[last], verdictBytes[verdictAck])
+	return err
 }
