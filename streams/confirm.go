@@ -115,6 +115,12 @@ func (c *confirms) enter(confirm *Confirm) error {
 	return nil
 }
 
+// traceSize is how much the header takes, at most, that asks for a trace.
+func (c *confirms) traceSize() int {
+	const number, punctuation = 13, len(": \r\n")
+	return len(traceDestination) + len(c.prefix) + len(tracePrefix) + number + punctuation
+}
+
 // leave takes a message out again that could not be published.
 func (c *confirms) leave(confirm *Confirm) {
 	c.mu.Lock()

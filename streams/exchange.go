@@ -250,10 +250,17 @@ func (s *Session) createExchange(ctx context.Context, x Exchange, revision uint6
 	if !x.Durable {
 		rec.Epoch = s.epoch.id()
 	}
+	// Queues may drain an earlier exchange of the name: the filters they do it
+	// with are interest, but no route.
+	_, err := s.js.Stream(ctx, s.vhost.exchangeStream(x.Name))
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return err
+	}
+	rec.Wide = err == nil
 	if _, err := s.topology.put(ctx, exchangeKey(x.Name), rec, revision); err != nil {
 		return err
 	}
-	_, err := s.ensureExchangeStream(ctx, x.Name)
+	_, err = s.ensureExchangeStream(ctx, x.Name)
 	return err
 }
 

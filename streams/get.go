@@ -33,9 +33,16 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 	if err != nil {
 		return nil, err
 	}
+	// A subscription of its own: a request would share one, where answers are
+	// told apart by a subject that JetStream overwrites.
+	sub, err := s.nc.SubscribeSync(s.nc.NewInbox())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
 	srcs := s.sourcesOf(u.record())
 	for i, src := range srcs {
-		d, pending, err := s.take(ctx, src)
+		d, pending, err := s.take(ctx, src, sub)
 		if err != nil {
 			return nil, err
 		}
@@ -77,10 +84,13 @@ func (s *Session) behindhand(ctx context.Context, src *source) bool {
 }
 
 // take asks one source for a message that is there now.
-func (s *Session) take(ctx context.Context, src *source) (*Delivery, int, error) {
+func (s *Session) take(ctx context.Context, src *source, sub *nats.Subscription) (*Delivery, int, error) {
 	request := takeNow
 	for {
-		msg, err := s.nc.RequestWithContext(ctx, src.next, []byte(request))
+		if err := s.nc.PublishRequest(src.next, sub.Subject, []byte(request)); err != nil {
+			return nil, 0, err
+		}
+		msg, err := sub.NextMsgWithContext(ctx)
 		if errors.Is(err, nats.ErrNoResponders) {
 			return nil, 0, nil // the view went as we looked
 		}

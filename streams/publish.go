@@ -74,6 +74,9 @@ func (s *Session) prepare(ctx context.Context, exchange, key string, m *Message,
 	for _, flag := range flags {
 		all |= flag
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	subject, err := s.address(ctx, exchange, key)
 	if err != nil {
 		return nil, err
@@ -100,7 +103,10 @@ func (s *Session) prepare(ctx context.Context, exchange, key string, m *Message,
 	}
 	confirm.size = len(m.Body)
 	if confirm.msg.Header != nil {
-		confirm.size = confirm.msg.Size()
+		confirm.size = confirm.msg.Size() - len(subject)
+	}
+	if confirm.awaitsTrace {
+		confirm.size += s.confirms.traceSize()
 	}
 	if limit := s.nc.MaxPayload(); int64(confirm.size) > limit {
 		return nil, errContentTooLarge("message of %d bytes, its properties among them, is over the server's limit of %d", confirm.size, limit)

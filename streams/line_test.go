@@ -1,0 +1,111 @@
+package streams_test
+
+import (
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"warren/embedded/embeddedtest"
+)
+
+// A line is a TCP connection to a server that can stall, as when the other end
+// is stopped, and be cut. Connections made after a cut work again.
+type line struct {
+	listener net.Listener
+	target   string
+	copying  sync.WaitGroup
+
+	mu       sync.Mutex
+	open     *sync.Cond
+	up, down bool // stalled, seen from the client
+	ends     []net.Conn
+}
+
+func newLine(t *testing.T, server *embeddedtest.Server) *line {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &line{listener: listener, target: server.URL()[len("nats://"):]}
+	l.open = sync.NewCond(&l.mu)
+	l.copying.Go(l.accept)
+	t.Cleanup(func() {
+		_ = listener.Close()
+		l.cut()
+		l.copying.Wait()
+	})
+	return l
+}
+
+// connect connects through the line, and again after each cut.
+func (l *line) connect(t *testing.T) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(l.listener.Addr().String(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+func (l *line) accept() {
+	for {
+		client, err := l.listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial("tcp", l.target)
+		if err != nil {
+			_ = client.Close()
+			continue
+		}
+		l.mu.Lock()
+		l.ends = append(l.ends, client, server)
+		l.mu.Unlock()
+		l.copying.Go(func() { l.copy(server, client, &l.up) })
+		l.copying.Go(func() { l.copy(client, server, &l.down) })
+	}
+}
+
+func (l *line) copy(to, from net.Conn, stalled *bool) {
+	defer func() { _, _ = to.Close(), from.Close() }()
+	buf := make([]byte, 4096)
+	for {
+		n, err := from.Read(buf)
+		if err != nil {
+			return
+		}
+		l.mu.Lock()
+		for *stalled {
+			l.open.Wait()
+		}
+		l.mu.Unlock()
+		if _, err := to.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// stall stops what goes up to the server, or down from it, or lets it go on.
+func (l *line) stall(up, down bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.up, l.down = up, down
+	l.open.Broadcast()
+}
+
+// cut closes all connections, what was under way with them, and ends a stall.
+func (l *line) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, conn := range l.ends {
+		_ = conn.Close()
+	}
+	l.ends = nil
+	l.up, l.down = false, false
+	l.open.Broadcast()
+}
