@@ -71,7 +71,9 @@ func (s *Session) readyAt(ctx context.Context, src *source) (int, error) {
 // purgeSome drops one batch, and says how many messages it took, and how many
 // of them were the queue's.
 func (s *Session) purgeSome(ctx context.Context, src *source, sub *nats.Subscription, batch int) (taken, wanted int, err error) {
-	body := fmt.Appendf(nil, `{"batch":%d,"no_wait":true}`, batch)
+	// It waits for a moment: the server tells its consumers of a message just
+	// after it has confirmed it.
+	body := fmt.Appendf(nil, `{"batch":%d,"no_wait":true,"expires":20000000}`, batch)
 	if err := s.nc.PublishRequest(src.next, sub.Subject, body); err != nil {
 		return 0, 0, err
 	}
