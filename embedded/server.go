@@ -96,6 +96,9 @@ func (s *Server) ready() error {
 	if err := s.checkRecovery(); err != nil {
 		return err
 	}
+	if err := s.firstRequest(); err != nil {
+		return err
+	}
 	if s.url = s.findURL(); s.url != "" {
 		if err := s.dir.lock.tell(s.url); err != nil {
 			return fmt.Errorf("write lock note: %w", err)

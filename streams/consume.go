@@ -398,6 +398,7 @@ func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 	err := c.unsubscribe(ctx)
 	c.dropRequests(ctx)
 	handBack()
+	c.ledger.sync(ctx, c.s)
 	c.window.part(c)
 	if c.ledger.count() == 0 {
 		c.u.dismiss(ctx, c)

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"context"
 	"slices"
 	"sync"
 )
@@ -82,6 +83,17 @@ func (l *ledger) lately() []string {
 	}
 	l.recent = l.recent[:0]
 	return replies
+}
+
+// sync returns when the broker has taken note of what was settled. A renewal of
+// what is settled does nothing; its answer comes behind everything said before.
+func (l *ledger) sync(ctx context.Context, s *Session) {
+	for _, reply := range l.lately() {
+		if !s.nc.IsConnected() {
+			return
+		}
+		_, _ = s.nc.RequestWithContext(ctx, reply, verdictBytes[leaseRenewal])
+	}
 }
 
 func (l *ledger) count() int {

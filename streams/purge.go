@@ -56,7 +56,7 @@ func (s *Session) purge(ctx context.Context, src *source) (int, error) {
 			return total, err
 		}
 	}
-	return total, s.nc.FlushWithContext(ctx)
+	return total, nil
 }
 
 // readyAt bounds what may be taken from a source now.
@@ -71,26 +71,43 @@ func (s *Session) readyAt(ctx context.Context, src *source) (int, error) {
 // purgeSome drops one batch, and says how many messages it took, and how many
 // of them were the queue's.
 func (s *Session) purgeSome(ctx context.Context, src *source, sub *nats.Subscription, batch int) (taken, wanted int, err error) {
-	body := request{src: src, batch: batch, noWait: true}.body(nil)
+	// It waits for a moment: the server tells its consumers of a message just
+	// after it has confirmed it.
+	body := fmt.Appendf(nil, `{"batch":%d,"no_wait":true,"expires":20000000}`, batch)
 	if err := s.nc.PublishRequest(src.next, sub.Subject, body); err != nil {
 		return 0, 0, err
 	}
+	var replies []string
 	for taken < batch {
 		msg, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
-			return taken, wanted, err
+			return taken, wanted, errors.Join(err, s.drop(ctx, replies))
 		}
 		a, ok := parseArrival(msg.Reply)
 		if !ok {
-			return taken, wanted, nil // nothing more is there now
+			break // nothing more is there now
 		}
 		taken++
 		if src.sieve.wants(msg, a) {
 			wanted++
 		}
-		if err := s.settleRaw(msg.Reply, verdictAck); err != nil {
-			return taken, wanted, err
+		replies = append(replies, msg.Reply)
+	}
+	return taken, wanted, s.drop(ctx, replies)
+}
+
+// drop acknowledges messages, and returns when the server has done what they
+// say: it does it in order, so that waiting for the last is enough.
+func (s *Session) drop(ctx context.Context, replies []string) error {
+	if len(replies) == 0 {
+		return nil
+	}
+	last := len(replies) - 1
+	for _, reply := range replies[:last] {
+		if err := s.settleRaw(reply, verdictAck); err != nil {
+			return err
 		}
 	}
-	return taken, wanted, nil
+	_, err := s.nc.RequestWithContext(ctx, replies[last], verdictBytes[verdictAck])
+	return err
 }

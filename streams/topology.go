@@ -56,7 +56,7 @@ func openTopology(ctx context.Context, js jetstream.JetStream, v vhost, replicas
 
 // ensureStream opens a stream, creating it when it is not there yet.
 func ensureStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
-	stream, err := js.Stream(ctx, cfg.Name)
+	stream, err := firstLook(ctx, js, cfg.Name)
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return stream, err
 	}
@@ -65,6 +65,21 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.Str
 		return js.Stream(ctx, cfg.Name)
 	}
 	return stream, err
+}
+
+// firstLook opens a stream that a session begins with. A server that has only
+// just started loses answers when several clients ask at once, so this is asked
+// again.
+func firstLook(ctx context.Context, js jetstream.JetStream, name string) (jetstream.Stream, error) {
+	for {
+		try, cancel := context.WithTimeout(ctx, 2*time.Second)
+		stream, err := js.Stream(try, name)
+		late := try.Err() != nil && ctx.Err() == nil
+		cancel()
+		if err == nil || !late {
+			return stream, err
+		}
+	}
 }
 
 // createStream creates a stream, and tries again for a moment what the server

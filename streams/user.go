@@ -134,14 +134,9 @@ func (u *user) counts() (consumers, held int) {
 func (u *user) settled() {
 	ctx, cancel := context.WithTimeout(u.s.ctx, silence/2)
 	defer cancel()
-	replies := u.taken.lately()
+	u.taken.sync(ctx, u.s)
 	for _, c := range u.list() {
-		replies = append(replies, c.ledger.lately()...)
-	}
-	for _, reply := range replies {
-		// A renewal of what is settled does nothing; its answer comes behind
-		// everything said before.
-		_, _ = u.s.nc.RequestWithContext(ctx, reply, verdictBytes[leaseRenewal])
+		c.ledger.sync(ctx, u.s)
 	}
 }
 
@@ -284,6 +279,7 @@ func (s *Session) endUsers(ctx context.Context) error {
 			u.dismiss(ctx, c)
 		}
 		u.taken.handBack()
+		u.taken.sync(ctx, s)
 		u.dismiss(ctx, nil)
 	}
 	return errs

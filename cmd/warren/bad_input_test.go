@@ -42,6 +42,7 @@ func TestBadInput(t *testing.T) {
 		{"missing log", "subscribe order", exitUsage, "--log FILE is missing"},
 		{"unknown column", "list queues size", exitUsage, `unknown column "size"`},
 		{"directory without embedded", "send --dir data", exitUsage, "--dir goes with --embedded"},
+		{"demo on another broker", "demo", exitUsage, "--server is for the other commands"},
 		{"lease too short", "send --lease 1ms", exitFailure, "lease is 1ms; use at least 100ms"},
 		{"too many replicas", "send --replicas 6", exitFailure, "replicas is 6; use 1 to 5"},
 		{"replicas without a cluster", "send --replicas 3", exitFailure, "replicas"},

@@ -25,6 +25,9 @@ It exits with 1 and says what differed if anything did.`,
 		Example: "  warren demo",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := refuse(cmd, "server", "vhost", "embedded", "dir", "replicas", "lease", "explain"); err != nil {
+				return err
+			}
 			return runDemo(cmd.Context(), cmd.OutOrStdout())
 		},
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -163,8 +164,11 @@ func (st *stage) check(claim string, got, want any) {
 
 // fail ends the step: without what went wrong there is nothing to compare.
 func (st *stage) fail(err error) {
-	if st.trouble == nil {
-		st.trouble = err
+	if st.trouble != nil {
+		return
+	}
+	st.trouble = err
+	if !errors.Is(st.ctx.Err(), context.Canceled) { // Ctrl-C is no difference
 		st.tell.checked(false, "%v", err)
 	}
 }

@@ -90,8 +90,10 @@ func (st *stage) dispatch(queue, how string) (slow, fast int) {
 
 func playListing(st *stage) {
 	st.run("send", "--count", "3")
-	st.show(st.run("list", "queues", "name", "messages_ready", "consumers"))
-	st.check("three messages wait", st.queues()["hello"].Ready, 3)
+	st.until("three messages to wait", func() bool { return st.queues()["hello"].Ready == 3 })
+	listing := st.run("list", "queues", "name", "messages_ready", "consumers")
+	st.show(listing)
+	st.check("three messages wait", bodiesOf(listing, "hello  "), []string{"3               0"})
 	st.show(st.run("list", "bindings", "destination_name", "routing_key"))
 	st.show(st.run("queue", "purge", "hello"))
 	st.check("purged, none does", st.queues()["hello"].Ready, 0)

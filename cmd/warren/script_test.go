@@ -66,6 +66,8 @@ func setUp(env *testscript.Env) error {
 	env.Defer(func() { _ = server.Close() })
 	env.Setenv("NATS_URL", server.URL())
 	env.Setenv("XDG_DATA_HOME", env.WorkDir+"/.data")
+	// The race detector would wait a second at the end of each command.
+	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	commands := background{}
 	env.Values[backgroundKey{}] = commands
 	env.Defer(func() {
@@ -85,7 +87,10 @@ func startCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	c := &command{cmd: exec.Command(path, args[1:]...), done: make(chan struct{})}
 	c.cmd.Dir = ts.MkAbs(".")
-	c.cmd.Env = append(os.Environ(), "NATS_URL="+ts.Getenv("NATS_URL"), "XDG_DATA_HOME="+ts.Getenv("XDG_DATA_HOME"))
+	c.cmd.Env = os.Environ()
+	for _, name := range []string{"NATS_URL", "XDG_DATA_HOME", "GORACE"} {
+		c.cmd.Env = append(c.cmd.Env, name+"="+ts.Getenv(name))
+	}
 	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.out
 	ts.Check(c.cmd.Start())
 	started(ts)[args[0]] = c

@@ -55,9 +55,18 @@ func (o serveOptions) check(cmd *cobra.Command) error {
 	if o.port < 0 || o.port > 65535 {
 		return usageError{fmt.Errorf("--port is %d; use 1 to 65535, or 0 for any that is free", o.port)}
 	}
-	for _, name := range []string{"server", "embedded"} {
+	if err := refuse(cmd, "server", "embedded"); err != nil {
+		return fmt.Errorf("%w; use --host and --port here", err)
+	}
+	return nil
+}
+
+// refuse refuses shared flags that a command with a broker of its own could
+// only ignore.
+func refuse(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
 		if cmd.Flags().Changed(name) {
-			return usageError{fmt.Errorf("--%s is for the other commands; use --host and --port here", name)}
+			return usageError{fmt.Errorf("--%s is for the other commands", name)}
 		}
 	}
 	return nil
