@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
@@ -684,4 +686,29 @@ func TestDeclareRacesDelete(t *testing.T) {
 		publish(t, b, "x", "", "bound", streams.Mandatory)
 		wantAnyOrder(t, "messages", drain(t, a, "q"), "by name", "bound")
 	}
+}
+
+// Somebody may delete a queue's stream behind our back; the rest of the queue
+// is deleted all the same.
+func TestAQueueWithoutItsStreamIsDeleted(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	s := open(t, nc)
+	declareQueue(t, s, streams.Queue{Name: "q"})
+	bind(t, s, streams.Binding{Exchange: "amq.fanout", Queue: "q"})
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(t.Context(), "warren~q~q"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.DeclareQueue(t.Context(), streams.Queue{Name: "q"})
+	wantError(t, "declare", err, streams.ErrNotFound)
+	if _, err := s.DeleteQueue(t.Context(), "q"); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	declareQueue(t, s, streams.Queue{Name: "q"})
+	err = s.Publish(t.Context(), "amq.fanout", "", streams.Message{}, streams.Mandatory)
+	wantError(t, "publish through the old binding", err, streams.ErrNoRoute)
 }

@@ -270,7 +270,11 @@ func everything(ctx context.Context, s *streams.Session, p *streams.Publisher) m
 		"bind":             s.Bind(ctx, streams.Binding{Exchange: "amq.topic", Queue: "q"}),
 		"unbind":           s.Unbind(ctx, streams.Binding{Exchange: "amq.topic", Queue: "q"}),
 	}
-	_, errs["publisher"] = p.Publish(ctx, "", "q", streams.Message{})
+	c, err := p.Publish(ctx, "", "q", streams.Message{})
+	if err == nil {
+		err = c.Wait(ctx)
+	}
+	errs["publisher"] = err
 	_, errs["declare queue"] = s.DeclareQueue(ctx, streams.Queue{Name: "p"})
 	_, errs["inspect"] = s.InspectQueue(ctx, "q")
 	_, errs["purge"] = s.PurgeQueue(ctx, "q")

@@ -120,7 +120,11 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 			if err := rec.equivalent(q); err != nil {
 				return QueueInfo{}, err
 			}
-			return s.queueInfo(ctx, rec)
+			info, err := s.queueInfo(ctx, rec)
+			if isNotFound(err) && s.ended(ctx, rec) {
+				continue
+			}
+			return info, err
 		}
 		if !generated && strings.HasPrefix(q.Name, "amq.") {
 			return QueueInfo{}, errAccessRefused("queue name '%s' contains reserved prefix 'amq.*'", q.Name)
@@ -186,6 +190,13 @@ func (q Queue) survives() bool { return q.Durable && !q.Exclusive }
 // standsQueue reports whether a record is of a queue that is there.
 func (s *Session) standsQueue(rec *queueRecord) bool {
 	return !rec.Deleting && (rec.Epoch == "" || rec.Epoch == s.epoch.id())
+}
+
+// ended reports whether a life of a queue is over.
+func (s *Session) ended(ctx context.Context, rec *queueRecord) bool {
+	now := new(queueRecord)
+	revision, err := s.topology.get(ctx, queueKey(rec.Name), now)
+	return err == nil && (revision == 0 || now.Life != rec.Life || !s.standsQueue(now))
 }
 
 // loadQueue reads a queue; nil says that there is none, with the revision at
@@ -307,7 +318,7 @@ func (s *Session) deleteQueue(ctx context.Context, name string, flags DeleteFlag
 		return 0, err
 	}
 	info, err := s.queueInfo(ctx, rec)
-	if err != nil {
+	if err != nil && !isNotFound(err) { // its stream may be missing, the rest of it not
 		return 0, err
 	}
 	if flags&IfUnused != 0 && info.Consumers > 0 {
