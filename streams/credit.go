@@ -24,7 +24,7 @@ func (c *Consumer) plan() []request {
 	if len(c.order) == 1 {
 		return c.planOne(c.order[0], free, limit)
 	}
-	return c.planMany(free)
+	return c.planMany(free, limit)
 }
 
 // room is how many messages the consumer may still be sent.
@@ -51,10 +51,11 @@ func (c *Consumer) starved(src *source) bool {
 	return src.asked == 0 && len(c.waiting) == 0
 }
 
-// planMany keeps a request for one message waiting at every source, and takes
-// what is known to lie at a busy one at once, as far as the window allows. A
-// message that comes over it is handed back.
-func (c *Consumer) planMany(free int) []request {
+// planMany keeps a request for one message waiting at every source, and asks a
+// busy one for what is known to lie there, as far as the window allows, in few
+// requests that do not last: what other consumers took away meanwhile must not
+// keep this one's room. A message that comes over the window is handed back.
+func (c *Consumer) planMany(free, limit int) []request {
 	plans := c.plans[:0]
 	asked := 0
 	for _, src := range c.order {
@@ -63,13 +64,17 @@ func (c *Consumer) planMany(free int) []request {
 		}
 		asked += src.asked
 	}
+	room := min(free, largestRequest) - asked
+	if room*2 < min(limit, largestRequest) && len(c.waiting) > 0 {
+		return plans
+	}
 	// The turn goes round, so that one busy source does not starve another.
 	for i := range c.order {
 		src := c.order[(c.turn+i)%len(c.order)]
-		more := min(free-asked, int(min(src.pending, largestRequest))-src.asked)
+		more := min(room, int(min(src.pending, largestRequest))-src.asked)
 		if more > 0 {
-			plans = c.ask(plans, request{src: src, batch: more, noWait: true})
-			asked += more
+			plans = c.ask(plans, request{src: src, batch: more, brief: true})
+			room -= more
 		}
 	}
 	c.turn++
@@ -78,9 +83,7 @@ func (c *Consumer) planMany(free int) []request {
 
 func (c *Consumer) ask(plans []request, r request) []request {
 	r.src.asked += r.batch
-	if r.src.heard.IsZero() || !r.noWait {
-		r.src.heard = time.Now()
-	}
+	r.src.heard = time.Now()
 	return append(plans, r)
 }
 
@@ -162,7 +165,7 @@ func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	plans := c.plan()
-	if v == verdictAck && len(plans) == 1 && plans[0].batch == 1 && !plans[0].noWait && plans[0].src.asked == 1 {
+	if v == verdictAck && len(plans) == 1 && plans[0].batch == 1 && plans[0].src.asked == 1 {
 		return c.ackAndNext(last, plans[0])
 	}
 	err := c.s.settleRaw(last.reply, v)

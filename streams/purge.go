@@ -71,7 +71,7 @@ func (s *Session) readyAt(ctx context.Context, src *source) (int, error) {
 // purgeSome drops one batch, and says how many messages it took, and how many
 // of them were the queue's.
 func (s *Session) purgeSome(ctx context.Context, src *source, sub *nats.Subscription, batch int) (taken, wanted int, err error) {
-	body := request{src: src, batch: batch, noWait: true}.body(nil)
+	body := fmt.Appendf(nil, `{"batch":%d,"no_wait":true}`, batch)
 	if err := s.nc.PublishRequest(src.next, sub.Subject, body); err != nil {
 		return 0, 0, err
 	}

@@ -42,8 +42,7 @@ func newSource(queue, exchange, stream string, v *sieve) *source {
 // How a request is made. The server repeats a heartbeat while a request waits,
 // so that a lost request is noticed.
 const (
-	requestExpiry = 30 * time.Second
-	heartbeat     = time.Second
+	heartbeat = time.Second
 	// lostAfter is how long a source may be silent with a request waiting.
 	lostAfter = 2500 * time.Millisecond
 	// largestRequest bounds what a consumer without a limit asks for at once.
@@ -52,21 +51,25 @@ const (
 
 // A request asks a source for messages.
 type request struct {
-	src    *source
-	batch  int
-	noWait bool
+	src   *source
+	batch int
+	brief bool
 }
 
-const requestTail = `,"expires":30000000000,"idle_heartbeat":1000000000}`
+// How long a request waits: half a minute, with heartbeats, or half a second.
+const (
+	lasting = `,"expires":30000000000,"idle_heartbeat":1000000000}`
+	brief   = `,"expires":500000000}`
+)
 
 // body is the request as JetStream reads it.
 func (r request) body(dst []byte) []byte {
 	dst = append(dst, `{"batch":`...)
 	dst = strconv.AppendInt(dst, int64(r.batch), 10)
-	if r.noWait {
-		return append(dst, `,"no_wait":true}`...)
+	if r.brief {
+		return append(dst, brief...)
 	}
-	return append(dst, requestTail...)
+	return append(dst, lasting...)
 }
 
 // reply is where the answers go. The batch stands in it: JetStream does not

@@ -1,0 +1,121 @@
+package streams_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams"
+)
+
+// BenchmarkPublish publishes confirmed messages to a durable queue, one by one
+// and with a window, beside nats.go publishing to the same stream.
+func BenchmarkPublish(b *testing.B) {
+	for _, transport := range transports {
+		for _, size := range []int{128, 1024} {
+			for _, window := range []int{1, 16, 256, 1000} {
+				b.Run(fmt.Sprintf("%s/%dB/window=%d", transport.name, size, window), func(b *testing.B) {
+					benchPublish(b, transport.connect(b), size, window)
+				})
+			}
+		}
+	}
+}
+
+func benchPublish(b *testing.B, nc *nats.Conn, size, window int) {
+	q := newBenchQueue(b, nc)
+	body := make([]byte, size)
+	if window == 1 {
+		versus(b, q.publish(body), q.rawPublish(body))
+		return
+	}
+	versus(b, q.publishWindow(body, window), q.rawPublishWindow(body, window))
+}
+
+func (q *benchQueue) empty(b *testing.B) {
+	b.Helper()
+	stream, err := q.js.Stream(b.Context(), q.stream)
+	if err == nil {
+		err = stream.Purge(b.Context())
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (q *benchQueue) publish(body []byte) contender {
+	return func(b *testing.B, n int) time.Duration {
+		b.Helper()
+		q.empty(b)
+		ctx := context.Background()
+		start := time.Now()
+		for range n {
+			if err := q.s.Publish(ctx, "", "bench", streams.Message{Body: body}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return time.Since(start)
+	}
+}
+
+func (q *benchQueue) rawPublish(body []byte) contender {
+	return func(b *testing.B, n int) time.Duration {
+		b.Helper()
+		q.empty(b)
+		ctx := context.Background()
+		start := time.Now()
+		for range n {
+			if _, err := q.js.Publish(ctx, "warren.q.bench", body); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return time.Since(start)
+	}
+}
+
+func (q *benchQueue) publishWindow(body []byte, window int) contender {
+	return func(b *testing.B, n int) time.Duration {
+		b.Helper()
+		q.empty(b)
+		p, err := q.s.Publisher(streams.PublisherOptions{Window: window})
+		if err != nil {
+			b.Fatal(err)
+		}
+		ctx := context.Background()
+		start := time.Now()
+		for range n {
+			if _, err := p.Publish(ctx, "", "bench", streams.Message{Body: body}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := p.Flush(ctx); err != nil {
+			b.Fatal(err)
+		}
+		return time.Since(start)
+	}
+}
+
+func (q *benchQueue) rawPublishWindow(body []byte, window int) contender {
+	return func(b *testing.B, n int) time.Duration {
+		b.Helper()
+		q.empty(b)
+		js, err := jetstream.New(q.nc, jetstream.WithPublishAsyncMaxPending(window))
+		if err != nil {
+			b.Fatal(err)
+		}
+		start := time.Now()
+		for range n {
+			if _, err := js.PublishAsync("warren.q.bench", body, jetstream.WithStallWait(30*time.Second)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		<-js.PublishAsyncComplete()
+		took := time.Since(start)
+		js.CleanupPublisher()
+		return took
+	}
+}
