@@ -1,0 +1,168 @@
+// Package streams speaks AMQP 0-9-1 to NATS JetStream: exchanges, queues,
+// bindings, acknowledgements and confirms, with the meaning they have on a
+// RabbitMQ, on a broker that is a NATS server.
+//
+//	nc, err := nats.Connect(nats.DefaultURL, nats.MaxReconnects(-1))
+//	...
+//	s, err := streams.Open(ctx, nc, streams.Config{})
+//	...
+//	defer s.Close(context.Background())
+//
+//	_, err = s.DeclareQueue(ctx, streams.Queue{Name: "hello", Durable: true})
+//	err = s.Publish(ctx, "", "hello", streams.Message{Body: []byte("Hello World!")})
+//
+//	consumer, err := s.Consume(ctx, "hello", streams.ConsumeOptions{Prefetch: 1})
+//	err = consumer.Run(ctx, func(d *streams.Delivery) {
+//		fmt.Printf("Received %s\n", d.Body)
+//		d.Ack()
+//	})
+//
+// # The mapping
+//
+// An exchange is a stream with interest retention: it keeps a message for as
+// long as a queue wants it. A queue is a home, which is a work-queue stream for
+// what the default exchange sends there, and a view, which is a durable pull
+// consumer, on the stream of each exchange it is bound to. The keys of its
+// bindings are the filter subjects of the view. A routing key is a subject, one
+// token a word; what NATS forbids in a token is escaped. Prefetch is how many
+// messages a consumer asks for. A confirm is the stream's acknowledgement. What
+// exists is written in a key-value bucket a virtual host, changed by
+// compare-and-set.
+//
+// Where subjects cannot say what a binding says, the filters are wider and the
+// consumer decides, exactly. [Config.Explain] tells what each step becomes.
+//
+// # Guarantees
+//
+// Declaring. When DeclareExchange, DeclareQueue, Bind or Unbind returns, the
+// next publish obeys it, from every session. What was published before Bind was
+// called does not come; what was routed before Unbind was called stays in the
+// queue. A message that several bindings of a queue match comes once. Of many
+// sessions that declare one thing at once, all get the same one.
+//
+// Publishing. When Publish returns nil, the broker has stored the message for
+// every queue that wanted it. It is stored once, so all of them have it, or
+// none. Messages published one after the other, or through one Publisher from
+// one goroutine, keep their order. [Mandatory] is exact: the error is 312 if,
+// and only if, no queue wanted the message. [ErrUnconfirmed] says that the broker
+// may have the message or not: nothing is published again on its own after it
+// may have been stored.
+//
+// Order. A queue gives out the messages of its home, and those of each exchange
+// it is bound to, in the order in which they were stored.
+//
+// Prefetch. A consumer never holds more unsettled messages than its window has
+// room for, over the home and all views together. Consumers that share a
+// [Window] share its room.
+//
+// Settling. A delivery is settled once; settling it again is 406. It may be
+// settled from any goroutine and after its consumer was cancelled. An ack is sent
+// and not waited for: after a crash of either side right behind it the message
+// may come again, marked as redelivered. Delivery is at least once.
+//
+// Redelivery. What is requeued goes to the front of the queue, and several
+// messages that are requeued with [Multiple] keep their order. What a consumer
+// holds is its own for as long as its session lives and is connected, be it
+// hours: the session renews the lease. Cancel hands back what nobody has received
+// yet, and Close everything unsettled, at once and in order. What a process held
+// that was killed comes back within the lease, [Config.Lease], which is 10
+// seconds unless the queue was created with another. What AutoAck had settled
+// does not come back.
+//
+// Counts. QueueInfo counts what is in the queue when it is asked for, with all
+// that was published, received and settled before. What a killed consumer held
+// counts as ready from when it is missed.
+//
+// Queues and exchanges that end. An exclusive queue is gone when Close returns.
+// If its process was killed, no session finds the queue any more, and what is
+// left of it is cleared away within seconds by any other session. An auto-delete
+// queue goes with its last consumer, an auto-delete exchange with its last
+// binding. The consumers of a queue that goes are told: [ErrCancelled].
+//
+// # What a crash takes
+//
+// What is lost of messages that were confirmed and not acknowledged, when a
+// process is killed, or the power of a single broker fails:
+//
+//	                                    publisher  receiver  broker   power
+//	persistent, in a durable queue      nothing    nothing   nothing  the last sync interval
+//	  and the broker syncs always       nothing    nothing   nothing  nothing
+//	not persistent, or not in one       nothing    nothing   all      all
+//	what AutoAck had settled and its
+//	  receiver not handled              nothing    all       nothing  nothing
+//
+// Of what a publisher that is killed has published and not seen confirmed,
+// anything may be there. A broker that is stopped in good order takes the same as
+// one that is killed, and a session that is closed takes the same as a receiver
+// that is killed, and its exclusive queues.
+//
+// Durable queues and exchanges come back with the broker, and so do the bindings
+// between them. A queue keeps the persistent messages of an exchange that does
+// not come back. A power cut may also take a declaration of the last sync
+// interval, and bring back what was acknowledged in it. Sessions and their
+// consumers go on when the broker is back, except consumers of queues that are
+// gone; a publish that was under way is [ErrUnconfirmed].
+//
+// How often the broker syncs is the broker's setting: a nats-server's default is
+// two minutes, and package warren/embedded's one second.
+//
+// # What differs from RabbitMQ
+//
+// Not there yet, and refused with 540: dead-lettering, message TTL and
+// expiration, queue TTL, length limits, priorities, delivery limits, alternate
+// exchanges, single active consumer, quorum queues and streams as queue types,
+// exchanges of other types (delayed messages, consistent hashing), the headers
+// CC and BCC, and direct reply-to. A message's priority is carried and not acted
+// on. Exchange-to-exchange bindings, exclusive consumers, consumer priorities,
+// transactions and basic.recover have no method.
+//
+// Errors end nothing. Where RabbitMQ closes the channel, or the connection, a
+// method returns an [Error] of the same code and the session goes on. A message
+// that is returned is an error of its publisher's.
+//
+// Messages of a home and of several exchanges are merged as they come, and not
+// in the order in which they were published. Each exchange a queue is bound to
+// costs a pull request that waits.
+//
+// What several consumers requeue comes back in the order in which they requeue
+// it. A message that is requeued while a request for the next one is under way
+// may come behind that one. A message may be marked as redelivered although no
+// handler has seen it, if it was handed back unseen.
+//
+// The messages of a killed consumer come back when the lease is over and not
+// when its connection breaks. If a session is cut off from the broker for longer
+// than the lease, or its process is stopped for as long, another consumer gets
+// what it holds while it still works on it; an ack that comes late is taken, and
+// removes the message.
+//
+// While a stream of a cluster has no leader, a message is published again that
+// nobody took, and may come behind one that its Publisher published after it.
+//
+// Purge drops what is ready when it begins. Messages published while it runs
+// may stay.
+//
+// An ack on an exchange asks every queue of the exchange: with 1000 queues on
+// one exchange, a machine of two cores does about 7000 a second. Homes do not have
+// that cost. Beyond 100 filters on one exchange a queue's filters are
+// widened, and it is sent messages that it then drops.
+//
+// # Concurrency
+//
+// Methods of Session, Publisher, Window and Delivery may be called from any
+// goroutine. The fields of a Delivery are its receiver's. A Consumer is received
+// from in one way: with Run, with Deliveries or with Push, once.
+//
+// Run calls one handler at a time, in order, or [ConsumeOptions.Concurrency] of
+// them, in any. Push, [PublisherOptions.Confirmed] and [Config.Explain] are
+// called from goroutines that have other work: they must not block, and must not
+// call back into the package, except to settle a delivery. A handler of Run must
+// not cancel its consumer or close its session; it ends the context of Run
+// instead.
+//
+// # Who closes what
+//
+// The connection is the caller's: it dials, it sets how often to reconnect
+// (for ever, as a rule), and it closes, after the session. Close ends the
+// session's consumers. A Publisher needs no closing. If the connection is closed
+// first, Close still returns; then the lease hands back what was held.
+package streams
