@@ -38,11 +38,13 @@ func BenchmarkBacklog(b *testing.B) {
 }
 
 func benchConsume(b *testing.B, nc *nats.Conn, prefetch int) {
+	b.Helper()
 	q := newBenchQueue(b, nc)
 	versus(b, q.ours(prefetch), q.consume(prefetch), q.messages(prefetch), q.fetch(prefetch))
 }
 
 func benchBacklog(b *testing.B, nc *nats.Conn, prefetch, backlog int) {
+	b.Helper()
 	q := newBenchQueue(b, nc)
 	q.fill(b, backlog)
 	q.keep = true

@@ -27,6 +27,7 @@ func BenchmarkPublish(b *testing.B) {
 }
 
 func benchPublish(b *testing.B, nc *nats.Conn, size, window int) {
+	b.Helper()
 	q := newBenchQueue(b, nc)
 	body := make([]byte, size)
 	if window == 1 {

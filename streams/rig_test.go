@@ -99,9 +99,9 @@ func (r rig) take(next func() (*streams.Delivery, error, bool), n int) []*stream
 }
 
 // get takes one message that must be there.
-func (r rig) get(queue string, flags ...streams.GetFlag) *streams.Delivery {
+func (r rig) get(queue string) *streams.Delivery {
 	r.Helper()
-	d, ok, err := r.Get(r.ctx, queue, flags...)
+	d, ok, err := r.Get(r.ctx, queue)
 	if err != nil {
 		r.Fatal(err)
 	}

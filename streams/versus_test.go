@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"warren/embedded"
 	"warren/embedded/embeddedtest"
 )
 
@@ -43,11 +44,15 @@ func median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// transports are the ways to a broker that figures are taken over.
+// transports are the ways to a broker that figures are taken over: in this
+// process, and by TCP to one of its own.
 var transports = []struct {
 	name    string
 	connect func(testing.TB) *nats.Conn
 }{
 	{"inproc", embeddedtest.Connect},
-	{"tcp", func(tb testing.TB) *nats.Conn { return embeddedtest.Listen(tb).Connect(tb) }},
+	{"tcp", func(tb testing.TB) *nats.Conn {
+		tb.Helper()
+		return embeddedtest.Process(tb, embedded.Config{}).Connect(tb)
+	}},
 }
