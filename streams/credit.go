@@ -16,7 +16,7 @@ import (
 // the requests are sent without it, as a goroutine that waits for a lock costs
 // more than all the rest.
 func (c *Consumer) plan(plans []*request) []*request {
-	if c.stopping {
+	if c.stopping || c.unplaced > 0 {
 		return plans
 	}
 	free, limit := c.room()
@@ -161,30 +161,69 @@ func (c *Consumer) take(msg *nats.Msg, a arrival, src *source) {
 }
 
 // released is told by the ledger that deliveries are settled: it says the last
-// verdict, and asks for as many more. At a prefetch of one the two go in one
-// message.
+// verdict, and asks for as many more.
 func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 	c.window.give(settled, c)
 	var few [fewPlans]*request
 	c.mu.Lock()
-	plans := c.plan(few[:0])
-	alone := len(plans) == 1 && plans[0].batch == 1 && plans[0].src.asked == 1
+	var plans []*request
+	requeue := v == verdictRequeue && !c.stopping && c.sources[last.stream] != nil
+	if requeue {
+		c.unplaced++
+		c.placing = time.Now()
+	} else {
+		plans = c.plan(few[:0])
+	}
 	idle := c.idle()
 	c.mu.Unlock()
-	if alone && v == verdictAck && strings.HasPrefix(last.reply, plans[0].src.acks) {
+	if idle {
+		go c.retire()
+	}
+	switch {
+	case requeue:
+		return c.s.nc.PublishRequest(last.reply, c.inbox+placed, verdictBytes[v])
+	case v == verdictAck && len(plans) == 1 && plans[0].follows(last):
 		return c.s.nc.PublishRequest(last.reply, plans[0].reply, plans[0].next)
 	}
 	err := c.s.settleRaw(last.reply, v)
 	c.send(plans)
-	if idle {
-		go c.retire()
-	}
 	return err
+}
+
+// placed ends the subject on which the server answers a requeue. It works on
+// acks and requests side by side, and a request sent right behind a requeue
+// would be given the next message, not that one: so nothing is asked for until
+// the answer is there.
+const placed = ".placed"
+
+// requeued is told that the server has put a requeued message back.
+func (c *Consumer) requeued() {
+	c.mu.Lock()
+	c.unplaced = max(c.unplaced-1, 0)
+	c.mu.Unlock()
+	c.refill()
+}
+
+// follows reports whether a request may go in one message with the ack of a
+// delivery. It does where it can: a request of its own overtakes the acks that
+// wait for the broker's disk, and the broker would have more out than the
+// window, all of which a crash of it brings back. On an exchange's stream, which
+// has two subjects, only one at a time can: with more out, the server drops its
+// cache of the stream and reads it again, for each of them.
+func (r *request) follows(d *Delivery) bool {
+	if d.stream != r.src.stream {
+		return false
+	}
+	return r.src.exchange == "" || r.batch == 1 && r.src.asked == 1
 }
 
 // notice reads what the server says of a request: that it still waits, or why
 // it has ended.
 func (c *Consumer) notice(msg *nats.Msg) {
+	if msg.Subject == c.inbox+placed {
+		c.requeued()
+		return
+	}
 	src, batch := c.requestOf(msg.Subject)
 	if src == nil {
 		return
@@ -238,6 +277,7 @@ func (c *Consumer) askAgain() {
 	for _, src := range c.order {
 		src.asked = 0
 	}
+	c.unplaced = 0
 	c.mu.Unlock()
 	c.refill()
 }
@@ -250,6 +290,9 @@ func (c *Consumer) missed(now time.Time) {
 		if src.asked > 0 && now.Sub(src.heard) > lostAfter {
 			src.asked = 0
 		}
+	}
+	if now.Sub(c.placing) > lostAfter {
+		c.unplaced = 0
 	}
 	c.mu.Unlock()
 	c.refill()

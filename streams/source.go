@@ -13,7 +13,6 @@ type source struct {
 	base     string
 	stream   string
 	next     string // where requests go
-	acks     string // how the acks of its messages begin
 	token    string // tells its requests apart in the inbox
 	sieve    *sieve
 
@@ -35,8 +34,8 @@ func (s *Session) sourcesOf(rec *queueRecord) []*source {
 func newSource(queue, exchange, stream string, v *sieve) *source {
 	return &source{
 		queue: queue, exchange: exchange, stream: stream, sieve: v, base: v.base,
-		next: "$JS.API.CONSUMER.MSG.NEXT." + stream + "." + consumerName(queue),
-		acks: "$JS.ACK." + stream + ".", written: make(map[requestKey]*request),
+		next:    "$JS.API.CONSUMER.MSG.NEXT." + stream + "." + consumerName(queue),
+		written: make(map[requestKey]*request),
 	}
 }
 
