@@ -22,6 +22,7 @@ type generator struct {
 	exchanges []string
 	queues    []string
 	kinds     map[string]streams.Kind
+	missing   string // the name of what is, at first, not there
 	number    int
 }
 
@@ -30,9 +31,10 @@ type generator struct {
 // everybody's.
 func generate(seed uint64, predeclared []string) []step {
 	g := &generator{
-		Rand:  rand.New(rand.NewPCG(seed, 0)),
-		model: newModel(),
-		kinds: make(map[string]streams.Kind),
+		Rand:    rand.New(rand.NewPCG(seed, 0)),
+		model:   newModel(),
+		kinds:   make(map[string]streams.Kind),
+		missing: fmt.Sprintf("differential.%d.missing", seed),
 	}
 	g.player = newPlayer(g.model)
 	for i := range 1 + g.IntN(4) {
@@ -138,7 +140,7 @@ func (g *generator) next() {
 // queue is one of the queues, there or not.
 func (g *generator) queue() string {
 	if g.oneIn(40) {
-		return "differential.missing"
+		return g.missing
 	}
 	return pick(g, g.queues...)
 }
@@ -146,7 +148,7 @@ func (g *generator) queue() string {
 // exchange is one of the exchanges, there or not.
 func (g *generator) exchange() string {
 	if g.oneIn(30) {
-		return pick(g, "differential.missing", "amq.missing", "")
+		return pick(g, g.missing, "amq.missing", "")
 	}
 	return pick(g, g.exchanges...)
 }
@@ -188,7 +190,7 @@ func (g *generator) declareQueue() step {
 		q.Args = g.unknownArgs()
 		return declareQueue{q}
 	}
-	if name == "differential.missing" {
+	if name == g.missing {
 		return declareQueue{streams.Queue{Name: "amq.differential"}}
 	}
 	return declareQueue{g.newQueue(name)}
