@@ -86,8 +86,6 @@ type Consumer struct {
 	order    []*source
 	tokens   int
 	turn     int
-	plans    []request
-	scratch  []byte
 	waiting  []*Delivery
 	signal   chan struct{} // something waits
 	stopping bool
@@ -215,7 +213,6 @@ func (c *Consumer) obey(rec *queueRecord) {
 	}
 	now := c.s.sourcesOf(rec)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	have := c.sources
 	c.sources = make(map[string]*source, len(now))
 	c.order = c.order[:0]
@@ -230,7 +227,8 @@ func (c *Consumer) obey(rec *queueRecord) {
 		c.sources[src.stream] = src
 		c.order = append(c.order, src)
 	}
-	c.send(c.plan())
+	c.mu.Unlock()
+	c.refill()
 }
 
 // deliver gives a delivery to whoever receives. It is called with the
@@ -295,17 +293,19 @@ func (c *Consumer) wakeNext() {
 
 func (c *Consumer) pop() (d *Delivery, more bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if len(c.waiting) == 0 || c.stopping {
+		c.mu.Unlock()
 		return nil, false
 	}
 	d = c.waiting[0]
 	c.waiting[0] = nil
 	c.waiting = c.waiting[1:]
-	if c.opts.AutoAck && len(c.waiting) == maxBacklog/2 {
-		c.send(c.plan())
+	left := len(c.waiting)
+	c.mu.Unlock()
+	if c.opts.AutoAck && left == maxBacklog/2 {
+		c.refill() // it had stopped asking
 	}
-	return d, len(c.waiting) > 0
+	return d, left > 0
 }
 
 // Run calls the handler with every delivery, [ConsumeOptions.Concurrency] at
