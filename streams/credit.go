@@ -174,6 +174,7 @@ func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 	} else {
 		plans = c.plan(few[:0])
 	}
+	together := v == verdictAck && len(plans) == 1 && plans[0].follows(last)
 	idle := c.idle()
 	c.mu.Unlock()
 	if idle {
@@ -182,7 +183,7 @@ func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 	switch {
 	case requeue:
 		return c.s.nc.PublishRequest(last.reply, c.inbox+placed, verdictBytes[v])
-	case v == verdictAck && len(plans) == 1 && plans[0].follows(last):
+	case together:
 		return c.s.nc.PublishRequest(last.reply, plans[0].reply, plans[0].next)
 	}
 	err := c.s.settleRaw(last.reply, v)
@@ -209,7 +210,8 @@ func (c *Consumer) requeued() {
 // wait for the broker's disk, and the broker would have more out than the
 // window, all of which a crash of it brings back. On an exchange's stream, which
 // has two subjects, only one at a time can: with more out, the server drops its
-// cache of the stream and reads it again, for each of them.
+// cache of the stream and reads it again, for each of them. The consumer's lock
+// is held.
 func (r *request) follows(d *Delivery) bool {
 	if d.stream != r.src.stream {
 		return false
