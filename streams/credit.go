@@ -158,14 +158,16 @@ func (c *Consumer) skip(reply string) {
 }
 
 // released is told by the ledger that deliveries are settled: it says the last
-// verdict, and asks for as many more. At a prefetch of one the two go in one
-// message.
+// verdict, and asks for as many more. An ack and the request go in one message:
+// a request of its own overtakes the acks that wait for the broker's disk, and
+// the broker would have more out than the window, all of which a crash of it
+// brings back.
 func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 	c.window.give(settled, c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	plans := c.plan()
-	if v == verdictAck && len(plans) == 1 && plans[0].batch == 1 && plans[0].src.asked == 1 {
+	if v == verdictAck && len(plans) == 1 {
 		return c.ackAndNext(last, plans[0])
 	}
 	err := c.s.settleRaw(last.reply, v)
@@ -176,7 +178,7 @@ func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 	return err
 }
 
-// ackAndNext acknowledges a message and asks its source for another.
+// ackAndNext acknowledges a message and asks for more.
 func (c *Consumer) ackAndNext(d *Delivery, r request) error {
 	if !strings.HasPrefix(d.reply, r.src.acks) {
 		// The room goes to another source than the one it came from.
