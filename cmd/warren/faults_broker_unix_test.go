@@ -7,7 +7,6 @@ import (
 	"errors"
 	"os"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -119,44 +118,6 @@ func killBroker(t *testing.T, sync string, total, kills int) {
 		t.Errorf("%d copies too many; %d were published again, and the receivers held %d at most", copies, tries, kills*receivers*prefetch)
 	}
 	c.wantEmpty("tasks")
-}
-
-// A publication is several goroutines that publish until all is confirmed.
-type publication struct {
-	confirmed *tally
-	repeated  *tally // those that were published again
-	running   sync.WaitGroup
-}
-
-// publishAll publishes messages "1" to "n" to the queue "tasks".
-func publishAll(t *testing.T, c client, n int) *publication {
-	t.Helper()
-	const publishers = 4
-	p := &publication{confirmed: newTally(), repeated: newTally()}
-	for first := range publishers {
-		p.running.Go(func() {
-			for i := 1 + first; i <= n; i += publishers {
-				p.publish(t, c, strconv.Itoa(i))
-			}
-		})
-	}
-	return p
-}
-
-func (p *publication) publish(t *testing.T, c client, body string) {
-	m := streams.Message{Body: []byte(body), DeliveryMode: streams.Persistent}
-	for {
-		err := c.Publish(t.Context(), "", "tasks", m)
-		if err == nil {
-			p.confirmed.note(body)
-			return
-		}
-		if !errors.Is(err, streams.ErrUnconfirmed) {
-			t.Errorf("publish %s: %v", body, err)
-			return
-		}
-		p.repeated.note(body)
-	}
 }
 
 // TestAStalledBrokerDoesNotStallAPublisher: with a broker that does nothing,
