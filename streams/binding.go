@@ -1,10 +1,14 @@
 package streams
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // A Binding says which messages of an exchange a queue wants. Two bindings
@@ -107,7 +111,7 @@ func (s *Session) endsOf(ctx context.Context, b Binding) (*exchangeRecord, error
 func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) error {
 	for i := range c.rec.Bindings {
 		if c.rec.Bindings[i].is(x, b) {
-			return c.deriveView(ctx, x.Name)
+			return c.bound(ctx, x)
 		}
 	}
 	last, err := c.s.keepExchange(ctx, x)
@@ -123,27 +127,40 @@ func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) er
 	if err := c.save(ctx); err != nil {
 		return err
 	}
-	if err := c.deriveView(ctx, x.Name); err != nil {
-		return err
-	}
-	if err := c.s.tellUsers(ctx, c.rec); err != nil {
+	if err := c.bound(ctx, x); err != nil {
 		return err
 	}
 	c.s.explainBinding("queue.bind", b, c.rec)
-	return c.stillThere(ctx, x)
+	return nil
 }
 
-// stillThere undoes a bind that an exchange's end overtook.
+// bound makes true what the record says of a binding, unless the exchange's end
+// has overtaken it.
+func (c *queueChange) bound(ctx context.Context, x *exchangeRecord) error {
+	err := c.deriveView(ctx, x.Name)
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return err
+	}
+	if gone := c.stillThere(ctx, x); gone != nil || err != nil {
+		return cmp.Or(gone, err)
+	}
+	return c.s.tellUsers(ctx, c.rec)
+}
+
+// stillThere undoes a bind that an exchange's end overtook, with the stream that
+// the bind may have made again.
 func (c *queueChange) stillThere(ctx context.Context, x *exchangeRecord) error {
-	var now exchangeRecord
-	revision, err := c.s.topology.get(ctx, exchangeKey(x.Name), &now)
+	now, err := c.s.standing(ctx, x.Name)
 	if err != nil {
 		return err
 	}
-	if revision != 0 && now.Life == x.Life && c.s.standsExchange(&now) {
+	if now != nil && now.Life == x.Life {
 		return nil
 	}
 	if _, err := c.endBindings(ctx, x, func(*bindingRecord) bool { return true }); err != nil {
+		return err
+	}
+	if err := c.s.clearGoneExchange(ctx, x.Name); err != nil {
 		return err
 	}
 	return errNotFound("no exchange '%s' in vhost '%s'", x.Name, c.s.vhost)

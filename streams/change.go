@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // A queueChange holds a queue while its streams and consumers are changed.
@@ -101,11 +104,48 @@ func (c *queueChange) repair(ctx context.Context, left string) error {
 		return err
 	}
 	for _, exchange := range c.rec.exchanges() {
-		if err := c.deriveView(ctx, exchange); err != nil {
+		err := c.deriveView(ctx, exchange)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			err = c.restoreView(ctx, exchange)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, exchange := range c.rec.endedExchanges() {
+		if err := c.settleView(ctx, exchange); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// restoreView begins again where an exchange's stream has gone, with all that
+// the queue had in it: a bind was left half done, and the exchange deleted.
+// Bindings to what has taken its place hold from now on, others are forgotten.
+func (c *queueChange) restoreView(ctx context.Context, exchange string) error {
+	x, err := c.s.standing(ctx, exchange)
+	if err != nil {
+		return err
+	}
+	var last uint64
+	if x != nil {
+		if last, err = c.s.keepExchange(ctx, x); err != nil {
+			return err
+		}
+	}
+	c.rec.Bindings = slices.DeleteFunc(c.rec.Bindings, func(b bindingRecord) bool {
+		return b.Exchange == exchange && (x == nil || b.Ended || b.Life != x.Life)
+	})
+	for i := range c.rec.Bindings {
+		if b := &c.rec.Bindings[i]; b.Exchange == exchange {
+			b.From = last
+		}
+	}
+	if err := c.save(ctx); err != nil {
+		return err
+	}
+	return c.deriveView(ctx, exchange)
 }
 
 // save writes the record, still held.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -41,6 +42,9 @@ type exchangeRecord struct {
 	Epoch string `json:"epoch,omitempty"`
 	// Deleting marks an exchange that is going; whoever meets it helps.
 	Deleting bool `json:"deleting,omitempty"`
+	// Busy is the session that is taking its stream away; streams have no
+	// compare-and-set of their own.
+	Busy string `json:"busy,omitempty"`
 	// Wide says that a queue's filters take more from this exchange than its
 	// bindings ask for, so interest alone does not prove a route.
 	Wide bool `json:"wide,omitempty"`
@@ -250,10 +254,26 @@ func (s *Session) loadExchange(ctx context.Context, name string) (*exchangeRecor
 		if s.standsExchange(rec) {
 			return rec, revision, nil
 		}
-		if err := s.finishDeleteExchange(ctx, rec, revision); err != nil && !errors.Is(err, errConflict) {
+		if err := s.finishDeleteExchange(ctx, rec); err != nil && !errors.Is(err, errConflict) {
 			return nil, 0, err
 		}
 	}
+}
+
+// standing reads an exchange, nil if it is not there, and clears nothing away.
+func (s *Session) standing(ctx context.Context, name string) (*exchangeRecord, error) {
+	rec := new(exchangeRecord)
+	revision, err := s.topology.get(ctx, exchangeKey(name), rec)
+	if err != nil {
+		return nil, err
+	}
+	if x, own := predeclaredExchange(name); own && revision == 0 {
+		return &exchangeRecord{Exchange: x, Life: "amq"}, nil
+	}
+	if revision == 0 || !s.standsExchange(rec) {
+		return nil, nil
+	}
+	return rec, nil
 }
 
 func (s *Session) createExchange(ctx context.Context, x Exchange, revision uint64) error {
@@ -271,23 +291,29 @@ func (s *Session) createExchange(ctx context.Context, x Exchange, revision uint6
 	if _, err := s.topology.put(ctx, exchangeKey(x.Name), rec, revision); err != nil {
 		return err
 	}
-	_, err = s.ensureExchangeStream(ctx, x.Name)
-	return err
+	if _, err = s.ensureExchangeStream(ctx, x.Name); err != nil {
+		return err
+	}
+	return s.clearGoneExchange(ctx, x.Name) // deleted meanwhile, it has a stream again
 }
 
 // ensureExchangeStream derives the stream of an exchange and gives its last
 // sequence. The stream may have outlived an earlier exchange of the name, for
-// queues that still drain it.
+// queues that still drain it, and may end while it is looked at.
 func (s *Session) ensureExchangeStream(ctx context.Context, name string) (uint64, error) {
 	want := s.exchangeStreamConfig(name)
-	stream, err := createStream(ctx, s.js, want)
-	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		stream, err = s.listen(ctx, want.Name, want.Subjects)
+	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		stream, err := createStream(ctx, s.js, want)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			stream, err = s.listen(ctx, want.Name, want.Subjects)
+		}
+		if err == nil {
+			return stream.CachedInfo().State.LastSeq, nil
+		}
+		if !errors.Is(err, jetstream.ErrStreamNotFound) || sleep(ctx, wait) != nil {
+			return 0, err
+		}
 	}
-	if err != nil {
-		return 0, err
-	}
-	return stream.CachedInfo().State.LastSeq, nil
 }
 
 // listen gives a stream its subjects, and leaves the rest of it as it is.
@@ -394,19 +420,21 @@ func (s *Session) deleteExchange(ctx context.Context, name string, flags DeleteF
 // everybody, and clears it away.
 func (s *Session) removeExchange(ctx context.Context, rec *exchangeRecord, revision uint64) error {
 	rec.Deleting = true
-	revision, err := s.topology.put(ctx, exchangeKey(rec.Name), rec, revision)
-	if err != nil {
+	if _, err := s.topology.put(ctx, exchangeKey(rec.Name), rec, revision); err != nil {
 		return err
 	}
-	return s.finishDeleteExchange(ctx, rec, revision)
+	return s.finishDeleteExchange(ctx, rec)
 }
 
 // finishDeleteExchange clears away what is left of an exchange: first nobody
 // can publish, then its bindings end, then the stream goes, unless a queue
 // still has messages in it, and the record last. Every step may be repeated,
 // by anyone.
-func (s *Session) finishDeleteExchange(ctx context.Context, rec *exchangeRecord, revision uint64) error {
-	if err := s.parkExchangeStream(ctx, rec.Name); err != nil {
+func (s *Session) finishDeleteExchange(ctx context.Context, rec *exchangeRecord) error {
+	err := s.withGoneExchange(ctx, rec.Name, func(uint64) error {
+		return s.parkExchangeStream(ctx, rec.Name)
+	})
+	if err != nil {
 		return err
 	}
 	queues, err := s.topology.queues(ctx)
@@ -421,15 +449,71 @@ func (s *Session) finishDeleteExchange(ctx context.Context, rec *exchangeRecord,
 			return err
 		}
 	}
-	if err := s.dropParkedStream(ctx, rec.Name); err != nil {
-		return err
-	}
-	if err := s.topology.remove(ctx, revision); err != nil {
+	if err := s.clearGoneExchange(ctx, rec.Name); err != nil {
 		return err
 	}
 	s.forgetExchange(rec.Name)
 	return s.nc.Publish(s.vhost.changeSubject()+"."+nameToken(rec.Name), nil)
 }
+
+// clearGoneExchange takes away the stream of an exchange that has gone, unless
+// a queue still has messages in it, and the record. It does nothing to an
+// exchange that stands.
+func (s *Session) clearGoneExchange(ctx context.Context, name string) error {
+	return s.withGoneExchange(ctx, name, func(revision uint64) error {
+		if err := s.parkExchangeStream(ctx, name); err != nil {
+			return err
+		}
+		if err := s.dropParkedStream(ctx, name); err != nil {
+			return err
+		}
+		return s.topology.remove(ctx, revision)
+	})
+}
+
+// withGoneExchange runs f while this session holds the record of an exchange
+// that has gone, at that revision: nobody declares the exchange again, or takes
+// its stream away, meanwhile. It does not run f when the exchange stands. f must
+// not wait for a queue: who holds one may wait for this.
+func (s *Session) withGoneExchange(ctx context.Context, name string, f func(revision uint64) error) error {
+	lock := exchangeLock(name)
+	unlock, err := s.queueLocks.lock(ctx, lock)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		rec := new(exchangeRecord)
+		revision, err := s.topology.get(ctx, exchangeKey(name), rec)
+		if err != nil {
+			return err
+		}
+		if _, own := predeclaredExchange(name); own || revision != 0 && s.standsExchange(rec) {
+			return nil
+		}
+		free, err := s.mayHold(ctx, rec.Busy, lock)
+		if err != nil {
+			return err
+		}
+		if free {
+			rec.Name, rec.Deleting, rec.Busy = name, true, s.id
+			revision, err = s.topology.put(ctx, exchangeKey(name), rec, revision)
+			if err == nil {
+				return f(revision)
+			}
+			if !errors.Is(err, errConflict) {
+				return err
+			}
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return fmt.Errorf("exchange %q is being deleted by another session: %w", name, err)
+		}
+	}
+}
+
+// exchangeLock is the lock of an exchange among those of queues, whose names
+// have no zero byte.
+func exchangeLock(name string) string { return "exchange\x00" + name }
 
 func (s *Session) parkExchangeStream(ctx context.Context, name string) error {
 	_, err := s.listen(ctx, s.vhost.exchangeStream(name), []string{s.vhost.parkedSubject(name)})
@@ -440,7 +524,7 @@ func (s *Session) parkExchangeStream(ctx context.Context, name string) error {
 }
 
 // dropParkedStream deletes the stream of a deleted exchange once no queue has
-// a view of it.
+// a view of it. The exchange must be held.
 func (s *Session) dropParkedStream(ctx context.Context, name string) error {
 	stream, err := s.js.Stream(ctx, s.vhost.exchangeStream(name))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

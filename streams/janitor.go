@@ -113,7 +113,7 @@ func (s *Session) sweepRegistrations(ctx context.Context, left []registration, d
 		if !dead[r.Session] {
 			continue
 		}
-		errs = errors.Join(errs, s.unregister(ctx, r.Queue, r.Session))
+		errs = errors.Join(errs, s.unregisterOnly(ctx, r))
 		if r.Consuming {
 			errs = errors.Join(errs, s.dropUnused(ctx, r.Queue))
 		}
@@ -151,6 +151,7 @@ func (s *Session) registrations(ctx context.Context) ([]registration, error) {
 			return nil, err
 		}
 		var r registration
+		r.sequence = msg.Sequence
 		if json.Unmarshal(msg.Data, &r) == nil && strings.HasSuffix(subject, r.Session) {
 			list = append(list, r)
 		}

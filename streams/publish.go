@@ -29,13 +29,20 @@ const (
 // exchange "" is the default exchange, whose routing key is a queue's name. An
 // exchange that is not there is 404, an internal one 403, a message that is too
 // large 311, one that is not routed and [Mandatory] 312. When the context ends
-// before the confirm, the error is [ErrUnconfirmed] too.
+// before the confirm, the error is [ErrUnconfirmed] too; when it has ended
+// before, nothing is published.
 func (s *Session) Publish(ctx context.Context, exchange, key string, m Message, flags ...PublishFlag) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return publishError(exchange, key, err)
+	}
 	confirm, err := s.publish(ctx, exchange, key, &m, flags, nil)
 	if err == nil {
 		err = confirm.Wait(ctx)
+	}
+	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) && !errors.Is(err, ErrUnconfirmed) {
+		err = errors.Join(ErrUnconfirmed, err)
 	}
 	if err != nil {
 		return publishError(exchange, key, err)

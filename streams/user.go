@@ -43,6 +43,7 @@ type registration struct {
 	Queue     string `json:"queue"`
 	Session   string `json:"session"`
 	Consuming bool   `json:"consuming,omitempty"`
+	sequence  uint64 // in the live stream
 }
 
 func (s *Session) userOf(queue string) *user {
@@ -161,6 +162,17 @@ func (s *Session) unregister(ctx context.Context, queue, session string) error {
 	err := s.live.Purge(ctx, jetstream.WithPurgeSubject(s.userSubject(queue, session)))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
+	}
+	return err
+}
+
+// unregisterOnly takes this registration off the broker and no later one: a
+// session that was cut off when it was looked for may be back, and registered
+// again.
+func (s *Session) unregisterOnly(ctx context.Context, r registration) error {
+	err := s.live.DeleteMsg(ctx, r.sequence)
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		return nil // it is replaced, or somebody else did it
 	}
 	return err
 }

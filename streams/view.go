@@ -212,7 +212,24 @@ func (s *Session) dropView(ctx context.Context, queue, exchange string) error {
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return err
 	}
-	return s.dropParkedStream(ctx, exchange)
+	return s.dropDrained(ctx, exchange)
+}
+
+// dropDrained deletes the stream of a deleted exchange if this was the last
+// queue that drained it.
+func (s *Session) dropDrained(ctx context.Context, exchange string) error {
+	stream, err := s.js.Stream(ctx, s.vhost.exchangeStream(exchange))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	info := stream.CachedInfo()
+	if info.State.Consumers > 0 || info.Config.Subjects[0] != s.vhost.parkedSubject(exchange) {
+		return nil
+	}
+	return s.clearGoneExchange(ctx, exchange)
 }
 
 // lastSequence is where an exchange's stream stands, 0 when there is none.

@@ -10,7 +10,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"warren": main})
+	testscript.Main(leakChecked{m}, map[string]func(){
+		"warren": main,
+		"churn":  churn,
+		"hold":   hold,
+	})
 }
 
 // leakChecked fails a run that leaves goroutines behind.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -52,12 +51,6 @@ type backgroundKey struct{}
 // background are the commands a script has started.
 type background map[string]*command
 
-type command struct {
-	cmd  *exec.Cmd
-	out  lines
-	done chan struct{}
-}
-
 func setUp(env *testscript.Env) error {
 	server, err := embedded.Start(embedded.Config{Port: embedded.RandomPort, Dir: env.WorkDir + "/.broker"})
 	if err != nil {
@@ -83,21 +76,12 @@ func startCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: start NAME ARG...")
 	}
-	path, err := exec.LookPath("warren")
+	c, err := newCommand("warren", args[1:]...)
 	ts.Check(err)
-	c := &command{cmd: exec.Command(path, args[1:]...), done: make(chan struct{})}
 	c.cmd.Dir = ts.MkAbs(".")
-	c.cmd.Env = os.Environ()
-	for _, name := range []string{"NATS_URL", "XDG_DATA_HOME", "GORACE"} {
-		c.cmd.Env = append(c.cmd.Env, name+"="+ts.Getenv(name))
-	}
-	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.out
-	ts.Check(c.cmd.Start())
+	c.cmd.Env = append(c.cmd.Env, "NATS_URL="+ts.Getenv("NATS_URL"), "XDG_DATA_HOME="+ts.Getenv("XDG_DATA_HOME"))
+	ts.Check(c.start(nil))
 	started(ts)[args[0]] = c
-	go func() {
-		defer close(c.done)
-		_ = c.cmd.Wait()
-	}()
 }
 
 func started(ts *testscript.TestScript) background {
