@@ -35,7 +35,7 @@ func churn() {
 	for {
 		what, err := churnStep(s, random)
 		if err != nil && !errors.Is(err, streams.ErrNotFound) {
-			fmt.Printf("unexpected: %s: %v\n", what, err)
+			fmt.Fprintf(os.Stdout, "unexpected: %s: %v\n", what, err)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func churnStep(s *streams.Session, random *rand.Rand) (what string, err error) {
 		{"delete " + exchange, func() error { return s.DeleteExchange(ctx, exchange) }},
 	}
 	step := steps[random.IntN(len(steps))]
-	fmt.Println(step.what)
+	fmt.Fprintln(os.Stdout, step.what)
 	return step.what, step.do()
 }
 
@@ -94,14 +94,14 @@ func hold() {
 	check(err)
 	_, err = s.Consume(ctx, q.Name, streams.ConsumeOptions{})
 	check(err)
-	fmt.Println("holding", q.Name)
+	fmt.Fprintln(os.Stdout, "holding", q.Name)
 	select {}
 }
 
 // check ends a process of the test that cannot do what it is for.
 func check(err error) {
 	if err != nil {
-		fmt.Println("unexpected:", err)
+		fmt.Fprintln(os.Stdout, "unexpected:", err)
 		os.Exit(exitFailure)
 	}
 }

@@ -93,14 +93,14 @@ func (c *command) wantEnd(t *testing.T, code int) {
 	}
 }
 
-// awaitLine waits for a line with that prefix and gives what is behind it.
-func (c *command) awaitLine(t *testing.T, prefix string) string {
+// awaitLine waits for a line with that prefix.
+func (c *command) awaitLine(t *testing.T, prefix string) {
 	t.Helper()
 	deadline := time.After(patience)
 	for ended := c.done; ; {
 		found, more := c.out.with(prefix)
 		if len(found) > 0 {
-			return found[0]
+			return
 		}
 		if ended == nil {
 			t.Fatalf("%s ended without %q; its output:\n%s", c.cmd, prefix, c.said())

@@ -143,17 +143,17 @@ func TestAStalledBrokerDoesNotStallAPublisher(t *testing.T) {
 			c.queue(streams.Queue{Name: "tasks", Durable: true})
 			total, patience := test.total, test.patience
 			m := streams.Message{Body: make([]byte, test.size)}
-			publish := func(patience time.Duration) (error, time.Duration) {
+			publish := func(patience time.Duration) (time.Duration, error) {
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
 				began := time.Now()
 				err := c.Publish(ctx, "", "tasks", m)
-				return err, time.Since(began)
+				return time.Since(began), err
 			}
 			confirmed, unconfirmed, longest := 0, 0, time.Duration(0)
 			stall(t, broker.command, func() {
 				for range total {
-					err, took := publish(patience)
+					took, err := publish(patience)
 					longest = max(longest, took)
 					if errors.Is(err, streams.ErrUnconfirmed) {
 						unconfirmed++
@@ -163,7 +163,7 @@ func TestAStalledBrokerDoesNotStallAPublisher(t *testing.T) {
 				}
 			})
 			for range total {
-				if err, _ := publish(time.Minute); err != nil {
+				if _, err := publish(time.Minute); err != nil {
 					t.Errorf("publish after the stall: %v", err)
 					continue
 				}

@@ -75,14 +75,15 @@ func (o generateOptions) run(ctx context.Context, s *streams.Session, out io.Wri
 	}
 }
 
-// publishNumber publishes message n, and tells when nobody wanted it.
+// publishNumber publishes message n, and tells when nobody wanted it. Ctrl-C does
+// not cut it short: whether the broker has the message would not be known.
 func publishNumber(ctx context.Context, s *streams.Session, out io.Writer, n int) error {
 	kind, body := orderType, fmt.Sprintf("order %d: %d kg of tea", n, 1+rand.IntN(9))
 	if n%2 == 0 {
 		kind, body = paymentType, fmt.Sprintf("payment %d: %d.%02d EUR", n, rand.IntN(100), rand.IntN(100))
 	}
 	m := streams.Message{Type: kind, Timestamp: time.Now(), DeliveryMode: streams.Persistent, Body: []byte(body)}
-	err := s.Publish(ctx, shopExchange, kind, m, streams.Mandatory)
+	err := s.Publish(context.WithoutCancel(ctx), shopExchange, kind, m, streams.Mandatory)
 	switch {
 	case errors.Is(err, streams.ErrNoRoute):
 		fmt.Fprintf(out, "Dropped '%s': nobody has subscribed to %s\n", body, kind)
