@@ -204,9 +204,9 @@ func TestUnbindingTheMissing(t *testing.T) {
 		binding      streams.Binding
 		bind, unbind error
 	}{
-		{streams.Binding{Exchange: "missing", Queue: "q"}, streams.ErrNotFound, streams.ErrNotFound},
-		{streams.Binding{Exchange: "amq.direct", Queue: "missing"}, streams.ErrNotFound, streams.ErrNotFound},
-		{streams.Binding{Exchange: "missing", Queue: "missing"}, streams.ErrNotFound, streams.ErrNotFound},
+		{streams.Binding{Exchange: "missing", Queue: "q"}, streams.ErrNotFound, nil},
+		{streams.Binding{Exchange: "amq.direct", Queue: "missing"}, streams.ErrNotFound, nil},
+		{streams.Binding{Exchange: "missing", Queue: "missing"}, streams.ErrNotFound, nil},
 		{streams.Binding{Exchange: "amq.topic", Queue: "q", Key: "#.a.#.b.#"}, streams.ErrPreconditionFailed, nil},
 		{streams.Binding{Exchange: "amq.headers", Queue: "q", Args: streams.Table{"x-match": "most"}}, streams.ErrPreconditionFailed, nil},
 		{streams.Binding{Exchange: "amq.headers", Queue: "q", Args: streams.Table{"x-match": 1}}, streams.ErrPreconditionFailed, nil},

@@ -96,8 +96,8 @@ func (s *Session) bind(ctx context.Context, b Binding) error {
 
 // endsOf loads both ends of a binding, which must exist.
 func (s *Session) endsOf(ctx context.Context, b Binding) (*exchangeRecord, error) {
-	if b.Exchange == "" {
-		return nil, errAccessRefused("operation not permitted on the default exchange")
+	if err := notDefault(b.Exchange); err != nil {
+		return nil, err
 	}
 	if _, err := s.needQueue(ctx, b.Queue); err != nil {
 		return nil, err
@@ -167,8 +167,8 @@ func (c *queueChange) stillThere(ctx context.Context, x *exchangeRecord) error {
 }
 
 // Unbind removes a binding. Messages it has routed already stay in the queue.
-// Removing a binding that is not there succeeds; an exchange or a queue that is
-// not there is 404.
+// Removing a binding that is not there succeeds, also when its exchange or its
+// queue is not there.
 func (s *Session) Unbind(ctx context.Context, b Binding) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
@@ -180,6 +180,9 @@ func (s *Session) Unbind(ctx context.Context, b Binding) error {
 
 func (s *Session) unbind(ctx context.Context, b Binding) error {
 	x, err := s.endsOf(ctx, b)
+	if isNotFound(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -191,6 +194,9 @@ func (s *Session) unbind(ctx context.Context, b Binding) error {
 		}
 		return err
 	})
+	if isNotFound(err) {
+		return nil
+	}
 	if err != nil || !ended || !x.AutoDelete {
 		return err
 	}

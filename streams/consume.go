@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -86,13 +87,12 @@ type Consumer struct {
 	order    []*source
 	tokens   int
 	turn     int
-	plans    []request
-	scratch  []byte
+	unplaced int       // requeued messages that the server has not put back yet
+	placing  time.Time // since when
 	waiting  []*Delivery
 	signal   chan struct{} // something waits
 	stopping bool
-	left     bool            // not a consumer of the queue any more
-	handle   func(*Delivery) // Run's
+	left     bool // not a consumer of the queue any more
 	done     chan struct{}
 	err      error
 }
@@ -215,7 +215,6 @@ func (c *Consumer) obey(rec *queueRecord) {
 	}
 	now := c.s.sourcesOf(rec)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	have := c.sources
 	c.sources = make(map[string]*source, len(now))
 	c.order = c.order[:0]
@@ -230,37 +229,21 @@ func (c *Consumer) obey(rec *queueRecord) {
 		c.sources[src.stream] = src
 		c.order = append(c.order, src)
 	}
-	c.send(c.plan())
+	c.mu.Unlock()
+	c.refill()
 }
 
 // deliver gives a delivery to whoever receives. It is called with the
 // consumer's lock held and gives it back released.
 func (c *Consumer) deliver(d *Delivery) {
-	handle := c.opts.Push
-	if handle == nil && len(c.waiting) == 0 {
-		handle = c.inline()
-	}
-	if handle != nil && !c.stopping {
+	if c.opts.Push != nil && !c.stopping {
 		c.mu.Unlock()
-		handle(d)
+		c.opts.Push(d)
 		return
 	}
 	c.waiting = append(c.waiting, d)
 	c.mu.Unlock()
 	c.wakeNext()
-}
-
-// inline is the handler of Run when it may run where the message arrives: at a
-// prefetch of one, with one source, nothing else can come until the message is
-// settled, and a change of goroutine would be a good part of the round trip.
-func (c *Consumer) inline() func(*Delivery) {
-	if c.handle == nil || c.opts.Concurrency != 1 || c.opts.AutoAck || len(c.order) != 1 {
-		return nil
-	}
-	if c.window.Limit() != 1 {
-		return nil
-	}
-	return c.handle
 }
 
 // next waits for a delivery; nil says that no more will come, or that the
@@ -295,17 +278,19 @@ func (c *Consumer) wakeNext() {
 
 func (c *Consumer) pop() (d *Delivery, more bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if len(c.waiting) == 0 || c.stopping {
+		c.mu.Unlock()
 		return nil, false
 	}
 	d = c.waiting[0]
 	c.waiting[0] = nil
 	c.waiting = c.waiting[1:]
-	if c.opts.AutoAck && len(c.waiting) == maxBacklog/2 {
-		c.send(c.plan())
+	left := len(c.waiting)
+	c.mu.Unlock()
+	if c.opts.AutoAck && left == maxBacklog/2 {
+		c.refill() // it had stopped asking
 	}
-	return d, len(c.waiting) > 0
+	return d, left > 0
 }
 
 // Run calls the handler with every delivery, [ConsumeOptions.Concurrency] at
@@ -314,9 +299,6 @@ func (c *Consumer) pop() (d *Delivery, more bool) {
 // returns the reason: nil for an ended context or Cancel. What handlers left
 // unsettled may still be settled until the session ends.
 func (c *Consumer) Run(ctx context.Context, handle func(*Delivery)) error {
-	c.mu.Lock()
-	c.handle = handle
-	c.mu.Unlock()
 	var handlers sync.WaitGroup
 	for range c.opts.Concurrency {
 		handlers.Go(func() {

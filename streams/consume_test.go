@@ -120,6 +120,47 @@ func TestRequeuedMessagesGoToTheFrontInOrder(t *testing.T) {
 	}
 }
 
+func TestARequeuedMessageIsTheNextOne(t *testing.T) {
+	t.Parallel()
+	for _, prefetch := range []int{1, 2, 3} {
+		t.Run(strconv.Itoa(prefetch), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+			q := r.queue(streams.Queue{Name: "q"})
+			r.number(q, 60)
+			next := r.pull(r.consume(q, streams.ConsumeOptions{Prefetch: prefetch}))
+			held := r.take(next, prefetch)
+			for i := prefetch; i < 60; i++ {
+				must(t, held[0].Nack(streams.Requeue))
+				again := r.take(next, 1)[0]
+				if string(again.Body) != string(held[0].Body) {
+					t.Fatalf("after message %s was requeued came %s", held[0].Body, again.Body)
+				}
+				must(t, again.Ack())
+				held = append(held[1:], r.take(next, 1)...)
+			}
+		})
+	}
+}
+
+func TestAConsumerMayBeCancelledInItsHandler(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.number(q, 3)
+	c := r.consume(q, streams.ConsumeOptions{Prefetch: 1})
+	handled := 0
+	must(t, c.Run(r.ctx, func(d *streams.Delivery) {
+		must(t, c.Cancel(r.ctx))
+		must(t, d.Ack())
+		handled++
+	}))
+	if handled != 1 {
+		t.Errorf("%d messages handled, want 1", handled)
+	}
+	r.wantCounts(q, 2, 0, 0)
+}
+
 func TestSettlingOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, embeddedtest.Connect(t), streams.Config{})

@@ -12,19 +12,21 @@ import (
 // window has room for, so that prefetch bounds what is unsettled, and not, as
 // in JetStream's own clients, what is buffered.
 
-// plan decides what to ask for now. The consumer's lock is held.
-func (c *Consumer) plan() []request {
-	if c.stopping {
-		return nil
+// plan decides what to ask for now, and appends it. The consumer's lock is held;
+// the requests are sent without it, as a goroutine that waits for a lock costs
+// more than all the rest.
+func (c *Consumer) plan(plans []*request) []*request {
+	if c.stopping || c.unplaced > 0 {
+		return plans
 	}
 	free, limit := c.room()
 	if free == 0 {
-		return nil
+		return plans
 	}
 	if len(c.order) == 1 {
-		return c.planOne(c.order[0], free, limit)
+		return c.planOne(plans, c.order[0], free, limit)
 	}
-	return c.planMany(free, limit)
+	return c.planMany(plans, free, limit)
 }
 
 // room is how many messages the consumer may still be sent.
@@ -37,13 +39,13 @@ func (c *Consumer) room() (free, limit int) {
 
 // planOne asks the only source for all there is room for, in few requests:
 // half of the window must be free, unless handlers run short of messages.
-func (c *Consumer) planOne(src *source, free, limit int) []request {
+func (c *Consumer) planOne(plans []*request, src *source, free, limit int) []*request {
 	free, limit = min(free, largestRequest), min(limit, largestRequest)
 	want := free - src.asked
 	if want <= 0 || want*2 < limit && !c.starved(src) {
-		return nil
+		return plans
 	}
-	return c.ask(c.plans[:0], request{src: src, batch: want})
+	return c.ask(plans, src, want, lasting)
 }
 
 // starved reports whether nothing is under way or waits for a handler.
@@ -55,12 +57,11 @@ func (c *Consumer) starved(src *source) bool {
 // busy one for what is known to lie there, as far as the window allows, in few
 // requests that do not last: what other consumers took away meanwhile must not
 // keep this one's room. A message that comes over the window is handed back.
-func (c *Consumer) planMany(free, limit int) []request {
-	plans := c.plans[:0]
+func (c *Consumer) planMany(plans []*request, free, limit int) []*request {
 	asked := 0
 	for _, src := range c.order {
 		if src.asked == 0 {
-			plans = c.ask(plans, request{src: src, batch: 1})
+			plans = c.ask(plans, src, 1, lasting)
 		}
 		asked += src.asked
 	}
@@ -73,7 +74,7 @@ func (c *Consumer) planMany(free, limit int) []request {
 		src := c.order[(c.turn+i)%len(c.order)]
 		more := min(room, int(min(src.pending, largestRequest))-src.asked)
 		if more > 0 {
-			plans = c.ask(plans, request{src: src, batch: more, brief: true})
+			plans = c.ask(plans, src, more, brief)
 			room -= more
 		}
 	}
@@ -81,29 +82,31 @@ func (c *Consumer) planMany(free, limit int) []request {
 	return plans
 }
 
-func (c *Consumer) ask(plans []request, r request) []request {
-	r.src.asked += r.batch
-	r.src.heard = time.Now()
-	return append(plans, r)
+func (c *Consumer) ask(plans []*request, src *source, batch int, ends string) []*request {
+	src.asked += batch
+	src.heard = time.Now()
+	return append(plans, src.request(c.inbox, batch, ends))
 }
+
+// fewPlans is how many requests are planned at once without allocating.
+const fewPlans = 4
 
 // refill asks for what there is room for.
 func (c *Consumer) refill() {
+	var few [fewPlans]*request
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.send(c.plan())
+	plans := c.plan(few[:0])
+	c.mu.Unlock()
+	c.send(plans)
 }
 
-// send publishes requests. The consumer's lock is held: requests must not
-// overtake each other's bookkeeping.
-func (c *Consumer) send(plans []request) {
+// send publishes requests.
+func (c *Consumer) send(plans []*request) {
 	for _, r := range plans {
-		c.scratch = r.body(c.scratch[:0])
-		if err := c.s.nc.PublishRequest(r.src.next, r.reply(c.inbox), c.scratch); err != nil {
+		if err := c.s.nc.PublishRequest(r.src.next, r.reply, r.body); err != nil {
 			return // closed; whoever waits for messages is told
 		}
 	}
-	c.plans = plans[:0]
 }
 
 // received is called with every message of the inbox, one at a time.
@@ -128,71 +131,101 @@ func (c *Consumer) arrived(msg *nats.Msg, a arrival) {
 	src.asked = max(src.asked-1, 0)
 	src.pending = a.pending
 	src.heard = time.Now()
-	if !src.sieve.wants(msg, a) {
-		c.skip(msg.Reply)
-		c.mu.Unlock()
+	wanted := src.sieve.wants(msg, a)
+	if wanted && !c.opts.AutoAck {
+		c.take(msg, a, src)
 		return
 	}
-	if c.opts.AutoAck {
-		c.skip(msg.Reply)
-	} else if !c.window.take() {
+	c.mu.Unlock()
+	_ = c.s.settleRaw(msg.Reply, verdictAck)
+	if wanted {
+		d := newDelivery(msg, a, src)
+		c.ledger.number(d)
+		c.mu.Lock()
+		c.deliver(d)
+	}
+	c.refill()
+}
+
+// take hands a message on that is to be settled, if the window has room for
+// it. It is called with the lock held and gives it back released.
+func (c *Consumer) take(msg *nats.Msg, a arrival, src *source) {
+	if !c.window.take() {
 		c.mu.Unlock()
 		_ = c.s.settleRaw(msg.Reply, verdictRequeue)
 		return
 	}
 	d := newDelivery(msg, a, src)
-	d.ConsumerTag = c.tag
-	if c.opts.AutoAck {
-		c.ledger.number(d)
-	} else {
-		c.ledger.enter(d)
-	}
+	c.ledger.enter(d)
 	c.deliver(d)
 }
 
-// skip settles a message that takes no room, and asks for another. The
-// consumer's lock is held.
-func (c *Consumer) skip(reply string) {
-	_ = c.s.settleRaw(reply, verdictAck)
-	c.send(c.plan())
-}
-
 // released is told by the ledger that deliveries are settled: it says the last
-// verdict, and asks for as many more. An ack and the request go in one message:
-// a request of its own overtakes the acks that wait for the broker's disk, and
-// the broker would have more out than the window, all of which a crash of it
-// brings back.
+// verdict, and asks for as many more.
 func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 	c.window.give(settled, c)
+	var few [fewPlans]*request
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	plans := c.plan()
-	if v == verdictAck && len(plans) == 1 {
-		return c.ackAndNext(last, plans[0])
+	var plans []*request
+	requeue := v == verdictRequeue && !c.stopping && c.sources[last.stream] != nil
+	if requeue {
+		c.unplaced++
+		c.placing = time.Now()
+	} else {
+		plans = c.plan(few[:0])
+	}
+	together := v == verdictAck && len(plans) == 1 && plans[0].follows(last)
+	idle := c.idle()
+	c.mu.Unlock()
+	if idle {
+		go c.retire()
+	}
+	switch {
+	case requeue:
+		return c.s.nc.PublishRequest(last.reply, c.inbox+placed, verdictBytes[v])
+	case together:
+		return c.s.nc.PublishRequest(last.reply, plans[0].reply, plans[0].next)
 	}
 	err := c.s.settleRaw(last.reply, v)
 	c.send(plans)
-	if c.idle() {
-		go c.retire()
-	}
 	return err
 }
 
-// ackAndNext acknowledges a message and asks for more.
-func (c *Consumer) ackAndNext(d *Delivery, r request) error {
-	if !strings.HasPrefix(d.reply, r.src.acks) {
-		// The room goes to another source than the one it came from.
-		err := c.s.settleRaw(d.reply, verdictAck)
-		c.send(append(c.plans[:0], r))
-		return err
+// placed ends the subject on which the server answers a requeue. It works on
+// acks and requests side by side, and a request sent right behind a requeue
+// would be given the next message, not that one: so nothing is asked for until
+// the answer is there.
+const placed = ".placed"
+
+// requeued is told that the server has put a requeued message back.
+func (c *Consumer) requeued() {
+	c.mu.Lock()
+	c.unplaced = max(c.unplaced-1, 0)
+	c.mu.Unlock()
+	c.refill()
+}
+
+// follows reports whether a request may go in one message with the ack of a
+// delivery. It does where it can: a request of its own overtakes the acks that
+// wait for the broker's disk, and the broker would have more out than the
+// window, all of which a crash of it brings back. On an exchange's stream, which
+// has two subjects, only one at a time can: with more out, the server drops its
+// cache of the stream and reads it again, for each of them. The consumer's lock
+// is held.
+func (r *request) follows(d *Delivery) bool {
+	if d.stream != r.src.stream {
+		return false
 	}
-	c.scratch = r.body(append(c.scratch[:0], "+NXT "...))
-	return c.s.nc.PublishRequest(d.reply, r.reply(c.inbox), c.scratch)
+	return r.src.exchange == "" || r.batch == 1 && r.src.asked == 1
 }
 
 // notice reads what the server says of a request: that it still waits, or why
 // it has ended.
 func (c *Consumer) notice(msg *nats.Msg) {
+	if msg.Subject == c.inbox+placed {
+		c.requeued()
+		return
+	}
 	src, batch := c.requestOf(msg.Subject)
 	if src == nil {
 		return
@@ -243,25 +276,26 @@ func (c *Consumer) requestOf(subject string) (*source, int) {
 // has forgotten it too.
 func (c *Consumer) askAgain() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	for _, src := range c.order {
 		src.asked = 0
 	}
-	c.send(c.plan())
+	c.unplaced = 0
+	c.mu.Unlock()
+	c.refill()
 }
 
 // missed asks again where a request was lost: the server would have sent a
 // heartbeat.
 func (c *Consumer) missed(now time.Time) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	lost := false
 	for _, src := range c.order {
 		if src.asked > 0 && now.Sub(src.heard) > lostAfter {
-			src.asked, src.heard, lost = 0, now, true
+			src.asked = 0
 		}
 	}
-	if lost || !c.stopping {
-		c.send(c.plan())
+	if now.Sub(c.placing) > lostAfter {
+		c.unplaced = 0
 	}
+	c.mu.Unlock()
+	c.refill()
 }

@@ -32,6 +32,7 @@ type Delivery struct {
 	stamp   time.Time
 	round   uint32 // when the lease was last renewed
 	settled bool
+	void    bool // its queue went before it was settled
 }
 
 // SettleFlag says how a delivery is settled.

@@ -28,8 +28,8 @@ type Exchange struct {
 	AutoDelete bool
 	// Internal exchanges take no messages from clients. Default: they do.
 	Internal bool
-	// Args are further arguments; they count when an exchange is declared
-	// again. Default: none.
+	// Args are further arguments; those that mean something count when an
+	// exchange is declared again. Default: none.
 	Args Table
 }
 
@@ -107,8 +107,8 @@ func (s *Session) declareExchange(ctx context.Context, x Exchange) error {
 }
 
 func (x Exchange) check() error {
-	if x.Name == "" {
-		return errAccessRefused("operation not permitted on the default exchange")
+	if err := notDefault(x.Name); err != nil {
+		return err
 	}
 	if err := checkName("exchange", x.Name); err != nil {
 		return err
@@ -121,6 +121,15 @@ func (x Exchange) check() error {
 	}
 	if _, asked := x.Args["alternate-exchange"]; asked {
 		return errNotImplemented("argument 'alternate-exchange' is not yet supported")
+	}
+	return nil
+}
+
+// notDefault refuses the default exchange, which is not for declaring, deleting
+// and binding.
+func notDefault(name string) error {
+	if name == "" {
+		return errAccessRefused("operation not permitted on the default exchange")
 	}
 	return nil
 }
@@ -148,12 +157,13 @@ func (rec *exchangeRecord) equivalent(x Exchange) error {
 	case rec.Internal != x.Internal:
 		return errPrecondition(format, "internal", x.Name, x.Internal, rec.Internal)
 	}
-	return equivalentArgs("exchange", x.Name, x.Args, rec.Args)
+	return equivalentArgs("exchange", x.Name, x.Args, rec.Args, []string{"alternate-exchange"})
 }
 
-// equivalentArgs compares arguments by value, not by the width of an integer.
-func equivalentArgs(what, name string, received, current Table) error {
-	for key := range mergedKeys(received, current) {
+// equivalentArgs compares the arguments that count, by value, not by the width
+// of an integer. RabbitMQ does not look at those it has no meaning for.
+func equivalentArgs(what, name string, received, current Table, counting []string) error {
+	for _, key := range counting {
 		got, isGot := received[key]
 		has, isHas := current[key]
 		if isGot != isHas || !equalTables(Table{key: got}, Table{key: has}) {
@@ -164,17 +174,6 @@ func equivalentArgs(what, name string, received, current Table) error {
 	return nil
 }
 
-func mergedKeys(a, b Table) map[string]struct{} {
-	keys := make(map[string]struct{}, len(a)+len(b))
-	for key := range a {
-		keys[key] = struct{}{}
-	}
-	for key := range b {
-		keys[key] = struct{}{}
-	}
-	return keys
-}
-
 func describeArg(value any, present bool) string {
 	if !present {
 		return "none"
@@ -183,14 +182,17 @@ func describeArg(value any, present bool) string {
 }
 
 // CheckExchange is AMQP's passive declare: nil when the exchange exists, 404
-// when it does not.
+// when it does not, 403 for the default exchange.
 func (s *Session) CheckExchange(ctx context.Context, name string) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	if s.isClosed() {
 		return fmt.Errorf("check exchange %q: %w", name, ErrClosed)
 	}
-	_, _, err := s.needExchange(ctx, name)
+	err := notDefault(name)
+	if err == nil {
+		_, _, err = s.needExchange(ctx, name)
+	}
 	if err != nil {
 		return fmt.Errorf("check exchange %q: %w", name, err)
 	}
@@ -384,8 +386,8 @@ func (s *Session) DeleteExchange(ctx context.Context, name string, flags ...Dele
 }
 
 func (s *Session) deleteExchange(ctx context.Context, name string, flags DeleteFlag) error {
-	if name == "" {
-		return errAccessRefused("operation not permitted on the default exchange")
+	if err := notDefault(name); err != nil {
+		return err
 	}
 	if strings.HasPrefix(name, "amq.") {
 		return errAccessRefused("exchange name '%s' contains reserved prefix 'amq.*'", name)

@@ -33,6 +33,7 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 	if err != nil {
 		return nil, err
 	}
+	u.settled() // what was handed back comes first
 	// A subscription of its own: a request would share one, where answers are
 	// told apart by a subject that JetStream overwrites.
 	sub, err := s.nc.SubscribeSync(s.nc.NewInbox())

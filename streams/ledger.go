@@ -134,8 +134,33 @@ func (l *ledger) trim() {
 	}
 }
 
+// void lets go of everything because the queue has gone: what is said of these
+// messages could meet those of the next queue of that name. It says how many.
+func (l *ledger) void() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	open := l.takeUpTo(^uint64(0))
+	for _, d := range open {
+		d.void = true
+	}
+	l.recent = l.recent[:0]
+	return len(open)
+}
+
+// voided reports, once, that a delivery went with its queue: AMQP lets it be
+// settled as if it had not. The lock is held.
+func (l *ledger) voided(d *Delivery) bool {
+	was := d.void
+	d.void = false
+	return was
+}
+
 func (l *ledger) settle(d *Delivery, v verdict) error {
 	l.mu.Lock()
+	if l.voided(d) {
+		l.mu.Unlock()
+		return nil
+	}
 	ok := l.take(d)
 	l.mu.Unlock()
 	if !ok {
@@ -144,22 +169,27 @@ func (l *ledger) settle(d *Delivery, v verdict) error {
 	return l.tell(1, d, v)
 }
 
-// settleUpTo settles all open deliveries up to one, in ascending order: handed
-// back in another, they would come back in that one.
+// settleUpTo settles all open deliveries up to one, in the order in which they
+// were published: handed back in another, they would come back in that one.
 func (l *ledger) settleUpTo(d *Delivery, v verdict) error {
 	l.mu.Lock()
+	if l.voided(d) {
+		l.mu.Unlock()
+		return nil
+	}
 	if d.settled || l.closed {
 		l.mu.Unlock()
 		return errUnknownTag(d.Tag)
 	}
 	settled := l.takeUpTo(d.Tag)
 	l.mu.Unlock()
-	for _, other := range settled[:len(settled)-1] {
+	last := len(settled) - 1
+	for _, other := range settled[:last] {
 		if err := l.send(other.reply, v); err != nil {
 			return err
 		}
 	}
-	return l.tell(len(settled), d, v)
+	return l.tell(len(settled), settled[last], v)
 }
 
 func (l *ledger) takeUpTo(tag uint64) []*Delivery {
@@ -172,6 +202,8 @@ func (l *ledger) takeUpTo(tag uint64) []*Delivery {
 	for _, d := range settled {
 		l.take(d)
 	}
+	// What came back and went out again has a later tag than what it was before.
+	slices.SortStableFunc(settled, func(a, b *Delivery) int { return a.stamp.Compare(b.stamp) })
 	return settled
 }
 
@@ -184,8 +216,8 @@ func (l *ledger) tell(settled int, d *Delivery, v verdict) error {
 	return l.owner.released(settled, d, v)
 }
 
-// handBack requeues everything open, in ascending order, closes the ledger, and
-// says how many there were.
+// handBack requeues everything open, in the order in which it was published,
+// closes the ledger, and says how many there were.
 func (l *ledger) handBack() int {
 	l.mu.Lock()
 	open := l.takeUpTo(^uint64(0))

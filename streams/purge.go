@@ -22,6 +22,9 @@ func (s *Session) PurgeQueue(ctx context.Context, queue string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("purge queue %q: %w", queue, err)
 	}
+	if u := s.userOf(queue); u != nil {
+		u.settled() // what was handed back goes too
+	}
 	total := 0
 	for _, src := range s.sourcesOf(rec) {
 		count, err := s.purge(ctx, src)
@@ -51,7 +54,7 @@ func (s *Session) purge(ctx context.Context, src *source) (int, error) {
 	for left > 0 {
 		taken, wanted, err := s.purgeSome(ctx, src, sub, min(left, purgeBatch))
 		total += wanted
-		left -= taken
+		left -= wanted
 		if err != nil || taken == 0 {
 			return total, err
 		}

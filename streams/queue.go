@@ -25,8 +25,9 @@ type Queue struct {
 	// AutoDelete queues go with their last consumer, once they had one.
 	// Default: they stay.
 	AutoDelete bool
-	// Args are further arguments; they count when a queue is declared again.
-	// Those that ask for something Warren does not have are 540. Default: none.
+	// Args are further arguments; those that mean something count when a queue
+	// is declared again, and those that ask for something Warren does not have
+	// are 540. Default: none.
 	Args Table
 }
 
@@ -139,18 +140,19 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 	}
 }
 
-// equivalent is AMQP's rule for declaring again: the same in everything.
+// equivalent is AMQP's rule for declaring again: the same in everything. Whose
+// a queue is comes first, as in RabbitMQ.
 func (rec *queueRecord) equivalent(q Queue) error {
 	const format = "inequivalent arg '%s' for queue '%s': received '%v' but current is '%v'"
 	switch {
+	case rec.Exclusive != q.Exclusive:
+		return errResourceLocked(format, "exclusive", q.Name, q.Exclusive, rec.Exclusive)
 	case rec.Durable != q.Durable:
 		return errPrecondition(format, "durable", q.Name, q.Durable, rec.Durable)
-	case rec.Exclusive != q.Exclusive:
-		return errPrecondition(format, "exclusive", q.Name, q.Exclusive, rec.Exclusive)
 	case rec.AutoDelete != q.AutoDelete:
 		return errPrecondition(format, "auto_delete", q.Name, q.AutoDelete, rec.AutoDelete)
 	}
-	return equivalentArgs("queue", q.Name, q.Args, rec.Args)
+	return equivalentArgs("queue", q.Name, q.Args, rec.Args, notYet)
 }
 
 // createQueue makes a queue: the record first, held busy, then its home. A
@@ -298,7 +300,8 @@ func (s *Session) Queues(ctx context.Context) ([]QueueInfo, error) {
 
 // DeleteQueue deletes a queue with its messages and says how many were ready.
 // Its consumers are told. [IfUnused] refuses with 406 while it has consumers,
-// [IfEmpty] while it has messages. Deleting a queue that is not there succeeds.
+// [IfEmpty] while messages are ready. Deleting a queue that is not there
+// succeeds.
 func (s *Session) DeleteQueue(ctx context.Context, name string, flags ...DeleteFlag) (int, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
@@ -324,7 +327,7 @@ func (s *Session) deleteQueue(ctx context.Context, name string, flags DeleteFlag
 	if flags&IfUnused != 0 && info.Consumers > 0 {
 		return 0, errPrecondition("queue '%s' in vhost '%s' in use", name, s.vhost)
 	}
-	if flags&IfEmpty != 0 && info.Ready+info.Unacked > 0 {
+	if flags&IfEmpty != 0 && info.Ready > 0 {
 		return 0, errPrecondition("queue '%s' in vhost '%s' is not empty", name, s.vhost)
 	}
 	return info.Ready, s.removeQueue(ctx, name, rec.Life)
@@ -350,7 +353,7 @@ type DeleteFlag uint8
 const (
 	// IfUnused deletes only what has no consumers, or no bindings.
 	IfUnused DeleteFlag = 1 << iota
-	// IfEmpty deletes only a queue without messages.
+	// IfEmpty deletes only a queue without ready messages.
 	IfEmpty
 )
 

@@ -13,13 +13,13 @@ type source struct {
 	base     string
 	stream   string
 	next     string // where requests go
-	acks     string // how the acks of its messages begin
 	token    string // tells its requests apart in the inbox
 	sieve    *sieve
 
 	asked   int    // messages asked for and not yet come
 	pending uint64 // how many wait at the server, when it last said so
 	heard   time.Time
+	written map[requestKey]*request
 }
 
 // sourcesOf are the home and the views of a queue.
@@ -34,8 +34,8 @@ func (s *Session) sourcesOf(rec *queueRecord) []*source {
 func newSource(queue, exchange, stream string, v *sieve) *source {
 	return &source{
 		queue: queue, exchange: exchange, stream: stream, sieve: v, base: v.base,
-		next: "$JS.API.CONSUMER.MSG.NEXT." + stream + "." + consumerName(queue),
-		acks: "$JS.ACK." + stream + ".",
+		next:    "$JS.API.CONSUMER.MSG.NEXT." + stream + "." + consumerName(queue),
+		written: make(map[requestKey]*request),
 	}
 }
 
@@ -49,11 +49,13 @@ const (
 	largestRequest = 512
 )
 
-// A request asks a source for messages.
+// A request asks a source for messages, and is written once for each size.
 type request struct {
 	src   *source
 	batch int
-	brief bool
+	reply string // where the answers go
+	body  []byte // as JetStream reads it
+	next  []byte // the same behind an ack
 }
 
 // How long a request waits: half a minute, with heartbeats, or half a second.
@@ -62,18 +64,26 @@ const (
 	brief   = `,"expires":500000000}`
 )
 
-// body is the request as JetStream reads it.
-func (r request) body(dst []byte) []byte {
-	dst = append(dst, `{"batch":`...)
-	dst = strconv.AppendInt(dst, int64(r.batch), 10)
-	if r.brief {
-		return append(dst, brief...)
+// request writes a request. The batch stands in the reply too: JetStream does
+// not always say how much of a request is left when it ends it.
+func (src *source) request(inbox string, batch int, ends string) *request {
+	key := requestKey{batch, ends}
+	r := src.written[key]
+	if r == nil {
+		size := strconv.Itoa(batch)
+		body := `{"batch":` + size + ends
+		r = &request{
+			src: src, batch: batch,
+			reply: inbox + "." + src.token + "." + size,
+			body:  []byte(body),
+			next:  []byte("+NXT " + body),
+		}
+		src.written[key] = r
 	}
-	return append(dst, lasting...)
+	return r
 }
 
-// reply is where the answers go. The batch stands in it: JetStream does not
-// always say how much of a request is left when it ends it.
-func (r request) reply(inbox string) string {
-	return inbox + "." + r.src.token + "." + strconv.Itoa(r.batch)
+type requestKey struct {
+	batch int
+	ends  string
 }

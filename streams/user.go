@@ -206,10 +206,22 @@ func (u *user) obey(rec *queueRecord) {
 		u.mu.Unlock()
 		return
 	}
+	ended := rec.Deleting || u.rec != nil && u.rec.Life != rec.Life
 	u.rec = rec
 	u.mu.Unlock()
+	if ended {
+		u.void()
+	}
 	for _, c := range u.list() {
 		c.obey(rec)
+	}
+}
+
+// void lets go of what is held of a queue that has gone.
+func (u *user) void() {
+	u.taken.void()
+	for _, c := range u.list() {
+		c.window.give(c.ledger.void(), c)
 	}
 }
 
@@ -228,6 +240,7 @@ func (s *Session) refresh(ctx context.Context, queue string, reconnected bool) e
 	}
 	rec, err := s.needQueue(ctx, queue)
 	if isNotFound(err) || errors.Is(err, ErrResourceLocked) {
+		u.void()
 		for _, c := range u.list() {
 			c.cancelled(s.queueGone(queue))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -123,14 +124,13 @@ func (c *queueChange) updateView(ctx context.Context, stream string, cfg jetstre
 // settled, and narrows the view, or takes it away.
 func (c *queueChange) settleView(ctx context.Context, exchange string) error {
 	stream := c.s.vhost.exchangeStream(exchange)
-	consumer, err := c.s.js.Consumer(ctx, stream, consumerName(c.rec.Name))
-	gone := errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound)
-	if err != nil && !gone {
+	state, info, err := c.s.lookAt(ctx, stream, c.rec.Name)
+	if err != nil {
 		return err
 	}
 	before := len(c.rec.Bindings)
 	c.rec.Bindings = slices.DeleteFunc(c.rec.Bindings, func(b bindingRecord) bool {
-		return b.Exchange == exchange && b.Ended && (gone || passed(consumer.CachedInfo(), b.Until))
+		return b.Exchange == exchange && b.Ended && (info == nil || passed(info, state, b.Until))
 	})
 	if len(c.rec.Bindings) == before {
 		return nil
@@ -144,9 +144,36 @@ func (c *queueChange) settleView(ctx context.Context, exchange string) error {
 	return c.s.tellUsers(ctx, c.rec)
 }
 
-// passed reports whether a view has nothing left up to a sequence.
-func passed(info *jetstream.ConsumerInfo, until uint64) bool {
-	return info.AckFloor.Stream >= until || info.NumPending == 0 && info.NumAckPending == 0
+// lookAt reads a stream and a queue's consumer on it; a nil info says that there
+// is none.
+func (s *Session) lookAt(ctx context.Context, name, queue string) (jetstream.StreamState, *jetstream.ConsumerInfo, error) {
+	stream, err := s.js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return jetstream.StreamState{}, nil, nil
+	}
+	if err != nil {
+		return jetstream.StreamState{}, nil, err
+	}
+	consumer, err := stream.Consumer(ctx, consumerName(queue))
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return jetstream.StreamState{}, nil, nil
+	}
+	if err != nil {
+		return jetstream.StreamState{}, nil, err
+	}
+	return stream.CachedInfo().State, consumer.CachedInfo(), nil
+}
+
+// passed reports whether a view has nothing left up to a sequence. The server
+// counts a stored message for its consumers a moment after it has confirmed it,
+// so an empty view is believed only when nothing was stored lately.
+func passed(info *jetstream.ConsumerInfo, state jetstream.StreamState, until uint64) bool {
+	if info.AckFloor.Stream >= until {
+		return true
+	}
+	const lately = time.Second
+	quiet := state.LastSeq == 0 || info.TimeStamp.Sub(state.LastTime) > lately
+	return quiet && info.NumPending == 0 && info.NumAckPending == 0
 }
 
 // settleEnded settles what can be of a queue with ended bindings.

@@ -1,0 +1,258 @@
+package differential
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"warren/embedded/embeddedtest"
+	"warren/streams"
+)
+
+// TestScenarios plays scenarios made up at random. One of them runs again with
+//
+//	go test -run 'TestScenarios/^seed=17$' ./cmd/warren/internal/differential
+//
+// WARREN_SEED is the first seed and WARREN_SCENARIOS how many there are. A run
+// that was killed may leave queues behind on the RabbitMQ.
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	against := "its model and " + rabbitName(t)
+	if rabbitURL() == "" {
+		against = "its model alone: WARREN_AMQP_URL names no RabbitMQ"
+	}
+	var total totals
+	t.Cleanup(func() {
+		t.Logf("compared Warren with %s: %d scenarios, %d steps, %d messages published, %d received by somebody",
+			against, total.scenarios.Load(), total.steps.Load(), total.published.Load(), total.received.Load())
+	})
+	first := setting("WARREN_SEED", 1)
+	for seed := range setting("WARREN_SCENARIOS", 205) {
+		seed += first
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			runScenario(t, seed, &total)
+		})
+	}
+}
+
+func setting(name string, otherwise uint64) uint64 {
+	if n, err := strconv.ParseUint(os.Getenv(name), 10, 64); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+// totals are what was compared.
+type totals struct{ scenarios, steps, published, received atomic.Int64 }
+
+// rabbitName says which RabbitMQ there is.
+func rabbitName(t *testing.T) string {
+	t.Helper()
+	if rabbitURL() == "" {
+		return ""
+	}
+	r := openRabbit(t)
+	defer func() { _ = r.close() }()
+	return fmt.Sprintf("RabbitMQ %v", r.conn.Properties["version"])
+}
+
+// login is the user a message may say it is from.
+func login() string {
+	uri, err := amqp.ParseURI(rabbitURL())
+	if err != nil {
+		return "guest"
+	}
+	return uri.Username
+}
+
+func runScenario(t *testing.T, seed uint64, total *totals) {
+	t.Helper()
+	own, done := borrow(seed)
+	defer done()
+	steps := generate(seed, own)
+	nc := embeddedtest.Connect(t)
+	found := compare(t, nc, "scenario", steps, total)
+	if found == nil {
+		return
+	}
+	short := reduce(t, nc, steps, found)
+	t.Errorf("seed %d: %s\nIn short: %s\nThe steps:\n%s",
+		seed, found, compare(t, nc, "reduced", short, &totals{}), script(short))
+}
+
+// A difference is the first thing brokers do not agree about.
+type difference struct {
+	at        int
+	step      step
+	who       string
+	got, want string
+}
+
+func (d *difference) String() string {
+	if d == nil {
+		return "no difference any more"
+	}
+	got, want := strings.Split(d.got, "\n"), strings.Split(d.want, "\n")
+	var b strings.Builder
+	fmt.Fprintf(&b, "step %d, %s\n", d.at, describe(d.step))
+	for i := range max(len(got), len(want)) {
+		if g, w := line(got, i), line(want, i); g != w {
+			fmt.Fprintf(&b, "\t%s says %s\n\tthe model says %s\n", d.who, g, w)
+		}
+	}
+	return b.String()
+}
+
+func line(lines []string, i int) string {
+	if i < len(lines) {
+		return strings.TrimSpace(lines[i])
+	}
+	return "nothing"
+}
+
+// like says whether two differences look like the same one.
+func (d *difference) like(other *difference) bool {
+	kind := func(d *difference) string {
+		got, _, _ := strings.Cut(d.got, "\n")
+		return fmt.Sprintf("%T %s %.12s", d.step, d.who, got)
+	}
+	return d != nil && kind(d) == kind(other)
+}
+
+// The predeclared exchanges of a RabbitMQ are one for all scenarios: who uses
+// one has it for itself.
+var shared = map[string]*sync.Mutex{
+	"amq.direct": {}, "amq.fanout": {}, "amq.topic": {}, "amq.headers": {}, "amq.match": {},
+}
+
+// borrow takes one of them for some of the scenarios.
+func borrow(seed uint64) ([]string, func()) {
+	names := []string{"amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match"}
+	if seed%3 != 0 {
+		return nil, func() {}
+	}
+	name := names[seed/3%uint64(len(names))]
+	shared[name].Lock()
+	return []string{name}, shared[name].Unlock
+}
+
+// compare plays steps on every broker there is, and tells the first difference.
+func compare(t *testing.T, nc *nats.Conn, vhost string, steps []step, total *totals) *difference {
+	t.Helper()
+	w := openWarren(t, nc, vhost)
+	defer closing(t, w)
+	players := []*player{newPlayer(w)}
+	names := []string{"Warren"}
+	if rabbitURL() != "" {
+		r := openRabbit(t)
+		defer closing(t, r)
+		clean(t, r, steps)
+		defer clean(t, r, steps)
+		players, names = append(players, newPlayer(r)), append(names, "RabbitMQ")
+	}
+	oracle := newModel()
+	expected := newPlayer(oracle)
+	for i, s := range steps {
+		f := oracle.facts(s.queue())
+		want := expected.play(s, f)
+		for j, p := range players {
+			if got := p.play(s, f); got != want {
+				return &difference{i, s, names[j], got, want}
+			}
+		}
+		total.steps.Add(1)
+		if s, ok := s.(publish); ok {
+			total.published.Add(int64(len(s.posts)))
+		}
+		total.received.Add(int64(strings.Count(want, "\n")))
+	}
+	total.scenarios.Add(1)
+	return nil
+}
+
+func closing(t *testing.T, c client) {
+	t.Helper()
+	if err := c.close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// clean removes from a RabbitMQ what a scenario declares.
+func clean(t *testing.T, r *rabbit, steps []step) {
+	t.Helper()
+	for _, s := range steps {
+		var err error
+		switch s := s.(type) {
+		case declareQueue:
+			_, err = r.deleteQueue(s.Name, false, false)
+		case declareExchange:
+			if s.Name != "" && !strings.HasPrefix(s.Name, "amq.") {
+				err = r.deleteExchange(s.Name, false)
+			}
+		}
+		if err != nil {
+			t.Errorf("clean up: %v", err)
+		}
+	}
+}
+
+// reduce leaves out what the difference does not need, for as long as that does
+// not take too long.
+func reduce(t *testing.T, nc *nats.Conn, steps []step, found *difference) []step {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	tries := 0
+	for size := len(steps) / 2; size > 0; size /= 2 {
+		for at := 0; at < len(steps) && time.Now().Before(deadline); {
+			fewer := slices.Delete(slices.Clone(steps), at, min(at+size, len(steps)))
+			tries++
+			if compare(t, nc, fmt.Sprintf("try%d", tries), fewer, &totals{}).like(found) {
+				steps = fewer
+			} else {
+				at += size
+			}
+		}
+	}
+	return steps
+}
+
+func script(steps []step) string {
+	var b strings.Builder
+	for i, s := range steps {
+		fmt.Fprintf(&b, "%3d %s\n", i, describe(s))
+	}
+	return b.String()
+}
+
+func describe(s step) string {
+	if s, ok := s.(publish); ok {
+		var posts []string
+		for _, p := range s.posts {
+			posts = append(posts, fmt.Sprintf("key %s mandatory %t %s", short(p.key), p.mandatory, renderMessage(&p.Message)))
+			posts[len(posts)-1] = fmt.Sprintf("%.200s", posts[len(posts)-1])
+		}
+		return fmt.Sprintf("publish to %s: %s", short(s.exchange), strings.Join(posts, "; "))
+	}
+	switch s := s.(type) {
+	case bind:
+		return "bind " + describeBinding(s.Binding)
+	case unbind:
+		return "unbind " + describeBinding(s.Binding)
+	}
+	text := fmt.Sprintf("%s%+v", strings.TrimPrefix(fmt.Sprintf("%T", s), "differential."), s)
+	return strings.ReplaceAll(text, strings.Repeat("n", 200), "n...n")
+}
+
+func describeBinding(b streams.Binding) string {
+	return fmt.Sprintf("%s to %s, key %s %s", short(b.Queue), short(b.Exchange), short(b.Key), render(b.Args))
+}
