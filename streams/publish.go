@@ -189,10 +189,21 @@ func (s *Session) write(ctx context.Context, confirm *Confirm) error {
 }
 
 // unheard decides about a message that no stream listened for. It is published
-// again when there should be one.
+// again when there should be one, or when nobody says so: a server that was lost
+// takes the question with it.
 func (s *Session) unheard(confirm *Confirm) (again bool, err error) {
 	ctx, cancel := context.WithDeadline(s.ctx, confirm.deadline)
 	defer cancel()
+	try, giveUp := context.WithTimeout(ctx, silence)
+	defer giveUp()
+	again, err = s.lookForStream(try, confirm)
+	if err != nil && try.Err() != nil && ctx.Err() == nil {
+		return true, nil
+	}
+	return again, err
+}
+
+func (s *Session) lookForStream(ctx context.Context, confirm *Confirm) (again bool, err error) {
 	if confirm.exchange == "" {
 		return s.unheardByQueue(ctx, confirm)
 	}
