@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -87,7 +88,10 @@ func (s *Session) tellUsers(ctx context.Context, rec *queueRecord) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.askAll(ctx, sessions, question{Told: rec})
+	// Our own consumers are told as well, and keep what they are told.
+	told := *rec
+	told.Bindings = slices.Clone(rec.Bindings)
+	_, err = s.askAll(ctx, sessions, question{Told: &told})
 	return err
 }
 

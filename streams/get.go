@@ -70,23 +70,20 @@ const (
 	takeSoon = `{"batch":1,"no_wait":true,"expires":20000000}`
 )
 
-// behindhand reports whether messages were stored that the consumer may not
-// have seen yet: the server tells it a moment after it has confirmed them.
-func (s *Session) behindhand(ctx context.Context, src *source) bool {
-	stream, err := s.js.Stream(ctx, src.stream)
-	if err != nil {
-		return false
-	}
-	consumer, err := stream.Consumer(ctx, consumerName(src.queue))
-	if err != nil {
-		return false
-	}
-	return consumer.CachedInfo().Delivered.Stream < stream.CachedInfo().State.LastSeq
+// patience is how often a Get or a purge looks again, 20 ms each, for what the
+// server has not told the consumer of yet.
+const patience = 5
+
+// mayHaveMore reports whether messages were stored that the consumer may not have
+// seen yet.
+func (s *Session) mayHaveMore(ctx context.Context, src *source) bool {
+	state, info, err := s.lookAt(ctx, src.stream, src.queue)
+	return err == nil && info != nil && behindhand(info, state)
 }
 
 // take asks one source for a message that is there now.
 func (s *Session) take(ctx context.Context, src *source, sub *nats.Subscription) (*Delivery, int, error) {
-	request := takeNow
+	request, looks := takeNow, 0
 	for {
 		if err := s.nc.PublishRequest(src.next, sub.Subject, []byte(request)); err != nil {
 			return nil, 0, err
@@ -100,7 +97,7 @@ func (s *Session) take(ctx context.Context, src *source, sub *nats.Subscription)
 		}
 		a, ok := parseArrival(msg.Reply)
 		if !ok { // nothing there
-			if request == takeSoon || !s.behindhand(ctx, src) {
+			if looks++; looks > patience || !s.mayHaveMore(ctx, src) {
 				return nil, 0, nil
 			}
 			request = takeSoon

@@ -50,13 +50,19 @@ func (s *Session) purge(ctx context.Context, src *source) (int, error) {
 		return 0, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	total := 0
+	total, looks := 0, 0
 	for left > 0 {
 		taken, wanted, err := s.purgeSome(ctx, src, sub, min(left, purgeBatch))
 		total += wanted
 		left -= wanted
-		if err != nil || taken == 0 {
+		if err != nil {
 			return total, err
+		}
+		if taken > 0 {
+			continue
+		}
+		if looks++; looks > patience || !s.mayHaveMore(ctx, src) {
+			break
 		}
 	}
 	return total, nil
