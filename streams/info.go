@@ -78,23 +78,44 @@ func (s *Session) countAt(ctx context.Context, src *source) (int, error) {
 		}
 		return s.scan(ctx, src, state.FirstSeq, state.LastSeq)
 	}
-	consumer, err := stream.Consumer(ctx, consumerName(src.queue))
+	info, err := s.settledInfo(ctx, stream, src)
 	if err != nil {
 		return 0, err
 	}
-	info := consumer.CachedInfo()
 	next := info.Delivered.Stream + 1
-	exact := !doomed && src.sieve.exact && next > src.sieve.after
-	if exact && (!behindhand(info, state) || state.LastSeq-info.Delivered.Stream > longScan) {
+	if !doomed && src.sieve.exact && next > src.sieve.after {
 		return int(info.NumPending) + info.NumAckPending, nil
+	}
+	if info.NumPending == 0 {
+		return info.NumAckPending, nil
 	}
 	waiting, err := s.scan(ctx, src, max(next, state.FirstSeq), state.LastSeq)
 	return waiting + info.NumAckPending, err
 }
 
-// longScan is how many messages are too many to read only because the last few
-// may not be counted yet.
-const longScan = 20_000
+// settledInfo reads the state of a view. The server counts a stored message for
+// its consumers a moment after it has confirmed it, so right after one was
+// stored the count is read until it stands.
+func (s *Session) settledInfo(ctx context.Context, stream jetstream.Stream, src *source) (*jetstream.ConsumerInfo, error) {
+	const fresh, moment, tries = 50 * time.Millisecond, 2 * time.Millisecond, 10
+	var last *jetstream.ConsumerInfo
+	for range tries {
+		consumer, err := stream.Consumer(ctx, consumerName(src.queue))
+		if err != nil {
+			return nil, err
+		}
+		info := consumer.CachedInfo()
+		stood := last != nil && last.NumPending == info.NumPending && last.NumAckPending == info.NumAckPending
+		if stood || info.TimeStamp.Sub(stream.CachedInfo().State.LastTime) > fresh {
+			return info, nil
+		}
+		last = info
+		if err := sleep(ctx, moment); err != nil {
+			return nil, err
+		}
+	}
+	return last, nil
+}
 
 // behindhand reports whether a consumer may not have been told of all messages
 // in its stream: the server does that a moment after it has confirmed them.

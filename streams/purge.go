@@ -44,6 +44,9 @@ func (s *Session) purge(ctx context.Context, src *source) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if left == 0 && s.mayHaveMore(ctx, src) {
+		left = purgeBatch
+	}
 	inbox := s.nc.NewInbox()
 	sub, err := s.nc.SubscribeSync(inbox)
 	if err != nil {
