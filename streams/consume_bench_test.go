@@ -63,7 +63,9 @@ type benchQueue struct {
 
 func newBenchQueue(b *testing.B, nc *nats.Conn) *benchQueue {
 	b.Helper()
-	s, err := streams.Open(b.Context(), nc, streams.Config{})
+	// What one contender was sent and left, when it stopped, the next one waits
+	// for: no longer than this.
+	s, err := streams.Open(b.Context(), nc, streams.Config{Lease: 500 * time.Millisecond})
 	if err != nil {
 		b.Fatal(err)
 	}
