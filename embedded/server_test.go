@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -272,21 +273,23 @@ func TestLargestPayload(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // for a machine that is busy
+			defer cancel()
 			js := jetStream(t, embeddedtest.Start(t, cfg).Connect(t))
-			if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "EVENTS"}); err != nil {
+			if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "EVENTS"}); err != nil {
 				t.Fatal(err)
 			}
-			consumer, err := js.CreateConsumer(t.Context(), "EVENTS", jetstream.ConsumerConfig{})
+			consumer, err := js.CreateConsumer(ctx, "EVENTS", jetstream.ConsumerConfig{Durable: "reader"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			m := nats.NewMsg("EVENTS")
 			m.Header.Set("Note", strings.Repeat("n", 60<<10))
 			m.Data = bytes.Repeat([]byte("x"), max(cfg.MaxPayload, 16<<20))
-			if _, err := js.PublishMsg(t.Context(), m); err != nil {
+			if _, err := js.PublishMsg(ctx, m); err != nil {
 				t.Fatalf("publish %d bytes: %v", len(m.Data), err)
 			}
-			got, err := consumer.Next()
+			got, err := consumer.Next(jetstream.FetchContext(ctx))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -294,7 +297,7 @@ func TestLargestPayload(t *testing.T) {
 				t.Errorf("got %d bytes back, want the %d sent", len(got.Data()), len(m.Data))
 			}
 			m.Data = append(m.Data, make([]byte, 64<<10)...)
-			if _, err := js.PublishMsg(t.Context(), m); !errors.Is(err, nats.ErrMaxPayload) {
+			if _, err := js.PublishMsg(ctx, m); !errors.Is(err, nats.ErrMaxPayload) {
 				t.Errorf("publish %d bytes: got %v, want %v", len(m.Data), err, nats.ErrMaxPayload)
 			}
 		})

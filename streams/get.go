@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // GetFlag says how a message is taken.
@@ -34,16 +34,9 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 		return nil, err
 	}
 	u.settled() // what was handed back comes first
-	// A subscription of its own: a request would share one, where answers are
-	// told apart by a subject that JetStream overwrites.
-	sub, err := s.nc.SubscribeSync(s.nc.NewInbox())
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = sub.Unsubscribe() }()
 	srcs := s.sourcesOf(u.record())
 	for i, src := range srcs {
-		d, pending, err := s.take(ctx, src, sub)
+		d, pending, err := s.take(ctx, src)
 		if err != nil {
 			return nil, err
 		}
@@ -63,53 +56,26 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 	return nil, nil
 }
 
-// The requests of a Get: what is there now, and what the server is about to
-// find out that it has.
-const (
-	takeNow  = `{"batch":1,"no_wait":true}`
-	takeSoon = `{"batch":1,"no_wait":true,"expires":20000000}`
-)
-
-// patience is how often a Get or a purge looks again, 20 ms each, for what the
-// server has not told the consumer of yet.
-const patience = 5
-
-// mayHaveMore reports whether messages were stored that the consumer may not have
-// seen yet.
-func (s *Session) mayHaveMore(ctx context.Context, src *source) bool {
-	state, info, err := s.lookAt(ctx, src.stream, src.queue)
-	return err == nil && info != nil && behindhand(info, state)
-}
-
-// take asks one source for a message that is there now.
-func (s *Session) take(ctx context.Context, src *source, sub *nats.Subscription) (*Delivery, int, error) {
-	request, looks := takeNow, 0
+// take takes a message that is ready at one source, and says how many are
+// behind it.
+func (s *Session) take(ctx context.Context, src *source) (*Delivery, int, error) {
+	p, err := s.newPuller(src)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer p.close()
 	for {
-		if err := s.nc.PublishRequest(src.next, sub.Subject, []byte(request)); err != nil {
+		msgs, err := p.pull(ctx, 1)
+		if err != nil || len(msgs) == 0 {
 			return nil, 0, err
 		}
-		msg, err := sub.NextMsgWithContext(ctx)
-		if errors.Is(err, nats.ErrNoResponders) {
-			return nil, 0, nil // the view went as we looked
+		a, _ := parseArrival(msgs[0].Reply)
+		if src.sieve.wants(msgs[0], a) {
+			return newDelivery(msgs[0], a, src), int(a.pending), nil
 		}
-		if err != nil {
+		if err := s.settleRaw(msgs[0].Reply, verdictAck); err != nil {
 			return nil, 0, err
 		}
-		a, ok := parseArrival(msg.Reply)
-		if !ok { // nothing there
-			if looks++; looks > patience || !s.mayHaveMore(ctx, src) {
-				return nil, 0, nil
-			}
-			request = takeSoon
-			continue
-		}
-		if !src.sieve.wants(msg, a) {
-			if err := s.settleRaw(msg.Reply, verdictAck); err != nil {
-				return nil, 0, err
-			}
-			continue
-		}
-		return newDelivery(msg, a, src), int(a.pending), nil
 	}
 }
 
@@ -123,4 +89,13 @@ func (s *Session) behind(ctx context.Context, rest []*source, pending int) (int,
 		pending += more
 	}
 	return pending, nil
+}
+
+// readyAt is how much a source has ready, held messages among it.
+func (s *Session) readyAt(ctx context.Context, src *source) (int, error) {
+	count, err := s.countAt(ctx, src)
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return 0, nil
+	}
+	return count, err
 }

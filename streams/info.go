@@ -116,10 +116,3 @@ func (s *Session) settledInfo(ctx context.Context, stream jetstream.Stream, src 
 	}
 	return last, nil
 }
-
-// behindhand reports whether a consumer may not have been told of all messages
-// in its stream: the server does that a moment after it has confirmed them.
-func behindhand(info *jetstream.ConsumerInfo, state jetstream.StreamState) bool {
-	const moment = time.Second
-	return info.Delivered.Stream < state.LastSeq && info.TimeStamp.Sub(state.LastTime) < moment
-}

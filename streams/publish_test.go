@@ -155,7 +155,7 @@ func TestDeduplicateDropsTheSecond(t *testing.T) {
 func TestTooLargeIsRefusedBeforeItIsSent(t *testing.T) {
 	t.Parallel()
 	nc := embeddedtest.Connect(t)
-	s := open(t, nc)
+	s := openWith(t, nc, streams.Config{Timeout: time.Minute}) // many times 16 MiB, on a busy machine
 	declareQueue(t, s, streams.Queue{Name: "q"})
 	bind(t, s, streams.Binding{Exchange: "amq.fanout", Queue: "q"})
 	limit := int(nc.MaxPayload())
