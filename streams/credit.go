@@ -84,6 +84,7 @@ func (c *Consumer) planMany(plans []*request, free, limit int) []*request {
 
 func (c *Consumer) ask(plans []*request, src *source, batch int, ends string) []*request {
 	src.asked += batch
+	src.ahead += batch
 	src.heard = time.Now()
 	return append(plans, src.request(c.inbox, batch, ends))
 }
@@ -128,9 +129,7 @@ func (c *Consumer) arrived(msg *nats.Msg, a arrival) {
 		_ = c.s.settleRaw(msg.Reply, verdictRequeue)
 		return
 	}
-	src.asked = max(src.asked-1, 0)
-	src.pending = a.pending
-	src.heard = time.Now()
+	src.came(a)
 	wanted := src.sieve.wants(msg, a)
 	if wanted && !c.opts.AutoAck {
 		c.take(msg, a, src)
@@ -167,14 +166,19 @@ func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 	var few [fewPlans]*request
 	c.mu.Lock()
 	var plans []*request
-	requeue := v == verdictRequeue && !c.stopping && c.sources[last.stream] != nil
+	src := c.sources[last.stream]
+	requeue := v == verdictRequeue && !c.stopping && src != nil
 	if requeue {
 		c.unplaced++
 		c.placing = time.Now()
 	} else {
 		plans = c.plan(few[:0])
 	}
-	together := v == verdictAck && len(plans) == 1 && plans[0].follows(last)
+	together := v == verdictAck && len(plans) == 1 && plans[0].src == src && src.together(plans[0])
+	if together {
+		src.catchUp(plans[0].batch)
+	}
+	beside := v == verdictAck && src != nil && src.exchange == ""
 	idle := c.idle()
 	c.mu.Unlock()
 	if idle {
@@ -185,6 +189,9 @@ func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 		return c.s.nc.PublishRequest(last.reply, c.inbox+placed, verdictBytes[v])
 	case together:
 		return c.s.nc.PublishRequest(last.reply, plans[0].reply, plans[0].next)
+	case beside:
+		c.send(plans)
+		return c.s.settleRaw(last.reply, v)
 	}
 	err := c.s.settleRaw(last.reply, v)
 	c.send(plans)
@@ -203,20 +210,6 @@ func (c *Consumer) requeued() {
 	c.unplaced = max(c.unplaced-1, 0)
 	c.mu.Unlock()
 	c.refill()
-}
-
-// follows reports whether a request may go in one message with the ack of a
-// delivery. It does where it can: a request of its own overtakes the acks that
-// wait for the broker's disk, and the broker would have more out than the
-// window, all of which a crash of it brings back. On an exchange's stream, which
-// has two subjects, only one at a time can: with more out, the server drops its
-// cache of the stream and reads it again, for each of them. The consumer's lock
-// is held.
-func (r *request) follows(d *Delivery) bool {
-	if d.stream != r.src.stream {
-		return false
-	}
-	return r.src.exchange == "" || r.batch == 1 && r.src.asked == 1
 }
 
 // notice reads what the server says of a request: that it still waits, or why
@@ -277,7 +270,7 @@ func (c *Consumer) requestOf(subject string) (*source, int) {
 func (c *Consumer) askAgain() {
 	c.mu.Lock()
 	for _, src := range c.order {
-		src.asked = 0
+		src.startOver()
 	}
 	c.unplaced = 0
 	c.mu.Unlock()
@@ -290,7 +283,7 @@ func (c *Consumer) missed(now time.Time) {
 	c.mu.Lock()
 	for _, src := range c.order {
 		if src.asked > 0 && now.Sub(src.heard) > lostAfter {
-			src.asked = 0
+			src.startOver()
 		}
 	}
 	if now.Sub(c.placing) > lostAfter {

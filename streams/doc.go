@@ -58,7 +58,9 @@
 // Settling. A delivery is settled once; settling it again is 406. It may be
 // settled from any goroutine and after its consumer was cancelled. An ack is sent
 // and not waited for: after a crash of either side right behind it the message
-// may come again, marked as redelivered. Delivery is at least once.
+// may come again, marked as redelivered. A broker that deals with acks
+// at once is sent up to eight requests for more ahead of them. Delivery is at least
+// once.
 //
 // Redelivery. What is requeued goes to the front of the queue, and several
 // messages that are requeued with [Multiple] keep their order. What a consumer

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ type puller struct {
 	src *source
 	sub *nats.Subscription
 	// until is the last sequence that was stored when nothing seemed to be
-	// there; 0 while something was.
+	// there; 0 before.
 	until uint64
 }
 
@@ -32,21 +33,26 @@ func (s *Session) newPuller(src *source) (*puller, error) {
 
 func (p *puller) close() { _ = p.sub.Unsubscribe() }
 
-// pull takes up to so many messages that are ready. None means that of what was
-// stored when it was called, none is. The server tells a consumer of a message a
-// moment after it has confirmed it, and would say that there is nothing: so it
-// is made to look, until it has looked far enough.
+// patience is how long a puller lets the server look for a message that lies in
+// the stream: it may be one that the queue's consumer has passed over.
+const patience = 2 * time.Second
+
+// pull takes up to so many messages that are ready; none says that there are
+// none. The server tells a consumer of a message a moment after it has confirmed
+// it, and would say that there is nothing. So where something lies in the stream,
+// the server is made to look, for longer each time.
 func (p *puller) pull(ctx context.Context, most int) ([]*nats.Msg, error) {
 	p.until = 0
-	for look := time.Duration(0); ; look = min(max(2*look, time.Millisecond), 100*time.Millisecond) {
+	for look := time.Duration(0); look < patience; look = max(2*look, time.Millisecond) {
 		msgs, err := p.ask(ctx, most, look)
 		if len(msgs) > 0 || err != nil {
 			return msgs, err
 		}
-		if seen, err := p.seenAll(ctx); seen || err != nil {
+		if left, err := p.left(ctx); !left || err != nil {
 			return nil, err
 		}
 	}
+	return nil, nil
 }
 
 // ask sends one request. With a time to look for messages the server reads the
@@ -73,17 +79,46 @@ func (p *puller) ask(ctx context.Context, most int, look time.Duration) ([]*nats
 	return msgs, nil
 }
 
-// seenAll reports whether the consumer has come to the end of its stream, as the
-// stream was when this was asked first.
-func (p *puller) seenAll(ctx context.Context) (bool, error) {
+// left reports whether something is left in the stream that is the queue's and
+// that no consumer was sent, of what was stored when this was asked first.
+func (p *puller) left(ctx context.Context) (bool, error) {
 	state, info, err := p.s.lookAt(ctx, p.src.stream, p.src.queue)
 	if err != nil || info == nil {
-		return info == nil, err
+		return false, err
 	}
 	if p.until == 0 {
 		p.until = state.LastSeq
 	}
-	return info.Delivered.Stream >= p.until, nil
+	filters := info.Config.FilterSubjects
+	if len(filters) == 0 {
+		filters = []string{cmp.Or(info.Config.FilterSubject, ">")}
+	}
+	for _, filter := range filters {
+		if left, err := p.leftOf(ctx, filter, info.Delivered.Stream+1); left || err != nil {
+			return left, err
+		}
+	}
+	return false, nil
+}
+
+// leftOf looks for a message of one filter, from a sequence on. It does not look
+// at many that are not the queue's: those go when they are taken.
+func (p *puller) leftOf(ctx context.Context, filter string, from uint64) (bool, error) {
+	const most = 64
+	for range most {
+		if from > p.until {
+			return false, nil
+		}
+		msg, a, err := p.s.nextStored(ctx, p.src.stream, filter, from)
+		if err != nil || msg == nil || a.seq > p.until {
+			return false, err
+		}
+		if p.src.sieve.wants(msg, a) {
+			return true, nil
+		}
+		from = a.seq + 1
+	}
+	return true, nil
 }
 
 // drop acknowledges messages, and returns when the server has done what they

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // scanBatch is how many messages a scan reads at once.
@@ -84,4 +85,50 @@ func stored(msg *nats.Msg, seq uint64) (*nats.Msg, arrival) {
 	as := *msg
 	as.Subject = msg.Header.Get("Nats-Subject")
 	return &as, arrival{seq: seq, stamp: stamp.UnixNano()}
+}
+
+// nextStored reads the first message of a subject, which may have wildcards, from
+// a sequence on; nil says that there is none. It asks the stream's leader, which
+// knows everything that was confirmed.
+func (s *Session) nextStored(ctx context.Context, stream, subject string, from uint64) (*nats.Msg, arrival, error) {
+	body, err := json.Marshal(struct {
+		Seq     uint64 `json:"seq"`
+		Subject string `json:"next_by_subj"`
+	}{from, subject})
+	if err != nil {
+		return nil, arrival{}, err
+	}
+	answer, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
+	if err != nil {
+		return nil, arrival{}, err
+	}
+	var found struct {
+		Message *struct {
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Header  []byte    `json:"hdrs"`
+			Data    []byte    `json:"data"`
+			Time    time.Time `json:"time"`
+		} `json:"message"`
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(answer.Data, &found); err != nil {
+		return nil, arrival{}, fmt.Errorf("read stream %q: %w", stream, err)
+	}
+	switch {
+	case found.Error != nil && found.Error.Code == 404:
+		return nil, arrival{}, nil
+	case found.Error != nil:
+		return nil, arrival{}, fmt.Errorf("read stream %q: %w", stream, found.Error)
+	case found.Message == nil:
+		return nil, arrival{}, fmt.Errorf("read stream %q: an answer without a message", stream)
+	}
+	m := found.Message
+	msg := &nats.Msg{Subject: m.Subject, Data: m.Data}
+	if len(m.Header) > 0 {
+		if msg.Header, err = nats.DecodeHeadersMsg(m.Header); err != nil {
+			return nil, arrival{}, fmt.Errorf("read stream %q: %w", stream, err)
+		}
+	}
+	return msg, arrival{seq: m.Seq, stamp: m.Time.UnixNano()}, nil
 }

@@ -55,7 +55,8 @@ func (c *command) interrupt(t *testing.T) {
 
 // TestAKilledBrokerKeepsWhatItConfirmed: whatever was confirmed to a publisher
 // is received, however often the broker is killed and started again, and only
-// what was not confirmed, or was held by a receiver, comes twice.
+// what was not confirmed, or was held by a receiver, comes twice. The broker may
+// be a few acknowledgements behind what it sends.
 func TestAKilledBrokerKeepsWhatItConfirmed(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -75,7 +76,8 @@ func TestAKilledBrokerKeepsWhatItConfirmed(t *testing.T) {
 
 func killBroker(t *testing.T, sync string, total, kills int) {
 	t.Helper()
-	const prefetch, receivers = 10, 2
+	const prefetch, behind, receivers = 10, 8, 2
+	atMost := kills * receivers * (prefetch + behind)
 	broker := serveProcess(t, "--sync", sync)
 	c := openClient(t, broker.url, streams.Config{Lease: time.Second})
 	c.queue(streams.Queue{Name: "tasks", Durable: true})
@@ -111,11 +113,11 @@ func killBroker(t *testing.T, sync string, total, kills int) {
 	if len(lost) > 0 {
 		t.Errorf("confirmed and lost: %v", lost)
 	}
-	if held > kills*receivers*prefetch {
-		t.Errorf("%d messages came twice that were confirmed at once; the receivers held %d at most", held, kills*receivers*prefetch)
+	if held > atMost {
+		t.Errorf("%d messages came twice that were confirmed at once; the receivers held %d at most", held, atMost)
 	}
-	if copies > tries+kills*receivers*prefetch {
-		t.Errorf("%d copies too many; %d were published again, and the receivers held %d at most", copies, tries, kills*receivers*prefetch)
+	if copies > tries+atMost {
+		t.Errorf("%d copies too many; %d were published again, and the receivers held %d at most", copies, tries, atMost)
 	}
 	c.wantEmpty("tasks")
 }
