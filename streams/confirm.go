@@ -37,6 +37,20 @@ type Confirm struct {
 	err  error
 }
 
+// Exchange is what the message was published to.
+func (c *Confirm) Exchange() string { return c.exchange }
+
+// Key is the routing key it was published with.
+func (c *Confirm) Key() string { return c.key }
+
+// Message is the message as it went to the broker. The properties are read anew
+// each time; the body is the one that was published, and no copy.
+func (c *Confirm) Message() Message {
+	m := Message{Body: c.msg.Data}
+	m.decode(c.msg.Header)
+	return m
+}
+
 // Done is closed when the answer is there.
 func (c *Confirm) Done() <-chan struct{} { return c.done }
 
@@ -238,7 +252,7 @@ func (c *confirms) complete(confirm *Confirm) {
 		return
 	}
 	if confirm.nointerest {
-		c.resolve(confirm, errReturned(confirm.exchange, confirm.key))
+		c.resolve(confirm, errReturned(confirm))
 		return
 	}
 	c.s.run(func() { c.resolve(confirm, c.s.verifyRouted(confirm)) })

@@ -44,9 +44,10 @@
 // every queue that wanted it. It is stored once, so all of them have it, or
 // none. Messages published one after the other, or through one Publisher from
 // one goroutine, keep their order. [Mandatory] is exact: the error is 312 if,
-// and only if, no queue wanted the message. [ErrUnconfirmed] says that the broker
-// may have the message or not: nothing is published again on its own after it
-// may have been stored.
+// and only if, no queue wanted the message, and has it as its [Returned], body and
+// properties as they were published. [ErrUnconfirmed] says that the broker may
+// have the message or not: nothing is published again on its own after it may
+// have been stored.
 //
 // Order. A queue gives out the messages of its home, and those of each exchange
 // it is bound to, in the order in which they were stored.
@@ -120,7 +121,8 @@
 //
 // Errors end nothing. Where RabbitMQ closes the channel, or the connection, a
 // method returns an [Error] of the same code and the session goes on. A message
-// that is returned is an error of its publisher's.
+// that is returned comes in the error of the Publish or the [Confirm] it belongs
+// to, which is not confirmed besides.
 //
 // Messages of a home and of several exchanges are merged as they come, and not
 // in the order in which they were published. Each exchange a queue is bound to

@@ -2,6 +2,7 @@ package streams_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -10,7 +11,7 @@ import (
 
 // A publisher does not wait for each confirm: as many messages as its window
 // has room for are under way at once. The outcomes come in the order in which
-// the messages were published.
+// the messages were published, and each tells its message.
 func ExampleSession_Publisher() {
 	ctx := context.Background()
 	s, end := openBroker(ctx, streams.Config{})
@@ -22,7 +23,10 @@ func ExampleSession_Publisher() {
 	p, err := s.Publisher(streams.PublisherOptions{
 		Window: 100,
 		Confirmed: func(c *streams.Confirm) {
-			check(c.Err())
+			if c.Err() != nil {
+				fmt.Printf("%s did not reach %s: %v\n", c.Message().Body, c.Key(), c.Err())
+				return
+			}
 			confirmed++
 		},
 	})
@@ -31,7 +35,11 @@ func ExampleSession_Publisher() {
 		_, err := p.Publish(ctx, "", "numbers", text(strconv.Itoa(i)))
 		check(err)
 	}
-	check(p.Flush(ctx))
-	fmt.Println(confirmed, "confirmed")
-	// Output: 1000 confirmed
+	_, err = p.Publish(ctx, "", "letters", text("A"), streams.Mandatory)
+	check(err)
+	err = p.Flush(ctx)
+	fmt.Println(confirmed, "confirmed; returned:", errors.Is(err, streams.ErrNoRoute))
+	// Output:
+	// A did not reach letters: 312 NO_ROUTE - no queue is bound to exchange '' for routing key 'letters'
+	// 1000 confirmed; returned: true
 }

@@ -14,13 +14,14 @@ import (
 type PublishFlag uint8
 
 const (
-	// Mandatory returns a message that no queue wants: its error is 312.
-	// Without it, such a message is confirmed and dropped.
+	// Mandatory returns a message that no queue wants: its error is 312, and
+	// has the message in it, as [Returned]. Without it, such a message is
+	// confirmed and dropped.
 	Mandatory PublishFlag = 1 << iota
-	// Deduplicate drops a message whose MessageID the exchange, or the queue,
-	// has seen within two minutes; the confirm is that of the first. After a
-	// restart of the broker, the ids of messages already consumed are
-	// forgotten.
+	// Deduplicate drops and confirms a message whose MessageID the exchange, or
+	// the queue, has seen within two minutes. An exchange has also seen what it
+	// returned: that takes another id to be published again. After a restart of
+	// the broker, the ids of messages already consumed are forgotten.
 	Deduplicate
 )
 
@@ -28,9 +29,9 @@ const (
 // broker has stored it for every queue that wants it, or none does. The
 // exchange "" is the default exchange, whose routing key is a queue's name. An
 // exchange that is not there is 404, an internal one 403, a message that is too
-// large 311, one that is not routed and [Mandatory] 312. When the context ends
-// before the confirm, the error is [ErrUnconfirmed] too; when it has ended
-// before, nothing is published.
+// large 311, one that is not routed and [Mandatory] 312, with the message as its
+// [Returned]. When the context ends before the confirm, the error is
+// [ErrUnconfirmed] too; when it has ended before, nothing is published.
 func (s *Session) Publish(ctx context.Context, exchange, key string, m Message, flags ...PublishFlag) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
@@ -214,7 +215,7 @@ func (s *Session) lookForStream(ctx context.Context, confirm *Confirm) (again bo
 	}
 	if revision == 0 { // predeclared, and nothing was ever bound to it
 		if confirm.flags&Mandatory != 0 {
-			return false, errReturned(confirm.exchange, confirm.key)
+			return false, errReturned(confirm)
 		}
 		return false, nil
 	}
@@ -232,13 +233,9 @@ func (s *Session) unheardByQueue(ctx context.Context, confirm *Confirm) (again b
 		return true, nil
 	}
 	if confirm.flags&Mandatory != 0 {
-		return false, errReturned("", confirm.key)
+		return false, errReturned(confirm)
 	}
 	return false, nil
-}
-
-func errReturned(exchange, key string) error {
-	return errNoRoute("no queue is bound to exchange '%s' for routing key '%s'", exchange, key)
 }
 
 // verifyRouted looks at the bindings themselves where filters take more than
@@ -254,14 +251,13 @@ func (s *Session) verifyRouted(confirm *Confirm) error {
 	if err != nil {
 		return err
 	}
-	var m Message
-	m.decode(confirm.msg.Header)
+	headers := confirm.Message().Headers
 	for i := range queues {
-		if s.standsQueue(&queues[i]) && queues[i].routes(rec, confirm.key, m.Headers) {
+		if s.standsQueue(&queues[i]) && queues[i].routes(rec, confirm.key, headers) {
 			return nil
 		}
 	}
-	return errReturned(confirm.exchange, confirm.key)
+	return errReturned(confirm)
 }
 
 // routes reports whether a binding of the queue matches a message.

@@ -58,7 +58,8 @@ func (s *Session) Publisher(o PublisherOptions) (*Publisher, error) {
 }
 
 // Publish publishes a message, waiting only while the window is full, and gives
-// its Confirm, which the session's Timeout bounds. An error says that the
+// its Confirm, which the session's Timeout bounds. The body is not copied: leave
+// it as it is for as long as the Confirm is in use. An error says that the
 // message was not published.
 func (p *Publisher) Publish(ctx context.Context, exchange, key string, m Message, flags ...PublishFlag) (*Confirm, error) {
 	select {

@@ -82,22 +82,23 @@ func (a addresses) join(text func(*url.URL) string) string {
 	return strings.Join(texts, ",")
 }
 
-// explain says why there is no connection, and what to type.
-func (a addresses) explain(err error) error {
+// explain says why there is no connection, and what to type; serve starts a
+// broker.
+func (a addresses) explain(err error, serve string) error {
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
 		return fmt.Errorf("the broker at %s refused the user or the password: give them as --server nats://USER:PASSWORD@HOST:PORT", a)
 	case errors.Is(err, nats.ErrNoServers):
-		return fmt.Errorf("no broker at %s: type 'warren serve' in another terminal, or add --embedded", a)
+		return fmt.Errorf("no broker at %s: type '%s' in another terminal, or add --embedded", a, serve)
 	case errors.Is(err, nats.ErrNoInfoReceived):
-		return fmt.Errorf("what answers at %s is not a NATS server: check --server, or type 'warren serve' in another terminal", a)
+		return fmt.Errorf("what answers at %s is not a NATS server: check --server, or type '%s' in another terminal", a, serve)
 	}
-	return fmt.Errorf("no connection to a broker at %s: %w: check --server, or type 'warren serve' in another terminal", a, err)
+	return fmt.Errorf("no connection to a broker at %s: %w: check --server, or type '%s' in another terminal", a, err, serve)
 }
 
 // listener is the configuration of a server that listens at the address. A port
-// of 0 is any that is free.
-func (a addresses) listener() (embedded.Config, error) {
+// of 0 is any that is free. Where it may not listen, serve may.
+func (a addresses) listener(serve string) (embedded.Config, error) {
 	if len(a) != 1 || a[0].Scheme != "nats" {
 		return embedded.Config{}, fmt.Errorf("an embedded broker cannot be at %s: give one nats:// address of this machine as --server", a)
 	}
@@ -112,7 +113,7 @@ func (a addresses) listener() (embedded.Config, error) {
 		cfg.Port = listenPort(port)
 	}
 	if ip := net.ParseIP(cfg.Host); cfg.Host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return embedded.Config{}, fmt.Errorf("an embedded broker is for this machine, not at %s: leave --server out, or use 'warren serve --host %s'", a, cfg.Host)
+		return embedded.Config{}, fmt.Errorf("an embedded broker is for this machine, not at %s: leave --server out, or use '%s --host %s'", a, serve, cfg.Host)
 	}
 	return cfg, nil
 }

@@ -96,7 +96,7 @@ func TestBadServer(t *testing.T) {
 func refused(t *testing.T, args []string, code int, stderr string) {
 	t.Helper()
 	var out, errs strings.Builder
-	if got := run(t.Context(), args, &out, &errs); got != code {
+	if got := run(t.Context(), programName, args, &out, &errs); got != code {
 		t.Errorf("exit code: got %d, want %d", got, code)
 	}
 	if out.Len() > 0 {

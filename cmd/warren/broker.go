@@ -124,7 +124,7 @@ func (b *broker) connect(cmd *cobra.Command) (*nats.Conn, func() error, error) {
 	}
 	nc, err := nats.Connect(at.dial(), natsOptions(cmd)...)
 	if err != nil {
-		return nil, nil, at.explain(err)
+		return nil, nil, at.explain(err, call(cmd, "serve"))
 	}
 	return nc, func() error { nc.Close(); return nil }, nil
 }
@@ -132,7 +132,7 @@ func (b *broker) connect(cmd *cobra.Command) (*nats.Conn, func() error, error) {
 // embed runs a broker in this process: it listens too, for the command in the
 // other terminal.
 func embed(cmd *cobra.Command, at addresses, dir string) (*nats.Conn, func() error, error) {
-	cfg, err := at.listener()
+	cfg, err := at.listener(call(cmd, "serve"))
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
@@ -156,7 +156,7 @@ func embed(cmd *cobra.Command, at addresses, dir string) (*nats.Conn, func() err
 func natsOptions(cmd *cobra.Command) []nats.Option {
 	stderr := cmd.ErrOrStderr()
 	return []nats.Option{
-		nats.Name(cmd.CommandPath()),
+		nats.Name(clientName(cmd)),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),

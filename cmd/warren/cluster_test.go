@@ -16,7 +16,7 @@ func TestCluster(t *testing.T) {
 		{"receive --durable --ack --count 1", "Waiting for messages. To exit press CTRL+C\nReceived 'Hello World!'\n"},
 	} {
 		var out, errs strings.Builder
-		if code := run(t.Context(), append(strings.Fields(line.args), server), &out, &errs); code != exitOK {
+		if code := run(t.Context(), programName, append(strings.Fields(line.args), server), &out, &errs); code != exitOK {
 			t.Fatalf("%s: got exit code %d, want %d; %s", line.args, code, exitOK, errs.String())
 		}
 		if out.String() != line.want {

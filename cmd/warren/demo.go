@@ -28,7 +28,7 @@ It exits with 1 and says what differed if anything did.`,
 			if err := refuse(cmd, "server", "vhost", "embedded", "dir", "replicas", "lease", "explain"); err != nil {
 				return err
 			}
-			return runDemo(cmd.Context(), cmd.OutOrStdout())
+			return runDemo(cmd.Context(), cmd.Root().DisplayName(), cmd.OutOrStdout())
 		},
 	}
 }
@@ -59,14 +59,16 @@ func script() []step {
 	}
 }
 
-// demo is one performance: its broker, its directory and where it is told.
+// demo is one performance: how its program is called, where it is told, its
+// broker and its directory.
 type demo struct {
-	tell narrator
-	url  string
-	dir  string
+	called string
+	tell   narrator
+	url    string
+	dir    string
 }
 
-func runDemo(ctx context.Context, out io.Writer) (err error) {
+func runDemo(ctx context.Context, called string, out io.Writer) (err error) {
 	began := time.Now()
 	dir, err := os.MkdirTemp("", "warren-demo-")
 	if err != nil {
@@ -78,7 +80,7 @@ func runDemo(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
-	d := &demo{tell: newNarrator(out), url: server.URL(), dir: dir}
+	d := &demo{called: called, tell: newNarrator(out), url: server.URL(), dir: dir}
 	d.tell.say("A broker runs in this process at %s (%s).", server.URL(), server.Durability())
 	d.tell.say("What you could type yourself stands behind a $.")
 	differs, err := d.playAll(ctx)

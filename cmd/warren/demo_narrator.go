@@ -57,8 +57,8 @@ func (n narrator) title(number int, s step) {
 }
 
 // command shows what is typed, with a remark behind it.
-func (n narrator) command(args []string, remark string) {
-	line := "$ warren " + typed(args)
+func (n narrator) command(line, remark string) {
+	line = "$ " + line
 	if remark != "" {
 		line = fmt.Sprintf("%-46s %s", line, n.paint(dim, "# "+remark))
 	}

@@ -21,12 +21,12 @@ type program struct {
 }
 
 // newInside starts a command in this process.
-func newInside(ctx context.Context, label string, args []string) *program {
+func newInside(ctx context.Context, called, label string, args []string) *program {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &program{label: label, done: make(chan struct{}), stop: cancel}
 	go func() {
 		defer close(p.done)
-		p.code = run(ctx, args, &p.lines, &p.lines)
+		p.code = run(ctx, called, args, &p.lines, &p.lines)
 	}()
 	return p
 }

@@ -35,10 +35,13 @@ func (st *stage) options(args []string) []string {
 	return append(args[:len(args):len(args)], "--server", st.url, "--vhost", st.vhost, "--lease", lease)
 }
 
+// line is the command line of which these are the arguments.
+func (st *stage) line(args []string) string { return st.called + " " + typed(args) }
+
 // start starts a command in this process.
 func (st *stage) start(label, remark string, args ...string) *program {
-	st.tell.command(args, remark)
-	p := newInside(st.ctx, label, st.options(args))
+	st.tell.command(st.line(args), remark)
+	p := newInside(st.ctx, st.called, label, st.options(args))
 	st.programs = append(st.programs, p)
 	return p
 }
@@ -52,7 +55,7 @@ func (st *stage) receiver(label, remark string, args ...string) *program {
 
 // victim is a receiver in a process of its own, so that it can be killed.
 func (st *stage) victim(label, remark string, args ...string) *program {
-	st.tell.command(args, remark)
+	st.tell.command(st.line(args), remark)
 	p := st.child(label, st.options(args))
 	st.await(p, waiting, 1)
 	return p
@@ -78,7 +81,7 @@ func closedChannel() chan struct{} {
 func (st *stage) run(args ...string) *program {
 	p := st.attempt(args...)
 	if p.code != exitOK && st.trouble == nil {
-		st.fail(fmt.Errorf("'warren %s' ended with %d", typed(args), p.code))
+		st.fail(fmt.Errorf("'%s' ended with %d", st.line(args), p.code))
 		st.show(p)
 	}
 	return p
@@ -191,7 +194,7 @@ type queueRow struct {
 
 // queues asks what queues there are, without telling of it.
 func (st *stage) queues() map[string]queueRow {
-	p := newInside(st.ctx, "list", st.options([]string{"list", "queues", "--json"}))
+	p := newInside(st.ctx, st.called, "list", st.options([]string{"list", "queues", "--json"}))
 	<-p.done
 	text, _ := p.lines.with("")
 	var rows []queueRow

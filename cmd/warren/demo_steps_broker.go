@@ -40,7 +40,7 @@ func (st *stage) checkBack() {
 
 // serve starts a broker as a child, and leads the rest of the step to it.
 func (st *stage) serve(dir, port string) *program {
-	st.tell.command([]string{"serve", "--dir", "DIR", "--port", port}, "")
+	st.tell.command(st.line([]string{"serve", "--dir", "DIR", "--port", port}), "")
 	p := st.child("broker", []string{"serve", "--dir", dir, "--port", port})
 	st.await(p, "To exit", 1)
 	if urls, _ := p.lines.with("  URL "); len(urls) == 1 {

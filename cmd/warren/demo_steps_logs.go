@@ -19,8 +19,8 @@ func playLogs(st *stage) {
 
 // subscriber starts one that writes a log file into the demo's directory.
 func (st *stage) subscriber(label, kind string) *program {
-	st.tell.command([]string{"subscribe", kind, "--log", kind + ".log"}, "")
-	p := newInside(st.ctx, label, st.options([]string{"subscribe", kind, "--log", st.logFile(kind)}))
+	st.tell.command(st.line([]string{"subscribe", kind, "--log", kind + ".log"}), "")
+	p := newInside(st.ctx, st.called, label, st.options([]string{"subscribe", kind, "--log", st.logFile(kind)}))
 	st.programs = append(st.programs, p)
 	st.await(p, waiting, 1)
 	return p

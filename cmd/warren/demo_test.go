@@ -18,14 +18,14 @@ func TestDemoTellsDifferences(t *testing.T) {
 	}{
 		{"other than wanted", func(st *stage) { st.check("two and two", 5, 4) }, "DIFFERS two and two: got 5, want 4"},
 		{"trouble", func(st *stage) { st.fail(errors.New("no paper")) }, "DIFFERS no paper"},
-		{"program that fails", func(st *stage) { st.run("send", "--count", "-1") }, "DIFFERS 'warren send --count -1' ended with 2"},
+		{"program that fails", func(st *stage) { st.run("send", "--count", "-1") }, "DIFFERS './warren send --count -1' ended with 2"},
 		{"line that never comes", func(st *stage) { st.await(st.start("version", "", "help"), "Goodbye", 1) }, `DIFFERS version ended with 0 of 1 lines like "Goodbye"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var out strings.Builder
-			d := &demo{tell: newNarrator(&out)}
+			d := &demo{called: "./warren", tell: newNarrator(&out)}
 			if d.play(t.Context(), 1, step{"Arithmetic", "Sums are sums.", test.play}) {
 				t.Error("the step agrees, want it not to")
 			}
@@ -41,7 +41,7 @@ func TestDemoTellsDifferences(t *testing.T) {
 func TestDemoSums(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
-	d := &demo{tell: newNarrator(&out)}
+	d := &demo{called: "./warren", tell: newNarrator(&out)}
 	if err := d.sum(nil, 0); err != nil {
 		t.Errorf("nothing differs: got %v, want nil", err)
 	}
@@ -60,7 +60,7 @@ func TestDemoInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out := &interrupter{at: "receive --work", cancel: cancel}
 	var errs strings.Builder
-	if got := run(ctx, []string{"demo"}, out, &errs); got != exitInterrupted {
+	if got := run(ctx, programName, []string{"demo"}, out, &errs); got != exitInterrupted {
 		t.Errorf("exit code: got %d, want %d; %s", got, exitInterrupted, errs.String())
 	}
 }

@@ -45,7 +45,7 @@ func report(w io.Writer, cmd *cobra.Command, err error) int {
 		err = fmt.Errorf("the broker does not answer: %w", err)
 	}
 	fmt.Fprintf(w, "warren: %s\n", oneLine(err))
-	if hint := hintFor(err); hint != "" {
+	if hint := hintFor(cmd, err); hint != "" {
 		fmt.Fprintln(w, hint)
 	}
 	return exitFailure
@@ -57,7 +57,7 @@ func oneLine(err error) string {
 }
 
 // hintFor is what to type about a condition of AMQP.
-func hintFor(err error) string {
+func hintFor(cmd *cobra.Command, err error) string {
 	var amqp *streams.Error
 	if !errors.As(err, &amqp) {
 		return ""
@@ -68,10 +68,10 @@ func hintFor(err error) string {
 	case amqp.Hint != "":
 		return amqp.Hint
 	case strings.HasPrefix(amqp.Detail, "inequivalent arg"):
-		return "It exists already, and otherwise. Declare it the same way, use another name,\n" +
-			"or delete it first: 'warren queue delete NAME', 'warren exchange delete NAME'."
+		return fmt.Sprintf("It exists already, and otherwise. Declare it the same way, use another name,\n"+
+			"or delete it first: '%s', '%s'.", call(cmd, "queue delete NAME"), call(cmd, "exchange delete NAME"))
 	case amqp.Code == streams.ErrNotFound.Code:
-		return "See what there is: 'warren list queues', 'warren list exchanges'."
+		return fmt.Sprintf("See what there is: '%s', '%s'.", call(cmd, "list queues"), call(cmd, "list exchanges"))
 	}
 	return ""
 }

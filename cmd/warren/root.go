@@ -10,9 +10,13 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// run runs one command line and gives its exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRoot()
+// programName begins what the program says of itself, however it was called.
+const programName = "warren"
+
+// run runs one command line and gives its exit code. What it says to type next
+// begins as the program was called.
+func run(ctx context.Context, called string, args []string, stdout, stderr io.Writer) int {
+	root := newRoot(called)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -44,9 +48,10 @@ Exit codes: 0 done, or a receiver stopped by Ctrl-C; 1 failure; 2 a command line
 that makes no sense; 130 interrupted before it was done. The first Ctrl-C hands
 back what is not finished, the second leaves at once.`
 
-func newRoot() *cobra.Command {
+func newRoot(called string) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "warren",
+		Use:           programName,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: called},
 		Short:         "RabbitMQ's exercises, and a broker to run them on",
 		Long:          rootHelp,
 		SilenceErrors: true,
@@ -70,6 +75,7 @@ func newRoot() *cobra.Command {
 	addGroup(root, groupBroker,
 		newServe(b), newList(b), newQueue(b), newExchange(b), newDemo(), newVersion())
 	aliasUnderscores(root)
+	sayCalledAs(root, called)
 	return root
 }
 

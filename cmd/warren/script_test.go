@@ -172,7 +172,7 @@ func waitQueueCommand(ts *testscript.TestScript, _ bool, args []string) {
 	var got string
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		var out strings.Builder
-		if run(context.Background(), []string{"list", "queues", "--json", "--server", ts.Getenv("NATS_URL")}, &out, io.Discard) != exitOK {
+		if run(context.Background(), programName, []string{"list", "queues", "--json", "--server", ts.Getenv("NATS_URL")}, &out, io.Discard) != exitOK {
 			continue
 		}
 		if got = out.String(); agrees(ts, got, args[0], args[1:]) {

@@ -81,7 +81,7 @@ func (o serveOptions) run(cmd *cobra.Command, b *broker) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
-	nc, err := server.Connect(nats.Name(cmd.CommandPath()))
+	nc, err := server.Connect(nats.Name(clientName(cmd)))
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (o serveOptions) run(cmd *cobra.Command, b *broker) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close(context.Background())) }()
-	o.banner(cmd.OutOrStdout(), server)
+	o.banner(cmd, server)
 	select {
 	case <-cmd.Context().Done():
 		fmt.Fprintln(cmd.OutOrStdout(), "Stopping")
@@ -111,12 +111,13 @@ func (o serveOptions) config(stderr io.Writer) embedded.Config {
 	}
 }
 
-func (o serveOptions) banner(out io.Writer, server *embedded.Server) {
+func (o serveOptions) banner(cmd *cobra.Command, server *embedded.Server) {
+	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "Warren is ready\n\n")
 	fmt.Fprintf(out, "  URL         %s\n", server.URL())
 	fmt.Fprintf(out, "  directory   %s\n", server.Dir())
 	fmt.Fprintf(out, "  durability  %s\n\n", server.Durability())
-	fmt.Fprintf(out, "In another terminal: warren receive%s\n", o.serverFlag(server.URL()))
+	fmt.Fprintf(out, "In another terminal: %s%s\n", call(cmd, "receive"), o.serverFlag(server.URL()))
 	fmt.Fprintln(out, "To exit press CTRL+C")
 }
 

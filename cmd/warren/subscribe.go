@@ -52,11 +52,11 @@ subscriber died is written again. In another terminal type 'warren generate'.`,
 	return cmd
 }
 
-func knownType(_ *cobra.Command, args []string) error {
+func knownType(cmd *cobra.Command, args []string) error {
 	if args[0] == orderType || args[0] == paymentType {
 		return nil
 	}
-	return fmt.Errorf("unknown type %q; 'warren generate' makes %s and %s", args[0], orderType, paymentType)
+	return fmt.Errorf("unknown type %q; '%s' makes %s and %s", args[0], call(cmd, "generate"), orderType, paymentType)
 }
 
 func (o subscribeOptions) run(ctx context.Context, s *streams.Session, out io.Writer) (err error) {

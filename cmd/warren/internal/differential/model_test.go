@@ -277,7 +277,8 @@ func (m *model) publishOne(exchange string, p post) error {
 		x.published = m.published
 	}
 	if len(targets) == 0 && p.mandatory {
-		return refuse(312)
+		back := &streams.Returned{Exchange: exchange, Key: p.key, Message: p.Message}
+		return &streams.Error{Code: 312, Err: back}
 	}
 	return nil
 }

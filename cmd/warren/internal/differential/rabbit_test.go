@@ -184,7 +184,7 @@ func (o *outgoing) fetchReturn(errs []error) {
 	select {
 	case back, ok := <-o.returned:
 		if ok {
-			errs[len(errs)-1] = &amqp.Error{Code: int(back.ReplyCode), Reason: back.ReplyText}
+			errs[len(errs)-1] = returned(back)
 		}
 	default:
 	}

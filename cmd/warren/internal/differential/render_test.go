@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"maps"
@@ -71,6 +72,15 @@ func renderMessage(m *streams.Message) string {
 	add("cluster-id", m.ClusterID, m.ClusterID != "")
 	add("zero", m.Zero.String(), m.Zero != 0)
 	return short(string(m.Body)) + " " + render(properties)
+}
+
+// renderReturned writes the message that an error brings back, if it does.
+func renderReturned(err error) string {
+	var back *streams.Returned
+	if !errors.As(err, &back) {
+		return ""
+	}
+	return fmt.Sprintf(" (%s %s %s)", short(back.Exchange), short(back.Key), renderMessage(&back.Message))
 }
 
 // renderDelivery writes a delivery as it came.

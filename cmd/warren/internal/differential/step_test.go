@@ -132,7 +132,7 @@ func (s unbind) play(p *player, _ facts) string { return say(p.unbind(s.Binding)
 func (s publish) play(p *player, _ facts) string {
 	var said []string
 	for _, err := range p.publish(s.exchange, s.posts) {
-		said = append(said, say(err, "ok"))
+		said = append(said, say(err, "ok")+renderReturned(err))
 	}
 	return strings.Join(said, " ")
 }

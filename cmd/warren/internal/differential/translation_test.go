@@ -27,6 +27,18 @@ func message(d amqp.Delivery) streams.Message {
 	}
 }
 
+// returned is a return of the RabbitMQ client as Warren's error of the publish.
+func returned(r amqp.Return) error {
+	m := message(amqp.Delivery{
+		Headers: r.Headers, ContentType: r.ContentType, ContentEncoding: r.ContentEncoding,
+		DeliveryMode: r.DeliveryMode, Priority: r.Priority, CorrelationId: r.CorrelationId,
+		ReplyTo: r.ReplyTo, Expiration: r.Expiration, MessageId: r.MessageId, Timestamp: r.Timestamp,
+		Type: r.Type, UserId: r.UserId, AppId: r.AppId, Body: r.Body,
+	})
+	back := &streams.Returned{Exchange: r.Exchange, Key: r.RoutingKey, Message: m}
+	return &streams.Error{Code: int(r.ReplyCode), Reason: r.ReplyText, Err: back}
+}
+
 func toRabbit(t streams.Table) amqp.Table {
 	if t == nil {
 		return nil

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// ofGoRun is the end of a directory in which go run keeps what it has built.
+var ofGoRun = regexp.MustCompile(`/b[0-9]+/exe$|/[0-9a-f]{2}/[0-9a-f]{64}-d$`)
+
+// calledAs is what to type to call a program again that was called by this path.
+func calledAs(path string) string {
+	if ofGoRun.MatchString(filepath.ToSlash(filepath.Dir(path))) {
+		return "go run ./cmd/warren"
+	}
+	name := strings.TrimSuffix(filepath.Base(path), ".exe")
+	if found, err := exec.LookPath(name); err == nil && found == path {
+		return name
+	}
+	return typed([]string{path})
+}
+
+// sayCalledAs has the help of a command, and of those below it, say how the
+// program was called. In the texts it is called as warren.
+func sayCalledAs(cmd *cobra.Command, called string) {
+	for _, text := range []*string{&cmd.Short, &cmd.Long, &cmd.Example} {
+		*text = strings.ReplaceAll(*text, programName+" ", called+" ")
+	}
+	for _, sub := range cmd.Commands() {
+		sayCalledAs(sub, called)
+	}
+}
+
+// call is what to type for a command of the same program.
+func call(cmd *cobra.Command, args string) string {
+	return cmd.Root().DisplayName() + " " + args
+}
+
+// clientName is how the broker knows a command, however it was called.
+func clientName(cmd *cobra.Command) string {
+	return programName + strings.TrimPrefix(cmd.CommandPath(), cmd.Root().DisplayName())
+}
