@@ -104,7 +104,7 @@ func (s *Session) rejoin(ctx context.Context) error {
 	// What ended with the broker is cleared away: publishers may go on.
 	s.setOnline(true)
 	for _, u := range s.allUsers() {
-		if err := u.register(ctx); err != nil {
+		if err := s.enrollAnew(ctx, u.queue); err != nil {
 			return err
 		}
 		if err := s.refresh(ctx, u.queue, true); err != nil {

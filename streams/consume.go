@@ -143,26 +143,39 @@ func (s *Session) consume(ctx context.Context, queue string, o ConsumeOptions) (
 	return c, c.start(ctx)
 }
 
-// nameConsumer gives a consumer its tag, which is its own in the session.
+// nameConsumer gives a consumer its tag, which is its own in the session for as
+// long as it is a consumer.
 func (s *Session) nameConsumer(c *Consumer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	c.tag = c.opts.Tag
-	for _, u := range s.allUsers() {
-		for _, other := range u.list() {
-			if c.tag != "" && other.tag == c.tag && other.counted() {
-				return errNotAllowed("attempt to reuse consumer tag '%s'", c.tag)
-			}
-		}
-	}
 	if c.tag == "" {
-		s.mu.Lock()
 		s.tags++
 		c.tag = "ctag-" + s.id[len(s.id)-6:] + "-" + strconv.FormatUint(s.tags, 10)
-		s.mu.Unlock()
 	}
+	if other := s.tagged[c.tag]; other != nil && other.counted() {
+		return errNotAllowed("attempt to reuse consumer tag '%s'", c.tag)
+	}
+	s.tagged[c.tag] = c
 	return nil
 }
 
+// freeTag forgets the tag of a consumer that ends, unless another one has it
+// by now. The session's lock is held.
+func (s *Session) freeTag(c *Consumer) {
+	if s.tagged[c.tag] == c {
+		delete(s.tagged, c.tag)
+	}
+}
+
 func (c *Consumer) start(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			c.s.mu.Lock()
+			c.s.freeTag(c)
+			c.s.mu.Unlock()
+		}
+	}()
 	c.sub, err = c.s.nc.Subscribe(c.inbox+".>", c.received)
 	if err != nil {
 		return err
@@ -172,11 +185,15 @@ func (c *Consumer) start(ctx context.Context) (err error) {
 		return err
 	}
 	c.window.join(c)
-	if c.u, err = c.s.use(ctx, c.queue, c); err != nil {
-		c.window.part(c)
-		return errors.Join(err, c.sub.Unsubscribe())
+	_, err = c.s.use(ctx, c.queue, c)
+	if err == nil && c.s.isClosed() {
+		err = ErrClosed // Close ends it with the others
 	}
-	return nil
+	if err != nil {
+		c.window.part(c)
+		_ = c.sub.Unsubscribe()
+	}
+	return err
 }
 
 // Tag is the consumer's name within its session.
@@ -203,14 +220,14 @@ func (c *Consumer) Err() error {
 func (c *Consumer) counted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.left
+	return !c.stopping
 }
 
 // obey follows the record of the queue: which sources there are, and what the
 // queue wants of them.
 func (c *Consumer) obey(rec *queueRecord) {
 	if rec.Deleting || !c.s.standsQueue(rec) {
-		c.cancelled(c.s.queueGone(c.queue))
+		c.bereaved()
 		return
 	}
 	now := c.s.sourcesOf(rec)
@@ -385,7 +402,7 @@ func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 	if c.ledger.count() == 0 {
 		c.u.dismiss(ctx, c)
 	}
-	if rec := c.u.record(); rec != nil && rec.AutoDelete && !c.s.nc.IsClosed() {
+	if rec := c.u.record(); rec != nil && rec.AutoDelete && c.Err() == nil && !c.s.nc.IsClosed() {
 		err = errors.Join(err, c.s.dropUnused(ctx, c.queue))
 	}
 	return err
@@ -457,6 +474,17 @@ func (c *Consumer) cancelled(reason error) {
 		c.err = reason
 		close(c.done)
 	}
+}
+
+// bereaved ends the consumer because its queue has gone. Nobody needs to cancel
+// it then, but may.
+func (c *Consumer) bereaved() {
+	c.cancelled(c.s.queueGone(c.queue))
+	c.s.run(func() {
+		if err := c.Cancel(c.s.ctx); err != nil && c.s.ctx.Err() == nil {
+			c.s.cfg.Logger.Warn("could not clear a consumer away", "queue", c.queue, "error", err)
+		}
+	})
 }
 
 // idle reports whether the consumer has departed and holds nothing any more.

@@ -33,6 +33,7 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 	if err != nil {
 		return nil, err
 	}
+	defer u.gotten(ctx)
 	u.settled() // what was handed back comes first
 	// A subscription of its own: a request would share one, where answers are
 	// told apart by a subject that JetStream overwrites.
@@ -58,6 +59,10 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 			return d, s.settleRaw(d.reply, verdictAck)
 		}
 		u.taken.enter(d)
+		if s.isClosed() { // it may have handed back the others already
+			u.taken.handBack()
+			return nil, ErrClosed
+		}
 		return d, nil
 	}
 	return nil, nil

@@ -33,6 +33,7 @@ func (s *Session) janitor() {
 				s.cfg.Logger.Warn("could not clear away what dead sessions left", "error", err)
 			}
 		}
+		s.enrollUntold(ctx)
 		s.settleUsed(ctx)
 		cancel()
 	}

@@ -83,6 +83,7 @@ type Session struct {
 	live       jetstream.Stream
 	epoch      epoch
 	queueLocks keyedLocks
+	enrolling  keyedLocks
 	confirms   *confirms
 	exchanges  exchangeCache
 	subs       []*nats.Subscription
@@ -94,11 +95,14 @@ type Session struct {
 	closed     bool
 	owned      map[string]struct{}
 	users      map[string]*user
+	told       map[string]standing // to the broker, by queue
+	tagged     map[string]*Consumer
 	online     chan struct{} // closed while connected
 	tags       uint64
 	refreshing map[string]bool
 	ctx        context.Context // ends with the session: its own errands only
 	stop       context.CancelFunc
+	over       bool // no errand begins any more
 	running    sync.WaitGroup
 }
 
@@ -118,6 +122,8 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Session, error) {
 		nc: nc, cfg: cfg, vhost: v, id: newID(),
 		owned:      make(map[string]struct{}),
 		users:      make(map[string]*user),
+		told:       make(map[string]standing),
+		tagged:     make(map[string]*Consumer),
 		online:     make(chan struct{}),
 		writing:    make(chan struct{}, 1),
 		refreshing: make(map[string]bool),
@@ -246,11 +252,19 @@ func (s *Session) shut() {
 	if s.confirms != nil {
 		s.confirms.close()
 	}
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
 	s.running.Wait()
 }
 
+// run does an errand of the session beside; a session that has ended has none.
 func (s *Session) run(f func()) {
-	s.running.Go(f)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over {
+		s.running.Go(f)
+	}
 }
 
 // bounded gives a context without a deadline the session's own.
