@@ -100,7 +100,7 @@ func (s *Session) settledInfo(ctx context.Context, stream jetstream.Stream, src 
 	const fresh, moment, tries = 50 * time.Millisecond, 2 * time.Millisecond, 10
 	var last *jetstream.ConsumerInfo
 	for range tries {
-		consumer, err := stream.Consumer(ctx, consumerName(src.queue))
+		consumer, err := s.js.Consumer(ctx, src.stream, consumerName(src.queue))
 		if err != nil {
 			return nil, err
 		}

@@ -144,7 +144,7 @@ func (s *Session) registrations(ctx context.Context) ([]registration, error) {
 	}
 	list := make([]registration, 0, len(subjects))
 	for _, subject := range subjects {
-		msg, err := s.live.GetLastMsgForSubject(ctx, subject)
+		msg, err := lastMessage(ctx, s.live, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}

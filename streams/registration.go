@@ -160,16 +160,9 @@ func (s *Session) queueUsers(ctx context.Context, queue string) ([]string, error
 
 // registered lists the subjects of registrations.
 func (s *Session) registered(ctx context.Context, filter string) ([]string, error) {
-	info, err := s.live.Info(ctx, jetstream.WithSubjectFilter(s.vhost.liveSubject()+".user."+filter))
+	subjects, err := subjectsOf(ctx, s.live, s.vhost.liveSubject()+".user."+filter)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	subjects := make([]string, 0, len(info.State.Subjects))
-	for subject := range info.State.Subjects {
-		subjects = append(subjects, subject)
-	}
-	return subjects, nil
+	return subjects, err
 }

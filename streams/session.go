@@ -74,7 +74,7 @@ func (c Config) check() error {
 // called from any goroutine.
 type Session struct {
 	nc    *nats.Conn
-	js    jetstream.JetStream
+	js    broker
 	cfg   Config
 	vhost vhost
 	id    string
@@ -143,7 +143,7 @@ func (s *Session) open(ctx context.Context) (err error) {
 	if err := checkServer(s.nc); err != nil {
 		return err
 	}
-	if s.js, err = jetstream.New(s.nc); err != nil {
+	if s.js.JetStream, err = jetstream.New(s.nc); err != nil {
 		return err
 	}
 	s.confirms, err = newConfirms(s)
