@@ -110,9 +110,9 @@ var ErrClosed = errors.New("the session is closed")
 // consumer ends with Cancel, or with the session; when its queue is deleted,
 // or the connection closed, it is told.
 func (s *Session) Consume(ctx context.Context, queue string, o ConsumeOptions) (*Consumer, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	c, err := s.consume(ctx, queue, o)
+	c, err := within(ctx, s,
+		func(ctx context.Context) (*Consumer, error) { return s.consume(ctx, queue, o) },
+		func(c *Consumer) { _ = c.Cancel(s.ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("consume queue %q: %w", queue, err)
 	}
@@ -356,12 +356,10 @@ func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[*Delivery, error] {
 // nobody has received are back in the queue. Deliveries received before stay
 // the session's to settle. Cancelling twice is cancelling once.
 func (c *Consumer) Cancel(ctx context.Context) error {
-	ctx, cancel := c.s.bounded(ctx)
-	defer cancel()
 	if !c.finish(nil) {
 		return nil
 	}
-	err := c.depart(ctx, c.handBackWaiting)
+	err := c.s.do(ctx, func(ctx context.Context) error { return c.depart(ctx, c.handBackWaiting) })
 	if err != nil {
 		return fmt.Errorf("cancel consumer %q: %w", c.tag, err)
 	}

@@ -19,9 +19,14 @@ const AutoAck GetFlag = 1
 // prefetch. A queue that is not there is 404, one exclusive to another session
 // 405.
 func (s *Session) Get(ctx context.Context, queue string, flags ...GetFlag) (*Delivery, bool, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	d, err := s.get(ctx, queue, len(flags) > 0 && flags[0]&AutoAck != 0)
+	autoAck := len(flags) > 0 && flags[0]&AutoAck != 0
+	d, err := within(ctx, s,
+		func(ctx context.Context) (*Delivery, error) { return s.get(ctx, queue, autoAck) },
+		func(d *Delivery) {
+			if d != nil && !autoAck {
+				_ = d.Nack(Requeue)
+			}
+		})
 	if err != nil {
 		return nil, false, fmt.Errorf("get from queue %q: %w", queue, err)
 	}

@@ -108,15 +108,15 @@ func (s *Session) prepare(ctx context.Context, exchange, key string, m *Message,
 	if all&Deduplicate != 0 {
 		confirm.msg.Header.Set(jetstream.MsgIDHeader, m.MessageID)
 	}
-	confirm.size = len(m.Body)
+	size := len(m.Body)
 	if confirm.msg.Header != nil {
-		confirm.size = confirm.msg.Size() - len(subject)
+		size = confirm.msg.Size() - len(subject)
 	}
 	if confirm.awaitsTrace {
-		confirm.size += s.confirms.traceSize()
+		size += s.confirms.traceSize()
 	}
-	if limit := s.maxPayload.Load(); int64(confirm.size) > limit {
-		return nil, errContentTooLarge("message of %d bytes, its properties among them, is over the server's limit of %d", confirm.size, limit)
+	if limit := s.maxPayload.Load(); int64(size) > limit {
+		return nil, errContentTooLarge("message of %d bytes, its properties among them, is over the server's limit of %d", size, limit)
 	}
 	return confirm, nil
 }
@@ -158,22 +158,14 @@ func (s *Session) checkMessage(m *Message, flags PublishFlag) error {
 	return nil
 }
 
-// safeToWrite is how much may be outstanding for a write to be sure not to
-// block: the connection's buffers take that much also when nobody reads.
-const safeToWrite = 32 << 10
-
-// write hands a message to the connection. A broker that has stopped reading
-// would block the write for longer than the context allows, so what may block
-// is written beside.
+// write hands a message to the connection, one at a time. A broker that has
+// stopped reading, or has not read what others wrote, would block that for
+// longer than the context allows, so it is done beside.
 func (s *Session) write(ctx context.Context, confirm *Confirm) error {
 	select {
 	case s.writing <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-	if s.confirms.outstanding() <= safeToWrite {
-		defer func() { <-s.writing }()
-		return s.nc.PublishMsg(confirm.msg)
 	}
 	written := make(chan error, 1)
 	go func() {
@@ -298,9 +290,10 @@ func (c *exchangeCache) load(ctx context.Context, s *Session, name string) (know
 	if s.isClosed() {
 		return knownExchange{}, ErrClosed
 	}
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	rec, _, err := s.needExchange(ctx, name)
+	rec, err := call(ctx, s, func(ctx context.Context) (*exchangeRecord, error) {
+		rec, _, err := s.needExchange(ctx, name)
+		return rec, err
+	})
 	if err != nil {
 		return knownExchange{}, err
 	}

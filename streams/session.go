@@ -130,16 +130,22 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Session, error) {
 	}
 	close(s.online)
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	if err := s.open(ctx); err != nil {
-		s.shut()
+	_, err = within(ctx, s,
+		func(ctx context.Context) (*Session, error) { return s, s.open(ctx) },
+		func(s *Session) { _ = s.Close(context.Background()) })
+	if err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
 	}
 	return s, nil
 }
 
+// open makes the session ready, or leaves nothing of it.
 func (s *Session) open(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			s.shut()
+		}
+	}()
 	if err := checkServer(s.nc); err != nil {
 		return err
 	}
@@ -216,10 +222,11 @@ func (s *Session) Close(ctx context.Context) error {
 	}
 	s.closed = true
 	s.mu.Unlock()
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	err := s.leave(ctx)
-	s.shut()
+	err := s.do(ctx, func(ctx context.Context) error {
+		defer s.shut()
+		return s.leave(ctx)
+	})
+	s.stop() // also while the rest is held up
 	if err != nil {
 		return fmt.Errorf("close session: %w", err)
 	}
@@ -265,14 +272,6 @@ func (s *Session) run(f func()) {
 	if !s.over {
 		s.running.Go(f)
 	}
-}
-
-// bounded gives a context without a deadline the session's own.
-func (s *Session) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, has := ctx.Deadline(); has {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, s.cfg.Timeout)
 }
 
 func (s *Session) isClosed() bool {
