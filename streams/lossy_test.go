@@ -25,12 +25,13 @@ type lossy struct {
 
 	mu    sync.Mutex
 	loses func(subject string) bool
+	conn  net.Conn
 }
 
 func newLossy(t *testing.T) (*lossy, *nats.Conn) {
 	t.Helper()
 	line := &lossy{server: embeddedtest.Start(t, embedded.Config{})}
-	nc, err := nats.Connect("", nats.InProcessServer(line))
+	nc, err := nats.Connect("", nats.InProcessServer(line), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
 	must(t, err)
 	t.Cleanup(nc.Close)
 	return line, nc
@@ -45,7 +46,17 @@ func (l *lossy) lose(f func(subject string) bool) {
 
 func (l *lossy) InProcessConn() (net.Conn, error) {
 	conn, err := l.server.InProcessConn()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conn = conn
 	return &lossyConn{conn, l}, err
+}
+
+// cut closes the connection. The next one is as lossy.
+func (l *lossy) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = l.conn.Close()
 }
 
 type lossyConn struct {
