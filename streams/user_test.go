@@ -36,10 +36,13 @@ func TestWhoJoinsAsTheLastLeavesStays(t *testing.T) {
 			}
 		})
 		if round%2 == 0 {
-			staying := r.consume(q, streams.ConsumeOptions{Prefetch: 1})
+			held := make(chan *streams.Delivery, 1)
+			staying := r.consume(q, streams.ConsumeOptions{Prefetch: 1, Push: func(d *streams.Delivery) { held <- d }})
 			joining.Wait()
+			d := <-held
 			other.wantCounts(q, 0, 1, 1)
 			must(t, staying.Cancel(r.ctx))
+			must(t, d.Nack(streams.Requeue))
 		} else {
 			d, ok, err := r.Get(r.ctx, q)
 			must(t, err)
@@ -164,12 +167,17 @@ func TestNothingIsLeftOfTheUseOfADeletedQueue(t *testing.T) {
 	})
 }
 
-// registrations are the subjects of those the broker has.
-func registrations(t *testing.T, nc *nats.Conn) []string {
+func stream(t *testing.T, nc *nats.Conn, name string) (jetstream.Stream, error) {
 	t.Helper()
 	js, err := jetstream.New(nc)
 	must(t, err)
-	live, err := js.Stream(t.Context(), "warren~live")
+	return js.Stream(t.Context(), name)
+}
+
+// registrations are the subjects of those the broker has.
+func registrations(t *testing.T, nc *nats.Conn) []string {
+	t.Helper()
+	live, err := stream(t, nc, "warren~live")
 	must(t, err)
 	info, err := live.Info(t.Context(), jetstream.WithSubjectFilter("warren.live.user.>"))
 	must(t, err)
