@@ -36,7 +36,11 @@ func (s *Session) usage(ctx context.Context, queue string) (consumers, held int,
 		return 0, 0, err
 	}
 	for _, a := range answers {
-		if a != nil {
+		switch {
+		case a == nil:
+		case a.silent:
+			consumers++ // it uses the queue, and may consume it
+		default:
 			consumers += a.Consumers
 			held += a.Held
 		}
