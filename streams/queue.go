@@ -110,6 +110,11 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 	if s.isClosed() {
 		return QueueInfo{}, ErrClosed
 	}
+	if q.AutoDelete {
+		if err := s.sweepUsers(ctx, q.Name); err != nil {
+			return QueueInfo{}, err
+		}
+	}
 	for {
 		rec, revision, err := s.loadQueue(ctx, q.Name)
 		if err != nil {
@@ -164,6 +169,7 @@ func (s *Session) createQueue(ctx context.Context, q Queue, revision uint64) err
 	rec := &queueRecord{Queue: q, Life: newID(), Busy: s.id, Lease: s.cfg.Lease}
 	if q.Exclusive {
 		rec.Owner = s.id
+		s.owns(q.Name) // also if this is not completed
 	}
 	if !q.survives() {
 		rec.Epoch = s.epoch.id()
@@ -177,9 +183,6 @@ func (s *Session) createQueue(ctx context.Context, q Queue, revision uint64) err
 	}
 	rec.Busy = ""
 	_, err = s.topology.put(ctx, queueKey(q.Name), rec, revision)
-	if err == nil && q.Exclusive {
-		s.owns(q.Name)
-	}
 	return err
 }
 
