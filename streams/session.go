@@ -99,7 +99,7 @@ type Session struct {
 	tagged     map[string]*Consumer
 	online     chan struct{} // closed while connected
 	tags       uint64
-	refreshing map[string]bool
+	refreshing map[string]bool // the queues being looked at, and whether again
 	ctx        context.Context // ends with the session: its own errands only
 	stop       context.CancelFunc
 	over       bool // no errand begins any more
