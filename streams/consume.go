@@ -492,7 +492,7 @@ func (c *Consumer) idle() bool { return c.left && c.ledger.count() == 0 }
 // retire ends the use of a consumer that was cancelled before its last delivery
 // was settled.
 func (c *Consumer) retire() {
-	ctx, cancel := context.WithTimeout(context.Background(), c.s.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(c.s.ctx, c.s.cfg.Timeout)
 	defer cancel()
 	c.u.dismiss(ctx, c)
 }
