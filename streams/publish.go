@@ -164,6 +164,8 @@ func (s *Session) checkMessage(m *Message, flags PublishFlag) error {
 func (s *Session) write(ctx context.Context, confirm *Confirm) error {
 	select {
 	case s.writing <- struct{}{}:
+	case <-confirm.done: // its own time was up
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -175,6 +177,8 @@ func (s *Session) write(ctx context.Context, confirm *Confirm) error {
 	select {
 	case err := <-written:
 		return err
+	case <-confirm.done:
+		return nil
 	case <-ctx.Done():
 		return errors.Join(ErrUnconfirmed, ctx.Err())
 	}
@@ -271,8 +275,9 @@ func (rec *queueRecord) routes(x *exchangeRecord, key string, headers Table) boo
 // Sessions tell each other of changes; a stale entry is found out because no
 // stream listens any more.
 type exchangeCache struct {
-	mu    sync.RWMutex
-	known map[string]knownExchange
+	mu      sync.RWMutex
+	known   map[string]knownExchange
+	changes int // a record that was read before one is not noted after it
 }
 
 type knownExchange struct {
@@ -283,6 +288,7 @@ type knownExchange struct {
 func (c *exchangeCache) load(ctx context.Context, s *Session, name string) (knownExchange, error) {
 	c.mu.RLock()
 	known, is := c.known[name]
+	changes := c.changes
 	c.mu.RUnlock()
 	if is {
 		return known, nil
@@ -303,19 +309,23 @@ func (c *exchangeCache) load(ctx context.Context, s *Session, name string) (know
 	if c.known == nil {
 		c.known = make(map[string]knownExchange)
 	}
-	c.known[name] = known
+	if c.changes == changes {
+		c.known[name] = known
+	}
 	return known, nil
 }
 
 func (c *exchangeCache) forget(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.changes++
 	delete(c.known, name)
 }
 
 func (c *exchangeCache) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.changes++
 	c.known = nil
 }
 
