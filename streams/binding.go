@@ -73,9 +73,8 @@ func (rec *queueRecord) boundTo(x *exchangeRecord) bool {
 // x-match that does not exist 406. When it returns, the next publish obeys it,
 // from every process; messages published before stay out.
 func (s *Session) Bind(ctx context.Context, b Binding) error {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	if err := s.bind(ctx, b); err != nil {
+	err := s.do(ctx, func(ctx context.Context) error { return s.bind(ctx, b) })
+	if err != nil {
 		return fmt.Errorf("bind queue %q to exchange %q: %w", b.Queue, b.Exchange, err)
 	}
 	return nil
@@ -170,9 +169,8 @@ func (c *queueChange) stillThere(ctx context.Context, x *exchangeRecord) error {
 // Removing a binding that is not there succeeds, also when its exchange or its
 // queue is not there.
 func (s *Session) Unbind(ctx context.Context, b Binding) error {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	if err := s.unbind(ctx, b); err != nil {
+	err := s.do(ctx, func(ctx context.Context) error { return s.unbind(ctx, b) })
+	if err != nil {
 		return fmt.Errorf("unbind queue %q from exchange %q: %w", b.Queue, b.Exchange, err)
 	}
 	return nil
@@ -268,8 +266,10 @@ func (s *Session) dropUnboundOf(ctx context.Context, bindings []bindingRecord) e
 // Bindings lists the bindings of the virtual host by exchange, queue and key,
 // those of the default exchange among them.
 func (s *Session) Bindings(ctx context.Context) ([]Binding, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	return call(ctx, s, s.bindings)
+}
+
+func (s *Session) bindings(ctx context.Context) ([]Binding, error) {
 	if err := s.sweepSessions(ctx); err != nil {
 		return nil, err
 	}

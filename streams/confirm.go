@@ -22,7 +22,6 @@ type Confirm struct {
 	exchange, key string
 	msg           *nats.Msg
 	flags         PublishFlag
-	size          int
 	era           uint64
 	deadline      time.Time
 	sink          *Publisher // told in order; nil for a single publish
@@ -31,7 +30,6 @@ type Confirm struct {
 	awaitsAck, awaitsTrace bool
 	nointerest             bool
 	tries                  int
-	read                   bool // by the broker
 
 	done chan struct{}
 	err  error
@@ -88,9 +86,6 @@ type confirms struct {
 	open    map[uint64]*Confirm
 	next    uint64
 	era     uint64 // counts lost connections
-	bytes   int    // published and not answered
-	unread  int    // given up, and perhaps not read by the broker yet
-	upTo    uint64 // the last message that counts in unread
 	stopped bool
 	failure error
 	expiry  *time.Timer
@@ -122,7 +117,6 @@ func (c *confirms) enter(confirm *Confirm) error {
 	confirm.era = c.era
 	confirm.awaitsAck = true
 	c.open[confirm.index] = confirm
-	c.bytes += confirm.size
 	token := strconv.FormatUint(confirm.index, 36)
 	confirm.msg.Reply = c.prefix + token
 	if confirm.awaitsTrace {
@@ -152,34 +146,14 @@ func (c *confirms) remove(confirm *Confirm) bool {
 		return false
 	}
 	delete(c.open, confirm.index)
-	c.bytes -= confirm.size
-	if !confirm.read {
-		c.unread += confirm.size
-		c.upTo = max(c.upTo, confirm.index)
-	}
 	return true
 }
 
-// find gives the message that an answer is for, if it was not given up. The
-// broker has read everything up to it.
+// find gives the message that an answer is for, if it was not given up.
 func (c *confirms) find(index uint64) *Confirm {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if index >= c.upTo {
-		c.unread = 0
-	}
-	confirm := c.open[index]
-	if confirm != nil {
-		confirm.read = true
-	}
-	return confirm
-}
-
-// outstanding is how much was published that the broker may not have read.
-func (c *confirms) outstanding() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.bytes + c.unread
+	return c.open[index]
 }
 
 // answered is called with every message of the inbox, one at a time.
@@ -279,7 +253,6 @@ func (c *confirms) disconnected() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.era++
-	c.unread = 0
 }
 
 // grace is how long an answer may come after the connection is back. What was

@@ -10,49 +10,67 @@ import (
 // watchConnection follows the connection's state, for publishers that wait for
 // it and for what must be put right after it was lost.
 func (s *Session) watchConnection() {
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case status, ok := <-s.status:
-			if !ok {
-				return
-			}
-			s.connectionChanged(status)
-		}
+	status, ok := s.nextStatus()
+	for ok {
+		ctx, over := context.WithCancel(s.ctx)
+		s.connectionChanged(ctx, status)
+		status, ok = s.nextStatus()
+		over()
 	}
 }
 
-func (s *Session) connectionChanged(status nats.Status) {
+// nextStatus waits for a change; false says that the session has ended.
+func (s *Session) nextStatus() (nats.Status, bool) {
+	select {
+	case <-s.ctx.Done():
+		return 0, false
+	case status, ok := <-s.status:
+		return status, ok
+	}
+}
+
+// connectionChanged deals with a state, for as long as the context: what it puts
+// right may be broken again by the next one.
+func (s *Session) connectionChanged(ctx context.Context, status nats.Status) {
 	switch status {
 	case nats.CONNECTED:
 		s.maxPayload.Store(s.nc.MaxPayload())
 		s.confirms.reconnected()
-		s.recoverSession()
-		s.setOnline(true)
+		s.run(func() { s.recoverSession(ctx) })
 	case nats.RECONNECTING, nats.DISCONNECTED:
-		s.setOnline(false)
+		s.goOffline()
 		s.confirms.disconnected()
 	case nats.CLOSED:
 		s.confirms.fail(nats.ErrConnectionClosed)
-		s.setOnline(true) // nothing to wait for: let publishers see the error
+		s.goOnline(ctx) // nothing to wait for: let publishers see the error
 		s.cancelAll(nats.ErrConnectionClosed)
 	}
 }
 
-// setOnline opens or closes the gate that publishers wait at.
-func (s *Session) setOnline(online bool) {
+// goOnline opens the gate that publishers wait at, unless the connection was
+// lost since.
+func (s *Session) goOnline(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if ctx.Err() == nil && !isClosed(s.online) {
+		close(s.online)
+	}
+}
+
+func (s *Session) goOffline() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if isClosed(s.online) {
+		s.online = make(chan struct{})
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-s.online:
-		if !online {
-			s.online = make(chan struct{})
-		}
+	case <-c:
+		return true
 	default:
-		if online {
-			close(s.online)
-		}
+		return false
 	}
 }
 
@@ -63,10 +81,8 @@ func (s *Session) awaitOnline(ctx context.Context) error {
 	s.mu.Lock()
 	online := s.online
 	s.mu.Unlock()
-	select {
-	case <-online:
+	if isClosed(online) {
 		return nil
-	default:
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
@@ -79,19 +95,21 @@ func (s *Session) awaitOnline(ctx context.Context) error {
 }
 
 // recoverSession puts right what a lost connection may have broken: the broker
-// may be another life of itself, and pull requests and notices were lost.
-func (s *Session) recoverSession() {
+// may be another life of itself, and pull requests and notices were lost. It
+// tries until it is done, or the connection is lost again.
+func (s *Session) recoverSession(ctx context.Context) {
 	s.exchanges.clear()
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
-	defer cancel()
+	late := time.AfterFunc(s.cfg.Timeout, func() { s.goOnline(ctx) }) // let publishers see for themselves
+	defer late.Stop()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		err := s.rejoin(ctx)
-		if err == nil {
+		try, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+		err := s.rejoin(try)
+		cancel()
+		if err == nil || sleep(ctx, wait) != nil {
 			return
 		}
-		if sleep(ctx, wait) != nil {
+		if wait == time.Second {
 			s.cfg.Logger.Warn("recovery after a lost connection is not complete", "error", err)
-			return
 		}
 	}
 }
@@ -102,9 +120,9 @@ func (s *Session) rejoin(ctx context.Context) error {
 		return err
 	}
 	// What ended with the broker is cleared away: publishers may go on.
-	s.setOnline(true)
+	s.goOnline(ctx)
 	for _, u := range s.allUsers() {
-		if err := u.register(ctx); err != nil {
+		if err := s.enrollAnew(ctx, u.queue); err != nil {
 			return err
 		}
 		if err := s.refresh(ctx, u.queue, true); err != nil {

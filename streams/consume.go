@@ -110,9 +110,9 @@ var ErrClosed = errors.New("the session is closed")
 // consumer ends with Cancel, or with the session; when its queue is deleted,
 // or the connection closed, it is told.
 func (s *Session) Consume(ctx context.Context, queue string, o ConsumeOptions) (*Consumer, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	c, err := s.consume(ctx, queue, o)
+	c, err := within(ctx, s,
+		func(ctx context.Context) (*Consumer, error) { return s.consume(ctx, queue, o) },
+		func(c *Consumer) { _ = c.Cancel(s.ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("consume queue %q: %w", queue, err)
 	}
@@ -143,26 +143,39 @@ func (s *Session) consume(ctx context.Context, queue string, o ConsumeOptions) (
 	return c, c.start(ctx)
 }
 
-// nameConsumer gives a consumer its tag, which is its own in the session.
+// nameConsumer gives a consumer its tag, which is its own in the session for as
+// long as it is a consumer.
 func (s *Session) nameConsumer(c *Consumer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	c.tag = c.opts.Tag
-	for _, u := range s.allUsers() {
-		for _, other := range u.list() {
-			if c.tag != "" && other.tag == c.tag && other.counted() {
-				return errNotAllowed("attempt to reuse consumer tag '%s'", c.tag)
-			}
-		}
-	}
 	if c.tag == "" {
-		s.mu.Lock()
 		s.tags++
 		c.tag = "ctag-" + s.id[len(s.id)-6:] + "-" + strconv.FormatUint(s.tags, 10)
-		s.mu.Unlock()
 	}
+	if other := s.tagged[c.tag]; other != nil && other.counted() {
+		return errNotAllowed("attempt to reuse consumer tag '%s'", c.tag)
+	}
+	s.tagged[c.tag] = c
 	return nil
 }
 
+// freeTag forgets the tag of a consumer that ends, unless another one has it
+// by now. The session's lock is held.
+func (s *Session) freeTag(c *Consumer) {
+	if s.tagged[c.tag] == c {
+		delete(s.tagged, c.tag)
+	}
+}
+
 func (c *Consumer) start(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			c.s.mu.Lock()
+			c.s.freeTag(c)
+			c.s.mu.Unlock()
+		}
+	}()
 	c.sub, err = c.s.nc.Subscribe(c.inbox+".>", c.received)
 	if err != nil {
 		return err
@@ -172,11 +185,15 @@ func (c *Consumer) start(ctx context.Context) (err error) {
 		return err
 	}
 	c.window.join(c)
-	if c.u, err = c.s.use(ctx, c.queue, c); err != nil {
-		c.window.part(c)
-		return errors.Join(err, c.sub.Unsubscribe())
+	_, err = c.s.use(ctx, c.queue, c)
+	if err == nil && c.s.isClosed() {
+		err = ErrClosed // Close ends it with the others
 	}
-	return nil
+	if err != nil {
+		c.window.part(c)
+		_ = c.sub.Unsubscribe()
+	}
+	return err
 }
 
 // Tag is the consumer's name within its session.
@@ -203,14 +220,14 @@ func (c *Consumer) Err() error {
 func (c *Consumer) counted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.left
+	return !c.stopping
 }
 
 // obey follows the record of the queue: which sources there are, and what the
 // queue wants of them.
 func (c *Consumer) obey(rec *queueRecord) {
 	if rec.Deleting || !c.s.standsQueue(rec) {
-		c.cancelled(c.s.queueGone(c.queue))
+		c.bereaved()
 		return
 	}
 	now := c.s.sourcesOf(rec)
@@ -339,12 +356,10 @@ func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[*Delivery, error] {
 // nobody has received are back in the queue. Deliveries received before stay
 // the session's to settle. Cancelling twice is cancelling once.
 func (c *Consumer) Cancel(ctx context.Context) error {
-	ctx, cancel := c.s.bounded(ctx)
-	defer cancel()
 	if !c.finish(nil) {
 		return nil
 	}
-	err := c.depart(ctx, c.handBackWaiting)
+	err := c.s.do(ctx, func(ctx context.Context) error { return c.depart(ctx, c.handBackWaiting) })
 	if err != nil {
 		return fmt.Errorf("cancel consumer %q: %w", c.tag, err)
 	}
@@ -385,7 +400,7 @@ func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 	if c.ledger.count() == 0 {
 		c.u.dismiss(ctx, c)
 	}
-	if rec := c.u.record(); rec != nil && rec.AutoDelete && !c.s.nc.IsClosed() {
+	if rec := c.u.record(); rec != nil && rec.AutoDelete && c.Err() == nil && !c.s.nc.IsClosed() {
 		err = errors.Join(err, c.s.dropUnused(ctx, c.queue))
 	}
 	return err
@@ -459,6 +474,17 @@ func (c *Consumer) cancelled(reason error) {
 	}
 }
 
+// bereaved ends the consumer because its queue has gone. Nobody needs to cancel
+// it then, but may.
+func (c *Consumer) bereaved() {
+	c.cancelled(c.s.queueGone(c.queue))
+	c.s.run(func() {
+		if err := c.Cancel(c.s.ctx); err != nil && c.s.ctx.Err() == nil {
+			c.s.cfg.Logger.Warn("could not clear a consumer away", "queue", c.queue, "error", err)
+		}
+	})
+}
+
 // idle reports whether the consumer has departed and holds nothing any more.
 // The consumer's lock is held.
 func (c *Consumer) idle() bool { return c.left && c.ledger.count() == 0 }
@@ -466,7 +492,7 @@ func (c *Consumer) idle() bool { return c.left && c.ledger.count() == 0 }
 // retire ends the use of a consumer that was cancelled before its last delivery
 // was settled.
 func (c *Consumer) retire() {
-	ctx, cancel := context.WithTimeout(context.Background(), c.s.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(c.s.ctx, c.s.cfg.Timeout)
 	defer cancel()
 	c.u.dismiss(ctx, c)
 }

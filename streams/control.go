@@ -31,6 +31,7 @@ type answer struct {
 	Consumers int  `json:"consumers,omitempty"`
 	Held      int  `json:"held,omitempty"`
 	Changing  bool `json:"changing,omitempty"`
+	silent    bool // there was none
 }
 
 // silence is how long a session that lives may take to answer. One that takes
@@ -55,7 +56,7 @@ func (s *Session) ask(ctx context.Context, session string, q question) (*answer,
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, nil
 	case err != nil && ctx.Err() == nil && limit.Err() != nil:
-		return &answer{Changing: true}, nil
+		return &answer{Changing: true, silent: true}, nil
 	case err != nil:
 		return nil, fmt.Errorf("ask session %s: %w", session, err)
 	}

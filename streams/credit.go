@@ -182,7 +182,7 @@ func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 	idle := c.idle()
 	c.mu.Unlock()
 	if idle {
-		go c.retire()
+		c.s.run(c.retire)
 	}
 	switch {
 	case requeue:

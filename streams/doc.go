@@ -156,6 +156,10 @@
 // goroutine. The fields of a Delivery are its receiver's. A Consumer is received
 // from in one way: with Run, with Deliveries or with Push, once.
 //
+// A method of Session returns when its context ends, also when the broker has
+// stopped reading; what it was at may still be done then. Settling a delivery
+// takes none, and waits for as long as the connection does.
+//
 // Run calls one handler at a time, in order, or [ConsumeOptions.Concurrency] of
 // them, in any. Push, [PublisherOptions.Confirmed] and [Config.Explain] are
 // called from goroutines that have other work: they must not block, and must not

@@ -102,7 +102,7 @@ func (s *Session) readEpoch(ctx context.Context) error {
 // loadEpoch reads the epoch; its beginning is what the server's clock said, as
 // it is compared with the server's time of messages.
 func (s *Session) loadEpoch(ctx context.Context, subject string) (epochRecord, uint64, error) {
-	msg, err := s.live.GetLastMsgForSubject(ctx, subject)
+	msg, err := lastMessage(ctx, s.live, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return epochRecord{}, 0, nil
 	}

@@ -72,9 +72,8 @@ func predeclaredExchange(name string) (Exchange, bool) {
 // 406, a reserved name 403, a kind or argument Warren does not have 540. When
 // it returns, the next publish obeys it, from every process.
 func (s *Session) DeclareExchange(ctx context.Context, x Exchange) error {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	if err := s.declareExchange(ctx, x); err != nil {
+	err := s.do(ctx, func(ctx context.Context) error { return s.declareExchange(ctx, x) })
+	if err != nil {
 		return fmt.Errorf("declare exchange %q: %w", x.Name, err)
 	}
 	s.explainExchange("exchange.declare", x)
@@ -184,26 +183,31 @@ func describeArg(value any, present bool) string {
 // CheckExchange is AMQP's passive declare: nil when the exchange exists, 404
 // when it does not, 403 for the default exchange.
 func (s *Session) CheckExchange(ctx context.Context, name string) error {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	if s.isClosed() {
-		return fmt.Errorf("check exchange %q: %w", name, ErrClosed)
-	}
-	err := notDefault(name)
-	if err == nil {
-		_, _, err = s.needExchange(ctx, name)
-	}
+	err := s.do(ctx, func(ctx context.Context) error { return s.checkExchange(ctx, name) })
 	if err != nil {
 		return fmt.Errorf("check exchange %q: %w", name, err)
 	}
 	return nil
 }
 
+func (s *Session) checkExchange(ctx context.Context, name string) error {
+	if s.isClosed() {
+		return ErrClosed
+	}
+	if err := notDefault(name); err != nil {
+		return err
+	}
+	_, _, err := s.needExchange(ctx, name)
+	return err
+}
+
 // Exchanges lists the exchanges of the virtual host by name, the predeclared
 // ones and the default exchange among them.
 func (s *Session) Exchanges(ctx context.Context) ([]Exchange, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	return call(ctx, s, s.listExchanges)
+}
+
+func (s *Session) listExchanges(ctx context.Context) ([]Exchange, error) {
 	if s.isClosed() {
 		return nil, ErrClosed
 	}
@@ -377,9 +381,8 @@ func (s *Session) exchangeStreamConfig(name string) jetstream.StreamConfig {
 // stay in their queues. [IfUnused] refuses with 406 while a queue is bound.
 // Deleting an exchange that is not there succeeds; a predeclared one is 403.
 func (s *Session) DeleteExchange(ctx context.Context, name string, flags ...DeleteFlag) error {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	if err := s.deleteExchange(ctx, name, deleteFlags(flags)); err != nil {
+	err := s.do(ctx, func(ctx context.Context) error { return s.deleteExchange(ctx, name, deleteFlags(flags)) })
+	if err != nil {
 		return fmt.Errorf("delete exchange %q: %w", name, err)
 	}
 	return nil

@@ -19,9 +19,14 @@ const AutoAck GetFlag = 1
 // prefetch. A queue that is not there is 404, one exclusive to another session
 // 405.
 func (s *Session) Get(ctx context.Context, queue string, flags ...GetFlag) (*Delivery, bool, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	d, err := s.get(ctx, queue, len(flags) > 0 && flags[0]&AutoAck != 0)
+	autoAck := len(flags) > 0 && flags[0]&AutoAck != 0
+	d, err := within(ctx, s,
+		func(ctx context.Context) (*Delivery, error) { return s.get(ctx, queue, autoAck) },
+		func(d *Delivery) {
+			if d != nil && !autoAck {
+				_ = d.Nack(Requeue)
+			}
+		})
 	if err != nil {
 		return nil, false, fmt.Errorf("get from queue %q: %w", queue, err)
 	}
@@ -33,6 +38,7 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 	if err != nil {
 		return nil, err
 	}
+	defer u.gotten(ctx)
 	u.settled() // what was handed back comes first
 	srcs := s.sourcesOf(u.record())
 	for i, src := range srcs {
@@ -51,6 +57,10 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 			return d, s.settleRaw(d.reply, verdictAck)
 		}
 		u.taken.enter(d)
+		if s.isClosed() { // it may have handed back the others already
+			u.taken.handBack()
+			return nil, ErrClosed
+		}
 		return d, nil
 	}
 	return nil, nil

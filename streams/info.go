@@ -36,7 +36,11 @@ func (s *Session) usage(ctx context.Context, queue string) (consumers, held int,
 		return 0, 0, err
 	}
 	for _, a := range answers {
-		if a != nil {
+		switch {
+		case a == nil:
+		case a.silent:
+			consumers++ // it uses the queue, and may consume it
+		default:
 			consumers += a.Consumers
 			held += a.Held
 		}
@@ -100,7 +104,7 @@ func (s *Session) settledInfo(ctx context.Context, stream jetstream.Stream, src 
 	const fresh, moment, tries = 50 * time.Millisecond, 2 * time.Millisecond, 10
 	var last *jetstream.ConsumerInfo
 	for range tries {
-		consumer, err := stream.Consumer(ctx, consumerName(src.queue))
+		consumer, err := s.js.Consumer(ctx, src.stream, consumerName(src.queue))
 		if err != nil {
 			return nil, err
 		}

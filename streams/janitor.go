@@ -33,6 +33,7 @@ func (s *Session) janitor() {
 				s.cfg.Logger.Warn("could not clear away what dead sessions left", "error", err)
 			}
 		}
+		s.enrollUntold(ctx)
 		s.settleUsed(ctx)
 		cancel()
 	}
@@ -54,7 +55,7 @@ func (s *Session) sweepSessions(ctx context.Context) error {
 	if s.isClosed() {
 		return ErrClosed
 	}
-	left, err := s.registrations(ctx)
+	left, err := s.registrations(ctx, ">")
 	if err != nil {
 		return err
 	}
@@ -76,6 +77,25 @@ func (s *Session) sweepSessions(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(s.sweepOwned(ctx, queues, dead), s.sweepRegistrations(ctx, left, dead))
+}
+
+// sweepUsers clears away what dead users of one queue have left, before it is
+// declared: if it goes with its last consumer it went with them, and the new one
+// has nothing to do with them.
+func (s *Session) sweepUsers(ctx context.Context, queue string) error {
+	left, err := s.registrations(ctx, nameToken(queue)+".*")
+	if err != nil {
+		return err
+	}
+	names := make(map[string]bool)
+	for _, r := range left {
+		names[r.Session] = true
+	}
+	dead, err := s.deadAmong(ctx, names)
+	if err != nil {
+		return err
+	}
+	return s.sweepRegistrations(ctx, left, dead)
 }
 
 // deadAmong asks sessions for a sign of life and gives those that are gone.
@@ -136,14 +156,14 @@ func (s *Session) dropUnused(ctx context.Context, queue string) error {
 }
 
 // registrations reads who uses what.
-func (s *Session) registrations(ctx context.Context) ([]registration, error) {
-	subjects, err := s.registered(ctx, ">")
+func (s *Session) registrations(ctx context.Context, filter string) ([]registration, error) {
+	subjects, err := s.registered(ctx, filter)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]registration, 0, len(subjects))
 	for _, subject := range subjects {
-		msg, err := s.live.GetLastMsgForSubject(ctx, subject)
+		msg, err := lastMessage(ctx, s.live, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}

@@ -42,40 +42,48 @@ func (u *user) renew() {
 }
 
 // refreshSoon looks at a queue again whose requests the server ended, after a
-// moment in which a new leader may be found.
+// moment in which a new leader may be found. One looks after a queue at a time.
 func (s *Session) refreshSoon(queue string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.refreshing[queue] {
-		return
+	_, looking := s.refreshing[queue]
+	s.refreshing[queue] = looking // again
+	if !looking && !s.closed {
+		s.running.Go(func() { s.refreshLater(queue) })
 	}
-	s.refreshing[queue] = true
-	s.running.Go(func() { s.refreshLater(queue) })
 }
 
 func (s *Session) refreshLater(queue string) {
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		if sleep(s.ctx, wait) != nil {
-			break
-		}
-		if wait == 20*time.Millisecond {
-			s.refreshed(queue) // what ends from now on is looked at anew
-		}
+	for wait := 20 * time.Millisecond; sleep(s.ctx, wait) == nil; wait = min(2*wait, time.Second) {
+		s.refreshBegins(queue)
 		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
 		err := s.refresh(ctx, queue, false)
 		cancel()
-		if err == nil || s.ctx.Err() != nil {
-			break
+		if err == nil && s.refreshed(queue) {
+			return
 		}
-		s.cfg.Logger.Warn("could not look at a queue again", "queue", queue, "error", err)
+		if err != nil && !s.isClosed() {
+			s.cfg.Logger.Warn("could not look at a queue again", "queue", queue, "error", err)
+		}
 	}
-	s.refreshed(queue)
 }
 
-func (s *Session) refreshed(queue string) {
+// refreshBegins notes that what ends from now on is to be looked at again.
+func (s *Session) refreshBegins(queue string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.refreshing[queue] = false
+}
+
+// refreshed reports whether nothing has ended since.
+func (s *Session) refreshed(queue string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refreshing[queue] {
+		return false
+	}
 	delete(s.refreshing, queue)
+	return true
 }
 
 // settleRaw says a verdict of a message.

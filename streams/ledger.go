@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"github.com/nats-io/nats.go"
 )
 
 // A ledger is what one consumer, or Get, holds: its unsettled deliveries in the
@@ -92,7 +94,9 @@ func (l *ledger) sync(ctx context.Context, s *Session) {
 		if !s.nc.IsConnected() {
 			return
 		}
-		_, _ = s.nc.RequestWithContext(ctx, reply, verdictBytes[leaseRenewal])
+		_, _ = again(ctx, func(ctx context.Context) (*nats.Msg, error) {
+			return s.nc.RequestWithContext(ctx, reply, verdictBytes[leaseRenewal])
+		})
 	}
 }
 

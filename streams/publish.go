@@ -109,15 +109,15 @@ func (s *Session) prepare(ctx context.Context, exchange, key string, m *Message,
 	if all&Deduplicate != 0 {
 		confirm.msg.Header.Set(jetstream.MsgIDHeader, m.MessageID)
 	}
-	confirm.size = len(m.Body)
+	size := len(m.Body)
 	if confirm.msg.Header != nil {
-		confirm.size = confirm.msg.Size() - len(subject)
+		size = confirm.msg.Size() - len(subject)
 	}
 	if confirm.awaitsTrace {
-		confirm.size += s.confirms.traceSize()
+		size += s.confirms.traceSize()
 	}
-	if limit := s.maxPayload.Load(); int64(confirm.size) > limit {
-		return nil, errContentTooLarge("message of %d bytes, its properties among them, is over the server's limit of %d", confirm.size, limit)
+	if limit := s.maxPayload.Load(); int64(size) > limit {
+		return nil, errContentTooLarge("message of %d bytes, its properties among them, is over the server's limit of %d", size, limit)
 	}
 	return confirm, nil
 }
@@ -159,22 +159,16 @@ func (s *Session) checkMessage(m *Message, flags PublishFlag) error {
 	return nil
 }
 
-// safeToWrite is how much may be outstanding for a write to be sure not to
-// block: the connection's buffers take that much also when nobody reads.
-const safeToWrite = 32 << 10
-
-// write hands a message to the connection. A broker that has stopped reading
-// would block the write for longer than the context allows, so what may block
-// is written beside.
+// write hands a message to the connection, one at a time. A broker that has
+// stopped reading, or has not read what others wrote, would block that for
+// longer than the context allows, so it is done beside.
 func (s *Session) write(ctx context.Context, confirm *Confirm) error {
 	select {
 	case s.writing <- struct{}{}:
+	case <-confirm.done: // its own time was up
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-	if s.confirms.outstanding() <= safeToWrite {
-		defer func() { <-s.writing }()
-		return s.nc.PublishMsg(confirm.msg)
 	}
 	written := make(chan error, 1)
 	go func() {
@@ -184,6 +178,8 @@ func (s *Session) write(ctx context.Context, confirm *Confirm) error {
 	select {
 	case err := <-written:
 		return err
+	case <-confirm.done:
+		return nil
 	case <-ctx.Done():
 		return errors.Join(ErrUnconfirmed, ctx.Err())
 	}
@@ -275,8 +271,9 @@ func (rec *queueRecord) routes(x *exchangeRecord, key string, headers Table) boo
 // Sessions tell each other of changes; a stale entry is found out because no
 // stream listens any more.
 type exchangeCache struct {
-	mu    sync.RWMutex
-	known map[string]knownExchange
+	mu      sync.RWMutex
+	known   map[string]knownExchange
+	changes int // a record that was read before one is not noted after it
 }
 
 type knownExchange struct {
@@ -287,6 +284,7 @@ type knownExchange struct {
 func (c *exchangeCache) load(ctx context.Context, s *Session, name string) (knownExchange, error) {
 	c.mu.RLock()
 	known, is := c.known[name]
+	changes := c.changes
 	c.mu.RUnlock()
 	if is {
 		return known, nil
@@ -294,9 +292,10 @@ func (c *exchangeCache) load(ctx context.Context, s *Session, name string) (know
 	if s.isClosed() {
 		return knownExchange{}, ErrClosed
 	}
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	rec, _, err := s.needExchange(ctx, name)
+	rec, err := call(ctx, s, func(ctx context.Context) (*exchangeRecord, error) {
+		rec, _, err := s.needExchange(ctx, name)
+		return rec, err
+	})
 	if err != nil {
 		return knownExchange{}, err
 	}
@@ -306,19 +305,23 @@ func (c *exchangeCache) load(ctx context.Context, s *Session, name string) (know
 	if c.known == nil {
 		c.known = make(map[string]knownExchange)
 	}
-	c.known[name] = known
+	if c.changes == changes {
+		c.known[name] = known
+	}
 	return known, nil
 }
 
 func (c *exchangeCache) forget(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.changes++
 	delete(c.known, name)
 }
 
 func (c *exchangeCache) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.changes++
 	c.known = nil
 }
 

@@ -240,8 +240,8 @@ func TestClosedSessionRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	closeSession(t, s)
-	for what, err := range everything(t.Context(), s, p) {
-		wantError(t, what+" on a closed session", err, streams.ErrClosed)
+	for what, do := range everything(s, p) {
+		wantError(t, what+" on a closed session", do(t.Context()), streams.ErrClosed)
 	}
 	wantList(t, "queues", queueNames(t, open(t, nc)), "q")
 }
@@ -255,34 +255,47 @@ func TestClosedConnectionRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	nc.Close()
-	for what, err := range everything(t.Context(), s, p) {
-		wantError(t, what+" on a closed connection", err, nats.ErrConnectionClosed)
+	for what, do := range everything(s, p) {
+		wantError(t, what+" on a closed connection", do(t.Context()), nats.ErrConnectionClosed)
 	}
 }
 
-// everything does all a session can do, and gives the errors.
-func everything(ctx context.Context, s *streams.Session, p *streams.Publisher) map[string]error {
-	errs := map[string]error{
-		"publish":          s.Publish(ctx, "", "q", streams.Message{}),
-		"declare exchange": s.DeclareExchange(ctx, streams.Exchange{Name: "x", Kind: streams.Fanout}),
-		"check exchange":   s.CheckExchange(ctx, "amq.topic"),
-		"delete exchange":  s.DeleteExchange(ctx, "x"),
-		"bind":             s.Bind(ctx, streams.Binding{Exchange: "amq.topic", Queue: "q"}),
-		"unbind":           s.Unbind(ctx, streams.Binding{Exchange: "amq.topic", Queue: "q"}),
+// everything is all that a session can do.
+func everything(s *streams.Session, p *streams.Publisher) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"publish": func(ctx context.Context) error { return s.Publish(ctx, "", "q", streams.Message{}) },
+		"publisher": func(ctx context.Context) error {
+			c, err := p.Publish(ctx, "", "q", streams.Message{})
+			if err != nil {
+				return err
+			}
+			return c.Wait(ctx)
+		},
+		"declare exchange": func(ctx context.Context) error {
+			return s.DeclareExchange(ctx, streams.Exchange{Name: "x", Kind: streams.Fanout})
+		},
+		"check exchange":  func(ctx context.Context) error { return s.CheckExchange(ctx, "amq.topic") },
+		"delete exchange": func(ctx context.Context) error { return s.DeleteExchange(ctx, "x") },
+		"list exchanges":  func(ctx context.Context) error { _, err := s.Exchanges(ctx); return err },
+		"bind": func(ctx context.Context) error {
+			return s.Bind(ctx, streams.Binding{Exchange: "amq.topic", Queue: "q"})
+		},
+		"unbind": func(ctx context.Context) error {
+			return s.Unbind(ctx, streams.Binding{Exchange: "amq.topic", Queue: "q"})
+		},
+		"list bindings": func(ctx context.Context) error { _, err := s.Bindings(ctx); return err },
+		"declare queue": func(ctx context.Context) error {
+			_, err := s.DeclareQueue(ctx, streams.Queue{Name: "p"})
+			return err
+		},
+		"inspect":      func(ctx context.Context) error { _, err := s.InspectQueue(ctx, "q"); return err },
+		"purge":        func(ctx context.Context) error { _, err := s.PurgeQueue(ctx, "q"); return err },
+		"delete queue": func(ctx context.Context) error { _, err := s.DeleteQueue(ctx, "q"); return err },
+		"list queues":  func(ctx context.Context) error { _, err := s.Queues(ctx); return err },
+		"consume": func(ctx context.Context) error {
+			_, err := s.Consume(ctx, "q", streams.ConsumeOptions{})
+			return err
+		},
+		"get": func(ctx context.Context) error { _, _, err := s.Get(ctx, "q"); return err },
 	}
-	c, err := p.Publish(ctx, "", "q", streams.Message{})
-	if err == nil {
-		err = c.Wait(ctx)
-	}
-	errs["publisher"] = err
-	_, errs["declare queue"] = s.DeclareQueue(ctx, streams.Queue{Name: "p"})
-	_, errs["inspect"] = s.InspectQueue(ctx, "q")
-	_, errs["purge"] = s.PurgeQueue(ctx, "q")
-	_, errs["delete queue"] = s.DeleteQueue(ctx, "q")
-	_, errs["list queues"] = s.Queues(ctx)
-	_, errs["list exchanges"] = s.Exchanges(ctx)
-	_, errs["list bindings"] = s.Bindings(ctx)
-	_, errs["consume"] = s.Consume(ctx, "q", streams.ConsumeOptions{})
-	_, _, errs["get"] = s.Get(ctx, "q")
-	return errs
 }

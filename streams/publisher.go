@@ -117,7 +117,7 @@ func (p *Publisher) resolved() {
 		return
 	}
 	p.ending = true
-	for len(p.queue) > 0 && isDone(p.queue[0]) {
+	for len(p.queue) > 0 && isClosed(p.queue[0].done) {
 		confirm := p.queue[0]
 		p.queue[0] = nil
 		p.queue = p.queue[1:]
@@ -146,15 +146,6 @@ func (p *Publisher) flushed() {
 		close(f.done)
 		return true
 	})
-}
-
-func isDone(confirm *Confirm) bool {
-	select {
-	case <-confirm.done:
-		return true
-	default:
-		return false
-	}
 }
 
 // Flush waits until every message published so far is answered, and gives the

@@ -15,11 +15,17 @@ const purgeBatch = 1000
 // those a consumer holds stay its own. Messages published while it runs may
 // stay. A queue that is not there is 404.
 func (s *Session) PurgeQueue(ctx context.Context, queue string) (int, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	count, err := call(ctx, s, func(ctx context.Context) (int, error) { return s.purgeQueue(ctx, queue) })
+	if err != nil {
+		return count, fmt.Errorf("purge queue %q: %w", queue, err)
+	}
+	return count, nil
+}
+
+func (s *Session) purgeQueue(ctx context.Context, queue string) (int, error) {
 	rec, err := s.needQueue(ctx, queue)
 	if err != nil {
-		return 0, fmt.Errorf("purge queue %q: %w", queue, err)
+		return 0, err
 	}
 	if u := s.userOf(queue); u != nil {
 		u.settled() // what was handed back goes too
@@ -29,7 +35,7 @@ func (s *Session) PurgeQueue(ctx context.Context, queue string) (int, error) {
 		count, err := s.purge(ctx, src)
 		total += count
 		if err != nil {
-			return total, fmt.Errorf("purge queue %q: %w", queue, err)
+			return total, err
 		}
 	}
 	return total, nil

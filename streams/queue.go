@@ -91,9 +91,7 @@ func (q Queue) check() error {
 // Warren does not have 540. The result holds the name the server made for an
 // empty one. When it returns, the next publish obeys it, from every process.
 func (s *Session) DeclareQueue(ctx context.Context, q Queue) (QueueInfo, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	info, err := s.declareQueue(ctx, q)
+	info, err := call(ctx, s, func(ctx context.Context) (QueueInfo, error) { return s.declareQueue(ctx, q) })
 	if err != nil {
 		return QueueInfo{}, fmt.Errorf("declare queue %q: %w", q.Name, err)
 	}
@@ -111,6 +109,11 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 	}
 	if s.isClosed() {
 		return QueueInfo{}, ErrClosed
+	}
+	if q.AutoDelete {
+		if err := s.sweepUsers(ctx, q.Name); err != nil {
+			return QueueInfo{}, err
+		}
 	}
 	for {
 		rec, revision, err := s.loadQueue(ctx, q.Name)
@@ -166,6 +169,7 @@ func (s *Session) createQueue(ctx context.Context, q Queue, revision uint64) err
 	rec := &queueRecord{Queue: q, Life: newID(), Busy: s.id, Lease: s.cfg.Lease}
 	if q.Exclusive {
 		rec.Owner = s.id
+		s.owns(q.Name) // also if this is not completed
 	}
 	if !q.survives() {
 		rec.Epoch = s.epoch.id()
@@ -179,9 +183,6 @@ func (s *Session) createQueue(ctx context.Context, q Queue, revision uint64) err
 	}
 	rec.Busy = ""
 	_, err = s.topology.put(ctx, queueKey(q.Name), rec, revision)
-	if err == nil && q.Exclusive {
-		s.owns(q.Name)
-	}
 	return err
 }
 
@@ -260,19 +261,27 @@ func (s *Session) noQueue(name string) error {
 // InspectQueue is AMQP's passive declare: what the queue holds, 404 when there
 // is none, 405 when it is exclusive to another session.
 func (s *Session) InspectQueue(ctx context.Context, name string) (QueueInfo, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	rec, err := s.needQueue(ctx, name)
+	info, err := call(ctx, s, func(ctx context.Context) (QueueInfo, error) { return s.inspectQueue(ctx, name) })
 	if err != nil {
 		return QueueInfo{}, fmt.Errorf("inspect queue %q: %w", name, err)
+	}
+	return info, nil
+}
+
+func (s *Session) inspectQueue(ctx context.Context, name string) (QueueInfo, error) {
+	rec, err := s.needQueue(ctx, name)
+	if err != nil {
+		return QueueInfo{}, err
 	}
 	return s.queueInfo(ctx, rec)
 }
 
 // Queues lists the queues of the virtual host by name.
 func (s *Session) Queues(ctx context.Context) ([]QueueInfo, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	return call(ctx, s, s.queues)
+}
+
+func (s *Session) queues(ctx context.Context) ([]QueueInfo, error) {
 	if err := s.sweepSessions(ctx); err != nil {
 		return nil, err
 	}
@@ -303,9 +312,9 @@ func (s *Session) Queues(ctx context.Context) ([]QueueInfo, error) {
 // [IfEmpty] while messages are ready. Deleting a queue that is not there
 // succeeds.
 func (s *Session) DeleteQueue(ctx context.Context, name string, flags ...DeleteFlag) (int, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	count, err := s.deleteQueue(ctx, name, deleteFlags(flags))
+	count, err := call(ctx, s, func(ctx context.Context) (int, error) {
+		return s.deleteQueue(ctx, name, deleteFlags(flags))
+	})
 	if err != nil {
 		return 0, fmt.Errorf("delete queue %q: %w", name, err)
 	}

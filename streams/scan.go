@@ -19,55 +19,60 @@ const scanBatch = 1000
 // queue's. It reads them all, and is for where the server cannot count them:
 // when filters take more than bindings ask for, and after a restart.
 func (s *Session) scan(ctx context.Context, src *source, first, last uint64) (int, error) {
-	inbox := s.nc.NewInbox()
-	sub, err := s.nc.SubscribeSync(inbox)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = sub.Unsubscribe() }()
 	total := 0
 	for next := max(first, 1); next <= last; {
-		read, wanted, err := s.scanSome(ctx, src, sub, next, last)
+		batch, err := untilAnswered(ctx, func() (scanned, error) { return s.scanSome(ctx, src, next, last) })
 		if err != nil {
 			return 0, fmt.Errorf("count stream %q: %w", src.stream, err)
 		}
-		if read == 0 {
+		if batch.last == 0 {
 			break
 		}
-		total += wanted
-		next = read + 1
+		total += batch.wanted
+		next = batch.last + 1
 	}
 	return total, nil
 }
 
-// scanSome reads one batch from a sequence on, and gives the last sequence it
-// read, 0 for none, and how many of the messages were the queue's.
-func (s *Session) scanSome(ctx context.Context, src *source, sub *nats.Subscription, next, last uint64) (read uint64, wanted int, err error) {
+// scanned is a batch of messages: the last sequence that was read, 0 for none,
+// and how many of them were the queue's.
+type scanned struct {
+	last   uint64
+	wanted int
+}
+
+// scanSome reads one batch from a sequence on.
+func (s *Session) scanSome(ctx context.Context, src *source, next, last uint64) (batch scanned, err error) {
 	body, err := json.Marshal(struct {
 		Seq   uint64 `json:"seq"`
 		Batch int    `json:"batch"`
 	}{next, scanBatch})
 	if err != nil {
-		return 0, 0, err
+		return batch, err
 	}
+	sub, err := s.nc.SubscribeSync(s.nc.NewInbox())
+	if err != nil {
+		return batch, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
 	if err := s.nc.PublishRequest("$JS.API.DIRECT.GET."+src.stream, sub.Subject, body); err != nil {
-		return 0, 0, err
+		return batch, err
 	}
 	for {
-		msg, err := sub.NextMsgWithContext(ctx)
+		msg, err := nextAnswer(ctx, sub)
 		if err != nil {
-			return 0, 0, err
+			return batch, err
 		}
 		if status := msg.Header.Get("Status"); status != "" {
-			return read, wanted, scanError(status, msg.Header.Get("Description"))
+			return batch, scanError(status, msg.Header.Get("Description"))
 		}
 		seq, err := strconv.ParseUint(msg.Header.Get("Nats-Sequence"), 10, 64)
 		if err != nil {
-			return 0, 0, err
+			return batch, err
 		}
-		read = seq
+		batch.last = seq
 		if seq <= last && src.sieve.wants(stored(msg, seq)) {
-			wanted++
+			batch.wanted++
 		}
 	}
 }

@@ -74,7 +74,7 @@ func (c Config) check() error {
 // called from any goroutine.
 type Session struct {
 	nc    *nats.Conn
-	js    jetstream.JetStream
+	js    broker
 	cfg   Config
 	vhost vhost
 	id    string
@@ -83,6 +83,7 @@ type Session struct {
 	live       jetstream.Stream
 	epoch      epoch
 	queueLocks keyedLocks
+	enrolling  keyedLocks
 	confirms   *confirms
 	exchanges  exchangeCache
 	subs       []*nats.Subscription
@@ -94,11 +95,14 @@ type Session struct {
 	closed     bool
 	owned      map[string]struct{}
 	users      map[string]*user
+	told       map[string]standing // to the broker, by queue
+	tagged     map[string]*Consumer
 	online     chan struct{} // closed while connected
 	tags       uint64
-	refreshing map[string]bool
+	refreshing map[string]bool // the queues being looked at, and whether again
 	ctx        context.Context // ends with the session: its own errands only
 	stop       context.CancelFunc
+	over       bool // no errand begins any more
 	running    sync.WaitGroup
 }
 
@@ -118,26 +122,34 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Session, error) {
 		nc: nc, cfg: cfg, vhost: v, id: newID(),
 		owned:      make(map[string]struct{}),
 		users:      make(map[string]*user),
+		told:       make(map[string]standing),
+		tagged:     make(map[string]*Consumer),
 		online:     make(chan struct{}),
 		writing:    make(chan struct{}, 1),
 		refreshing: make(map[string]bool),
 	}
 	close(s.online)
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	if err := s.open(ctx); err != nil {
-		s.shut()
+	_, err = within(ctx, s,
+		func(ctx context.Context) (*Session, error) { return s, s.open(ctx) },
+		func(s *Session) { _ = s.Close(context.Background()) })
+	if err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
 	}
 	return s, nil
 }
 
+// open makes the session ready, or leaves nothing of it.
 func (s *Session) open(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			s.shut()
+		}
+	}()
 	if err := checkServer(s.nc); err != nil {
 		return err
 	}
-	if s.js, err = jetstream.New(s.nc); err != nil {
+	if s.js.JetStream, err = jetstream.New(s.nc); err != nil {
 		return err
 	}
 	s.confirms, err = newConfirms(s)
@@ -210,10 +222,11 @@ func (s *Session) Close(ctx context.Context) error {
 	}
 	s.closed = true
 	s.mu.Unlock()
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	err := s.leave(ctx)
-	s.shut()
+	err := s.do(ctx, func(ctx context.Context) error {
+		defer s.shut()
+		return s.leave(ctx)
+	})
+	s.stop() // also while the rest is held up
 	if err != nil {
 		return fmt.Errorf("close session: %w", err)
 	}
@@ -246,19 +259,19 @@ func (s *Session) shut() {
 	if s.confirms != nil {
 		s.confirms.close()
 	}
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
 	s.running.Wait()
 }
 
+// run does an errand of the session beside; a session that has ended has none.
 func (s *Session) run(f func()) {
-	s.running.Go(f)
-}
-
-// bounded gives a context without a deadline the session's own.
-func (s *Session) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, has := ctx.Deadline(); has {
-		return ctx, func() {}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over {
+		s.running.Go(f)
 	}
-	return context.WithTimeout(ctx, s.cfg.Timeout)
 }
 
 func (s *Session) isClosed() bool {

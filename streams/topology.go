@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +18,7 @@ import (
 // inside the record of their queue. Records change by compare-and-set only;
 // the configuration of streams and consumers is derived from them.
 type topology struct {
-	js     jetstream.JetStream
+	js     broker
 	stream jetstream.Stream
 	prefix string
 }
@@ -31,7 +29,7 @@ var errConflict = errors.New("the record was changed by another session")
 // maxConsumers is set on every stream: unset, the server allows 1000.
 const maxConsumers = 1 << 20
 
-func openTopology(ctx context.Context, js jetstream.JetStream, v vhost, replicas int) (*topology, error) {
+func openTopology(ctx context.Context, js broker, v vhost, replicas int) (*topology, error) {
 	bucket := v.topologyBucket()
 	prefix := "$KV." + bucket + "."
 	stream, err := ensureStream(ctx, js, jetstream.StreamConfig{
@@ -55,8 +53,8 @@ func openTopology(ctx context.Context, js jetstream.JetStream, v vhost, replicas
 }
 
 // ensureStream opens a stream, creating it when it is not there yet.
-func ensureStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
-	stream, err := firstLook(ctx, js, cfg.Name)
+func ensureStream(ctx context.Context, js broker, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	stream, err := js.Stream(ctx, cfg.Name)
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return stream, err
 	}
@@ -67,25 +65,10 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.Str
 	return stream, err
 }
 
-// firstLook opens a stream that a session begins with. A server that has only
-// just started loses answers when several clients ask at once, so this is asked
-// again.
-func firstLook(ctx context.Context, js jetstream.JetStream, name string) (jetstream.Stream, error) {
-	for {
-		try, cancel := context.WithTimeout(ctx, 2*time.Second)
-		stream, err := js.Stream(try, name)
-		late := try.Err() != nil && ctx.Err() == nil
-		cancel()
-		if err == nil || !late {
-			return stream, err
-		}
-	}
-}
-
 // createStream creates a stream, and tries again for a moment what the server
 // cannot do yet: take a name whose last stream it is still clearing away, or
 // find servers for the replicas in a cluster that has only just come together.
-func createStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+func createStream(ctx context.Context, js broker, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
 	const tries = 8 // 5 ms to 640 ms: 1.3 s in all
 	for try, wait := 1, 5*time.Millisecond; ; try, wait = try+1, 2*wait {
 		stream, err := js.CreateStream(ctx, cfg)
@@ -120,7 +103,10 @@ func (t *topology) remove(ctx context.Context, revision uint64) error {
 		return err
 	}
 	// The client keeps the server's reason to itself.
-	if _, missing := t.stream.GetMsg(ctx, revision); errors.Is(missing, jetstream.ErrMsgNotFound) {
+	_, missing := again(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+		return t.stream.GetMsg(ctx, revision)
+	})
+	if errors.Is(missing, jetstream.ErrMsgNotFound) {
 		return errConflict
 	}
 	return err
@@ -136,65 +122,10 @@ func (t *topology) queues(ctx context.Context) ([]queueRecord, error) {
 	return listRecords[queueRecord](ctx, t, "q.>")
 }
 
-// listRecords reads all records below a filter in one pass, through a
-// consumer that is gone when it returns. A record that is written meanwhile
-// moves to the end of the stream and is met there, perhaps for a second time,
-// so the pass goes on to the end, and the last version of a record counts.
-func listRecords[T any](ctx context.Context, t *topology, filter string) ([]T, error) {
-	consumer, err := t.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		FilterSubject:     t.prefix + filter,
-		DeliverPolicy:     jetstream.DeliverAllPolicy, // the stream keeps one message a record
-		AckPolicy:         jetstream.AckNonePolicy,
-		MemoryStorage:     true,
-		Replicas:          1,
-		InactiveThreshold: 30 * time.Second,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list records %q: %w", filter, err)
-	}
-	defer func() { _ = t.stream.DeleteConsumer(context.WithoutCancel(ctx), consumer.CachedInfo().Name) }()
-	count := int(consumer.CachedInfo().NumPending)
-	if count == 0 {
-		return nil, nil
-	}
-	records := make(map[string]T, count)
-	// Asked for more than there is, the server tells where the stream ends by
-	// looking; the count it keeps is behind at times.
-	for size := 2*count + listSlack; ; {
-		taken, err := takeRecords(consumer, size, records)
-		if err != nil {
-			return nil, fmt.Errorf("list records %q: %w", filter, err)
-		}
-		if taken < size {
-			return slices.Collect(maps.Values(records)), nil
-		}
-	}
-}
-
-// listSlack is how many changes a listing has room for.
-const listSlack = 256
-
-// takeRecords reads up to size records into a map by subject.
-func takeRecords[T any](consumer jetstream.Consumer, size int, records map[string]T) (taken int, err error) {
-	batch, err := consumer.FetchNoWait(size)
-	if err != nil {
-		return 0, err
-	}
-	for msg := range batch.Messages() {
-		var record T
-		if err := json.Unmarshal(msg.Data(), &record); err != nil {
-			return taken, fmt.Errorf("record %q is damaged: %w", msg.Subject(), err)
-		}
-		records[msg.Subject()] = record
-		taken++
-	}
-	return taken, batch.Error()
-}
-
 // readLast reads the last message of a subject as JSON, and its sequence; 0
 // says that there is none.
 func readLast(ctx context.Context, stream jetstream.Stream, subject string, into any) (uint64, error) {
-	msg, err := stream.GetLastMsgForSubject(ctx, subject)
+	msg, err := lastMessage(ctx, stream, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return 0, nil
 	}
@@ -209,7 +140,7 @@ func readLast(ctx context.Context, stream jetstream.Stream, subject string, into
 
 // compareAndSet publishes a message only if the subject's last sequence is
 // still the given one.
-func compareAndSet(ctx context.Context, js jetstream.JetStream, msg *nats.Msg, sequence uint64) (uint64, error) {
+func compareAndSet(ctx context.Context, js broker, msg *nats.Msg, sequence uint64) (uint64, error) {
 	if msg.Header == nil {
 		msg.Header = nats.Header{}
 	}

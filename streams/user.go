@@ -2,13 +2,8 @@ package streams
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"strings"
 	"sync"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // A user is one session's use of one queue: its consumers, and what was taken
@@ -18,13 +13,19 @@ import (
 type user struct {
 	s     *Session
 	queue string
+	taken *ledger // what Get took
 
-	mu        sync.Mutex
+	// The lock of the session guards who uses the queue, so that joining and
+	// leaving are one decision.
 	consumers map[*Consumer]struct{}
-	taken     *ledger // what Get took
-	rec       *queueRecord
-	watched   sync.Once
+	gets      int           // under way
+	consumed  bool          // it has had a consumer
+	gone      bool          // the queue has
 	over      chan struct{} // closed when the use has ended
+
+	mu      sync.Mutex
+	rec     *queueRecord
+	watched sync.Once
 }
 
 func newUser(s *Session, queue string) *user {
@@ -36,14 +37,6 @@ func newUser(s *Session, queue string) *user {
 	}
 	u.taken.send = s.settleRaw
 	return u
-}
-
-// registration is what the broker keeps of a user.
-type registration struct {
-	Queue     string `json:"queue"`
-	Session   string `json:"session"`
-	Consuming bool   `json:"consuming,omitempty"`
-	sequence  uint64 // in the live stream
 }
 
 func (s *Session) userOf(queue string) *user {
@@ -63,53 +56,110 @@ func (s *Session) allUsers() []*user {
 }
 
 // use registers this session's use of a queue and then loads the queue: in
-// that order, so that a change either is told to this user or is loaded.
+// that order, so that a change either is told to this user or is loaded. It is
+// used by a consumer, or by a Get, which is nil.
 func (s *Session) use(ctx context.Context, queue string, c *Consumer) (*user, error) {
 	if err := checkName("queue", queue); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return nil, ErrClosed
-	}
-	u := s.users[queue]
-	fresh := u == nil
-	if fresh {
-		u = newUser(s, queue)
-		s.users[queue] = u
-	}
-	s.mu.Unlock()
-	if c != nil {
-		fresh = u.add(c) || fresh
-	}
-	if fresh {
-		if err := u.register(ctx); err != nil {
-			u.dismiss(ctx, c)
-			return nil, err
-		}
-	}
-	rec, err := s.needQueue(ctx, queue)
+	u, err := s.join(queue, c)
 	if err != nil {
+		return nil, err
+	}
+	if err := u.load(ctx); err != nil {
 		u.dismiss(ctx, c)
 		return nil, err
 	}
-	u.obey(rec)
-	u.watched.Do(func() { s.run(func() { u.watch(rec.Lease) }) })
+	u.watched.Do(func() { s.run(func() { u.watch(u.record().Lease) }) })
 	return u, nil
 }
 
-// add counts a consumer in, and reports whether it is the first.
-func (u *user) add(c *Consumer) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+func (u *user) load(ctx context.Context) error {
+	if err := u.s.enroll(ctx, u.queue); err != nil {
+		return err
+	}
+	rec, err := u.s.needQueue(ctx, u.queue)
+	if err != nil {
+		return err
+	}
+	u.obey(rec)
+	return nil
+}
+
+// join counts a consumer, or a Get, in.
+func (s *Session) join(queue string, c *Consumer) (*user, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	u := s.users[queue]
+	if u == nil {
+		u = newUser(s, queue)
+		s.users[queue] = u
+	}
+	u.gone = false
+	if c == nil {
+		u.gets++
+		return u, nil
+	}
+	c.u = u
 	u.consumers[c] = struct{}{}
-	return len(u.consumers) == 1
+	u.consumed = true
+	return u, nil
+}
+
+// leave counts a consumer, or a Get, out.
+func (u *user) leave(c *Consumer) {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	if c == nil {
+		u.gets--
+		return
+	}
+	delete(u.consumers, c)
+	u.s.freeTag(c)
+}
+
+// dismiss counts a consumer, or a Get, out when it is done, and ends the use
+// with the last.
+func (u *user) dismiss(ctx context.Context, c *Consumer) {
+	u.leave(c)
+	u.end(ctx)
+}
+
+// gotten counts a Get out. The use stays for the next one, as long as the queue
+// and the session do.
+func (u *user) gotten(ctx context.Context) {
+	u.leave(nil)
+	if u.isOver() {
+		u.end(ctx)
+	}
+}
+
+// end ends the use, if nobody needs it any more.
+func (u *user) end(ctx context.Context) {
+	s := u.s
+	s.mu.Lock()
+	if s.users[u.queue] == u && len(u.consumers) == 0 && u.gets == 0 && u.taken.count() == 0 {
+		delete(s.users, u.queue)
+		close(u.over)
+	}
+	s.mu.Unlock()
+	if err := s.enroll(ctx, u.queue); err != nil && !s.nc.IsClosed() {
+		s.cfg.Logger.Warn("could not end a registration yet", "queue", u.queue, "error", err)
+	}
+}
+
+func (u *user) isOver() bool {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	return u.gone || u.s.closed
 }
 
 func (u *user) list() []*Consumer {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
 	list := make([]*Consumer, 0, len(u.consumers))
 	for c := range u.consumers {
 		list = append(list, c)
@@ -141,63 +191,6 @@ func (u *user) settled() {
 	}
 }
 
-func (u *user) subject() string { return u.s.userSubject(u.queue, u.s.id) }
-
-func (s *Session) userSubject(queue, session string) string {
-	return s.vhost.liveSubject() + ".user." + nameToken(queue) + "." + session
-}
-
-func (u *user) register(ctx context.Context) error {
-	consumers, _ := u.counts()
-	data, err := json.Marshal(registration{Queue: u.queue, Session: u.s.id, Consuming: consumers > 0})
-	if err != nil {
-		return err
-	}
-	_, err = u.s.js.PublishMsg(ctx, &nats.Msg{Subject: u.subject(), Data: data})
-	return err
-}
-
-// unregister takes the registration of a session off the broker.
-func (s *Session) unregister(ctx context.Context, queue, session string) error {
-	err := s.live.Purge(ctx, jetstream.WithPurgeSubject(s.userSubject(queue, session)))
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil
-	}
-	return err
-}
-
-// unregisterOnly takes this registration off the broker and no later one: a
-// session that was cut off when it was looked for may be back, and registered
-// again.
-func (s *Session) unregisterOnly(ctx context.Context, r registration) error {
-	err := s.live.DeleteMsg(ctx, r.sequence)
-	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
-		return nil // it is replaced, or somebody else did it
-	}
-	return err
-}
-
-// dismiss counts a consumer out when it is done, and ends the registration
-// with the last use.
-func (u *user) dismiss(ctx context.Context, c *Consumer) {
-	u.mu.Lock()
-	delete(u.consumers, c)
-	unused := len(u.consumers) == 0 && u.taken.count() == 0
-	u.mu.Unlock()
-	if !unused {
-		return
-	}
-	u.s.mu.Lock()
-	if u.s.users[u.queue] == u {
-		delete(u.s.users, u.queue)
-		close(u.over)
-	}
-	u.s.mu.Unlock()
-	if err := u.s.unregister(ctx, u.queue, u.s.id); err != nil && !u.s.nc.IsClosed() {
-		u.s.cfg.Logger.Warn("could not end a registration", "queue", u.queue, "error", err)
-	}
-}
-
 // obey makes consumers follow the record of their queue. Records may arrive
 // out of order; an older one changes nothing.
 func (u *user) obey(rec *queueRecord) {
@@ -215,6 +208,9 @@ func (u *user) obey(rec *queueRecord) {
 	for _, c := range u.list() {
 		c.obey(rec)
 	}
+	if rec.Deleting {
+		u.lost()
+	}
 }
 
 // void lets go of what is held of a queue that has gone.
@@ -223,6 +219,19 @@ func (u *user) void() {
 	for _, c := range u.list() {
 		c.window.give(c.ledger.void(), c)
 	}
+}
+
+// lost ends the use of a queue that has gone. Its consumers end by themselves;
+// nobody else is left to end what only Get used.
+func (u *user) lost() {
+	u.s.mu.Lock()
+	u.gone = true
+	u.s.mu.Unlock()
+	u.s.run(func() {
+		ctx, cancel := context.WithTimeout(u.s.ctx, u.s.cfg.Timeout)
+		defer cancel()
+		u.end(ctx)
+	})
 }
 
 func (u *user) record() *queueRecord {
@@ -242,8 +251,9 @@ func (s *Session) refresh(ctx context.Context, queue string, reconnected bool) e
 	if isNotFound(err) || errors.Is(err, ErrResourceLocked) {
 		u.void()
 		for _, c := range u.list() {
-			c.cancelled(s.queueGone(queue))
+			c.bereaved()
 		}
+		u.lost()
 		return nil
 	}
 	if err != nil {
@@ -258,35 +268,6 @@ func (s *Session) refresh(ctx context.Context, queue string, reconnected bool) e
 		}
 	}
 	return nil
-}
-
-// queueUsers are the sessions registered for a queue.
-func (s *Session) queueUsers(ctx context.Context, queue string) ([]string, error) {
-	subjects, err := s.registered(ctx, nameToken(queue)+".*")
-	if err != nil {
-		return nil, err
-	}
-	sessions := make([]string, len(subjects))
-	for i, subject := range subjects {
-		sessions[i] = subject[strings.LastIndexByte(subject, '.')+1:]
-	}
-	return sessions, nil
-}
-
-// registered lists the subjects of registrations.
-func (s *Session) registered(ctx context.Context, filter string) ([]string, error) {
-	info, err := s.live.Info(ctx, jetstream.WithSubjectFilter(s.vhost.liveSubject()+".user."+filter))
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	subjects := make([]string, 0, len(info.State.Subjects))
-	for subject := range info.State.Subjects {
-		subjects = append(subjects, subject)
-	}
-	return subjects, nil
 }
 
 // endUsers stops all consumers of the session and hands back what it holds.
@@ -305,7 +286,7 @@ func (s *Session) endUsers(ctx context.Context) error {
 		}
 		u.taken.handBack()
 		u.taken.sync(ctx, s)
-		u.dismiss(ctx, nil)
+		u.end(ctx)
 	}
 	return errs
 }

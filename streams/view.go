@@ -154,7 +154,7 @@ func (s *Session) lookAt(ctx context.Context, name, queue string) (jetstream.Str
 	if err != nil {
 		return jetstream.StreamState{}, nil, err
 	}
-	consumer, err := stream.Consumer(ctx, consumerName(queue))
+	consumer, err := s.js.Consumer(ctx, name, consumerName(queue))
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return jetstream.StreamState{}, nil, nil
 	}

@@ -1,0 +1,89 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A broker is the JetStream of the servers. What is only looked at there is
+// asked for until there is an answer, or no time is left: a leader that has
+// gone never answers, and its successor was not asked.
+type broker struct{ jetstream.JetStream }
+
+// Stream looks at a stream.
+func (b broker) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	return again(ctx, func(ctx context.Context) (jetstream.Stream, error) { return b.JetStream.Stream(ctx, name) })
+}
+
+// Consumer looks at a consumer of a stream.
+func (b broker) Consumer(ctx context.Context, stream, name string) (jetstream.Consumer, error) {
+	return again(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+		return b.JetStream.Consumer(ctx, stream, name)
+	})
+}
+
+// lastMessage looks at the last message of a subject.
+func lastMessage(ctx context.Context, stream jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
+	return again(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+		return stream.GetLastMsgForSubject(ctx, subject)
+	})
+}
+
+// subjectsOf looks at which subjects below a filter a stream has messages of.
+func subjectsOf(ctx context.Context, stream jetstream.Stream, filter string) ([]string, error) {
+	info, err := again(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) {
+		return stream.Info(ctx, jetstream.WithSubjectFilter(filter))
+	})
+	if err != nil {
+		return nil, err
+	}
+	subjects := make([]string, 0, len(info.State.Subjects))
+	for subject := range info.State.Subjects {
+		subjects = append(subjects, subject)
+	}
+	return subjects, nil
+}
+
+// answerTime is how long an answer may take before the question is asked again.
+// A server that has only just started loses some, too.
+const answerTime = time.Second
+
+// again asks one question.
+func again[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+	return untilAnswered(ctx, func() (T, error) {
+		try, cancel := context.WithTimeout(ctx, answerTime)
+		defer cancel()
+		return ask(try)
+	})
+}
+
+// untilAnswered asks questions, which know themselves how long to wait for an
+// answer, from the first one on.
+func untilAnswered[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+	const pause = 20 * time.Millisecond
+	for {
+		answer, err := ask()
+		if !unanswered(err) || sleep(ctx, pause) != nil {
+			return answer, err
+		}
+	}
+}
+
+// errBrokenOff says that whoever answered has gone before it was done.
+var errBrokenOff = errors.New("the broker's answer broke off")
+
+// unanswered reports whether nobody was there to answer.
+func unanswered(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errBrokenOff) || isAPIError(err, codeNotAvailable)
+}
+
+// nextAnswer waits for the next of several answers.
+func nextAnswer(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	return sub.NextMsgWithContext(ctx)
+}

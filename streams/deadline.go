@@ -1,0 +1,70 @@
+package streams
+
+import (
+	"context"
+	"time"
+)
+
+// bounded gives a context without a deadline the session's own.
+func (s *Session) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.cfg.Timeout)
+}
+
+// lastWords is how long a call whose time is up may take to say what it waited
+// for.
+const lastWords = 100 * time.Millisecond
+
+// within gives what f gives, or an error when the context ends. The connection
+// is locked while a write is under way, so a broker that has stopped reading
+// holds up whatever touches the connection for longer than any context allows:
+// f runs beside, and may go on until that write has ended. What it then gives
+// is undone.
+func within[T any](ctx context.Context, s *Session, f func(context.Context) (T, error), undo func(T)) (T, error) {
+	ctx, cancel := s.bounded(ctx)
+	results := make(chan result[T])
+	abandoned := make(chan struct{})
+	go func() {
+		defer cancel()
+		var r result[T]
+		r.value, r.err = f(ctx)
+		select {
+		case results <- r:
+		case <-abandoned:
+			if r.err == nil {
+				undo(r.value)
+			}
+		}
+	}()
+	select {
+	case r := <-results:
+		return r.value, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-results:
+		return r.value, r.err
+	case <-time.After(lastWords):
+		close(abandoned)
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+type result[T any] struct {
+	value T
+	err   error
+}
+
+// call is within for what need not be undone.
+func call[T any](ctx context.Context, s *Session, f func(context.Context) (T, error)) (T, error) {
+	return within(ctx, s, f, func(T) {})
+}
+
+// do is within for what gives nothing.
+func (s *Session) do(ctx context.Context, f func(context.Context) error) error {
+	_, err := call(ctx, s, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
+	return err
+}

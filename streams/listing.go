@@ -1,0 +1,124 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A listing reads all records of the topology below a filter in one pass,
+// through a consumer of its own.
+type listing struct {
+	nc       *nats.Conn
+	sub      *nats.Subscription
+	consumer *jetstream.ConsumerInfo
+}
+
+// listRecords lists records, from the first one on when a pass breaks off. A
+// record that is written meanwhile moves to the end of the stream and is met
+// there, perhaps for a second time, so a pass goes on to the end, and the last
+// version of a record counts.
+func listRecords[T any](ctx context.Context, t *topology, filter string) ([]T, error) {
+	records, err := untilAnswered(ctx, func() (map[string]T, error) {
+		l, err := t.beginListing(ctx, filter)
+		if err != nil {
+			return nil, err
+		}
+		defer l.end()
+		return readRecords[T](ctx, l)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list records %q: %w", filter, err)
+	}
+	return slices.Collect(maps.Values(records)), nil
+}
+
+func (t *topology) beginListing(ctx context.Context, filter string) (*listing, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	consumer, err := t.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		FilterSubject:     t.prefix + filter,
+		DeliverPolicy:     jetstream.DeliverAllPolicy, // the stream keeps one message a record
+		AckPolicy:         jetstream.AckNonePolicy,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: 30 * time.Second,
+	})
+	if err != nil {
+		return nil, err
+	}
+	nc := t.js.Conn()
+	sub, err := nc.SubscribeSync(nc.NewInbox())
+	return &listing{nc: nc, sub: sub, consumer: consumer.CachedInfo()}, err
+}
+
+// end takes the consumer away. Nobody waits for that: it would go by itself.
+func (l *listing) end() {
+	_ = l.sub.Unsubscribe()
+	_ = l.nc.Publish("$JS.API.CONSUMER.DELETE."+l.consumer.Stream+"."+l.consumer.Name, nil)
+}
+
+// listSlack is how many changes a listing has room for.
+const listSlack = 256
+
+// readRecords reads the records by subject. Asked for more than there is, the
+// server tells where the stream ends by looking; the count it keeps is behind
+// at times.
+func readRecords[T any](ctx context.Context, l *listing) (map[string]T, error) {
+	count := int(l.consumer.NumPending)
+	records := make(map[string]T, count)
+	if count == 0 {
+		return records, nil
+	}
+	for size := 2*count + listSlack; ; {
+		if err := l.ask(size); err != nil {
+			return nil, err
+		}
+		taken, err := takeRecords(ctx, l.sub, size, records)
+		if err != nil {
+			return nil, err
+		}
+		if taken < size {
+			return records, nil
+		}
+	}
+}
+
+// ask asks for records that are there now.
+func (l *listing) ask(size int) error {
+	subject := "$JS.API.CONSUMER.MSG.NEXT." + l.consumer.Stream + "." + l.consumer.Name
+	return l.nc.PublishRequest(subject, l.sub.Subject, fmt.Appendf(nil, `{"batch":%d,"no_wait":true}`, size))
+}
+
+// takeRecords reads up to size records into a map by subject.
+func takeRecords[T any](ctx context.Context, sub *nats.Subscription, size int, records map[string]T) (taken int, err error) {
+	for ; taken < size; taken++ {
+		msg, err := nextAnswer(ctx, sub)
+		if errors.Is(err, nats.ErrNoResponders) {
+			return taken, errBrokenOff
+		}
+		if err != nil {
+			return taken, err
+		}
+		switch msg.Header.Get("Status") {
+		case "":
+		case "404", "408":
+			return taken, nil // the end
+		default:
+			return taken, errBrokenOff // the consumer, or its leader, has gone
+		}
+		var record T
+		if err := json.Unmarshal(msg.Data, &record); err != nil {
+			return taken, fmt.Errorf("record %q is damaged: %w", msg.Subject, err)
+		}
+		records[msg.Subject] = record
+	}
+	return taken, nil
+}

@@ -1,0 +1,64 @@
+package streams_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"warren/embedded/embeddedtest"
+	"warren/streams"
+)
+
+// TestASessionFollowsAConnectionThatFlaps: however often the connection is lost
+// while the session still puts right what the first loss broke, it goes on when
+// the connection is there.
+func TestASessionFollowsAConnectionThatFlaps(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		line, nc := newLossy(t)
+		r := newRig(t, nc, streams.Config{})
+		r.ctx = t.Context()
+		q := r.queue(streams.Queue{Name: "q"})
+		line.lose(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.INFO.") })
+		for range 10 {
+			reconnects := nc.Stats().Reconnects
+			line.cut()
+			for nc.Stats().Reconnects == reconnects {
+				pause(t, 10*time.Millisecond)
+			}
+		}
+		line.lose(nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		must(t, r.Publish(ctx, "", q, streams.Message{}))
+	})
+}
+
+// TestRecoveryGoesOnUntilItIsDone: a session whose broker needs longer to come
+// back than an operation may take is registered there in the end.
+func TestRecoveryGoesOnUntilItIsDone(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		line, nc := newLossy(t)
+		const timeout = 5 * time.Second
+		r := newRig(t, nc, streams.Config{Timeout: timeout})
+		r.ctx = t.Context()
+		q := r.queue(streams.Queue{Name: "q", Durable: true})
+		r.consume(q, streams.ConsumeOptions{Prefetch: 1})
+		line.lose(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.INFO.") })
+		line.server.Restart(t)
+		pause(t, 3*timeout)
+		line.lose(nil)
+		other := newRig(t, line.server.Connect(t), streams.Config{})
+		other.ctx = t.Context()
+		pause(t, 3*time.Second)
+		other.wantCounts(q, 0, 0, 1)
+	})
+}
+
+// pause lets fake time pass.
+func pause(t *testing.T, d time.Duration) {
+	t.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	<-timer.C
+}

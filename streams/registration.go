@@ -1,0 +1,168 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// registration is what the broker keeps of a user.
+type registration struct {
+	Queue     string `json:"queue"`
+	Session   string `json:"session"`
+	Consuming bool   `json:"consuming,omitempty"`
+	sequence  uint64 // in the live stream
+}
+
+// A standing is what the broker knows of a session's use of a queue.
+type standing uint8
+
+const (
+	unregistered standing = iota
+	using
+	consuming
+	doubtful // it is being told, or may not have heard
+)
+
+// enroll tells the broker how this session uses a queue now, unless it knows.
+// It is called after each change of that, and tells one thing at a time, so
+// that what holds last is what it is told last.
+func (s *Session) enroll(ctx context.Context, queue string) error {
+	if s.knows(queue) {
+		return nil
+	}
+	return s.enrollAnew(ctx, queue)
+}
+
+// enrollAnew tells the broker also what it may have known before it was
+// started again.
+func (s *Session) enrollAnew(ctx context.Context, queue string) error {
+	unlock, err := s.enrolling.lock(ctx, queue)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	now := s.beginEnrolling(queue)
+	if now == unregistered {
+		err = s.unregister(ctx, queue)
+	} else {
+		err = s.register(ctx, registration{Queue: queue, Session: s.id, Consuming: now == consuming})
+	}
+	if err == nil {
+		s.enrolled(queue, now)
+	}
+	return err
+}
+
+// stands is how the session uses a queue. Its lock is held.
+func (s *Session) stands(queue string) standing {
+	u := s.users[queue]
+	switch {
+	case u == nil:
+		return unregistered
+	case u.consumed:
+		return consuming
+	}
+	return using
+}
+
+func (s *Session) knows(queue string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.told[queue] == s.stands(queue)
+}
+
+func (s *Session) beginEnrolling(queue string) standing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told[queue] = doubtful
+	return s.stands(queue)
+}
+
+func (s *Session) enrolled(queue string, now standing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told[queue] = now
+	if now == unregistered {
+		delete(s.told, queue)
+	}
+}
+
+// enrollUntold tells the broker what it could not be told when it was due.
+func (s *Session) enrollUntold(ctx context.Context) {
+	for _, queue := range s.untold() {
+		if s.enroll(ctx, queue) != nil {
+			return // whoever tried first has said so
+		}
+	}
+}
+
+func (s *Session) untold() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var queues []string
+	for queue, told := range s.told {
+		if told != s.stands(queue) {
+			queues = append(queues, queue)
+		}
+	}
+	return queues
+}
+
+func (s *Session) userSubject(queue, session string) string {
+	return s.vhost.liveSubject() + ".user." + nameToken(queue) + "." + session
+}
+
+func (s *Session) register(ctx context.Context, r registration) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = s.js.PublishMsg(ctx, &nats.Msg{Subject: s.userSubject(r.Queue, s.id), Data: data})
+	return err
+}
+
+func (s *Session) unregister(ctx context.Context, queue string) error {
+	err := s.live.Purge(ctx, jetstream.WithPurgeSubject(s.userSubject(queue, s.id)))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	return err
+}
+
+// unregisterOnly takes this registration off the broker and no later one: a
+// session that was cut off when it was looked for may be back, and registered
+// again.
+func (s *Session) unregisterOnly(ctx context.Context, r registration) error {
+	err := s.live.DeleteMsg(ctx, r.sequence)
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		return nil // it is replaced, or somebody else did it
+	}
+	return err
+}
+
+// queueUsers are the sessions registered for a queue.
+func (s *Session) queueUsers(ctx context.Context, queue string) ([]string, error) {
+	subjects, err := s.registered(ctx, nameToken(queue)+".*")
+	if err != nil {
+		return nil, err
+	}
+	sessions := make([]string, len(subjects))
+	for i, subject := range subjects {
+		sessions[i] = subject[strings.LastIndexByte(subject, '.')+1:]
+	}
+	return sessions, nil
+}
+
+// registered lists the subjects of registrations.
+func (s *Session) registered(ctx context.Context, filter string) ([]string, error) {
+	subjects, err := subjectsOf(ctx, s.live, s.vhost.liveSubject()+".user."+filter)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
+	}
+	return subjects, err
+}
