@@ -43,7 +43,9 @@ func (r reception) consume(ctx context.Context, s *streams.Session, out io.Write
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "Waiting for messages. To exit press CTRL+C")
+	if _, err := fmt.Fprintln(out, "Waiting for messages. To exit press CTRL+C"); err != nil {
+		return err
+	}
 	taken := 0
 	for d, err := range consumer.Deliveries(ctx) {
 		if err != nil {

@@ -24,6 +24,9 @@ func newNarrator(out io.Writer) narrator {
 // isTerminal reports whether colours are understood. Windows' older consoles do
 // not, and do not say so.
 func isTerminal(out io.Writer) bool {
+	if o, ok := out.(*output); ok {
+		out = o.to
+	}
 	file, ok := out.(*os.File)
 	if !ok || runtime.GOOS == "windows" {
 		return false

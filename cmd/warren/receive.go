@@ -71,16 +71,18 @@ func (o receiveOptions) run(ctx context.Context, s *streams.Session, out, stderr
 
 func (o receiveOptions) process(ctx context.Context, out io.Writer, d *streams.Delivery) error {
 	if o.work == (work{}) {
-		fmt.Fprintf(out, "Received '%s'\n", d.Body)
-		return nil
+		_, err := fmt.Fprintf(out, "Received '%s'\n", d.Body)
+		return err
 	}
-	fmt.Fprintf(out, "Start processing %s\n", d.Body)
+	if _, err := fmt.Fprintf(out, "Start processing %s\n", d.Body); err != nil {
+		return err
+	}
 	began := time.Now()
 	if err := o.work.do(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Processed for %.2f sec.\n", time.Since(began).Seconds())
-	return nil
+	_, err := fmt.Fprintf(out, "Processed for %.2f sec.\n", time.Since(began).Seconds())
+	return err
 }
 
 // tellFate says what becomes of a message that was interrupted.
@@ -89,5 +91,5 @@ func (o receiveOptions) tellFate(stderr io.Writer, d *streams.Delivery) {
 		fmt.Fprintf(stderr, "Interrupted: '%s' goes back to the queue.\n", d.Body)
 		return
 	}
-	fmt.Fprintf(stderr, "Interrupted: '%s' is lost, nobody has it any more; --ack would keep it.\n", d.Body)
+	fmt.Fprintf(stderr, "Interrupted: '%s' is lost, and whatever waited here behind it; --ack would keep them.\n", d.Body)
 }

@@ -54,7 +54,9 @@ func (o receiveLogsDirectOptions) run(ctx context.Context, s *streams.Session, o
 		}
 	}
 	return o.consume(ctx, s, out, queue.Name, func(d *streams.Delivery) error {
-		fmt.Fprintf(out, "Received '%s':'%s'\n", d.Key, d.Body)
+		if _, err := fmt.Fprintf(out, "Received '%s':'%s'\n", d.Key, d.Body); err != nil {
+			return err
+		}
 		return d.Ack()
 	})
 }

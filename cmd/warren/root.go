@@ -12,9 +12,12 @@ import (
 
 // run runs one command line and gives its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := &output{to: stdout, stop: cancel}
 	root := newRoot()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	// What fails before a command begins is the command line's fault.
 	began := false
@@ -22,6 +25,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !began {
 		err = usageError{err}
+	}
+	if lost := out.failure(); lost != nil {
+		err = lost // whatever else went wrong came of it
 	}
 	return report(stderr, cmd, err)
 }
