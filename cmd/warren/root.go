@@ -48,7 +48,8 @@ In names of commands and flags, _ is the same as -: emit_log is emit-log.
 
 Exit codes: 0 done, or a receiver stopped by Ctrl-C; 1 failure; 2 a command line
 that makes no sense; 130 interrupted before it was done. The first Ctrl-C hands
-back what is not finished, the second leaves at once.`
+back what is not finished, the second waits for that no longer than three
+seconds, the third not at all.`
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
