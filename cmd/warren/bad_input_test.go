@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -78,11 +79,17 @@ func TestBadServer(t *testing.T) {
 		{"nobody there", "nats://127.0.0.1:1", exitFailure, "no broker at nats://127.0.0.1:1: type 'warren serve' in another terminal, or add --embedded"},
 		{"no address", "nats://", exitUsage, "write it like nats://127.0.0.1:4222"},
 		{"bad port", "nats://127.0.0.1:port", exitUsage, "write it like nats://127.0.0.1:4222"},
+		{"no such port", "nats://127.0.0.1:65536", exitUsage, "write it like nats://127.0.0.1:4222"},
 		{"a web address", "http://127.0.0.1:8222", exitUsage, "write it like nats://127.0.0.1:4222"},
 		{"a RabbitMQ's", "amqp://guest:guest@127.0.0.1:5672", exitUsage, "is a RabbitMQ's address"},
 		{"an old server", fake(t, `{"version":"2.9.25","headers":true,"jetstream":true,"max_payload":1048576}`), exitFailure, "is version 2.9.25; Warren needs 2.11 or newer"},
 		{"a server without JetStream", fake(t, `{"version":"2.15.2","headers":true,"max_payload":1048576}`), exitFailure, "the NATS server has no JetStream; start it with JetStream enabled"},
 		{"not a NATS server", banner(t, "SSH-2.0-OpenSSH_9.6\r\n"), exitFailure, "what answers at"},
+		{"one that hangs up", banner(t, ""), exitFailure, "what answers at"},
+		{"half a NATS server", banner(t, "INFO {no}\r\n"), exitFailure, "what answers at"},
+		{"one that says nothing", listen(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }), exitFailure, "no NATS server answers at"},
+		{"no WebSocket", "ws" + strings.TrimPrefix(fake(t, "{}"), "nats"), exitFailure, "what answers at"},
+		{"no TLS", "tls" + strings.TrimPrefix(fake(t, "{}"), "nats"), exitFailure, "speaks no TLS: write its address as nats://HOST:PORT"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -57,7 +57,11 @@ func (b *broker) with(cmd *cobra.Command, use func(context.Context, *streams.Ses
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSession(s, nc)) }()
-	return use(cmd.Context(), s)
+	err = use(cmd.Context(), s)
+	if cmd.Context().Err() != nil && errors.Is(err, nats.ErrConnectionClosed) {
+		return cmd.Context().Err() // it was told to stop while the broker was away
+	}
+	return err
 }
 
 func (b *broker) config(stderr io.Writer) streams.Config {
@@ -108,7 +112,7 @@ func leaveIfAway(cmd *cobra.Command, nc *nats.Conn) {
 	if nc.IsConnected() || nc.IsClosed() {
 		return
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), "The broker is away: what was not acknowledged comes back when its lease ends.")
+	fmt.Fprintln(cmd.ErrOrStderr(), "The broker is away: what receivers did not acknowledge comes back when its lease ends.")
 	nc.Close()
 }
 
@@ -122,7 +126,7 @@ func (b *broker) connect(cmd *cobra.Command) (*nats.Conn, func() error, error) {
 	if b.embedded {
 		return embed(cmd, at, b.dir)
 	}
-	nc, err := nats.Connect(at.dial(), natsOptions(cmd)...)
+	nc, err := at.connect(cmd.Context(), natsOptions(cmd)...)
 	if err != nil {
 		return nil, nil, at.explain(err)
 	}
