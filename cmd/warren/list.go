@@ -154,8 +154,11 @@ func cell(value any) string {
 	if args, ok := value.(map[string]any); ok && len(args) == 0 {
 		return "[]"
 	}
-	return strings.NewReplacer("\t", `\t`, "\n", `\n`, "\r", `\r`).Replace(fmt.Sprint(value))
+	return onOneLine.Replace(fmt.Sprint(value))
 }
+
+// onOneLine makes one line of any text, without a tab in it.
+var onOneLine = strings.NewReplacer("\t", `\t`, "\n", `\n`, "\r", `\r`)
 
 func printJSON[T any](w io.Writer, columns []column[T], rows []T) error {
 	list := make([]map[string]any, len(rows))
