@@ -23,7 +23,7 @@ and a broker for good measure, and checks what was sent, who got it and what cam
 back. It needs nothing, leaves nothing behind and takes less than 15 seconds.
 It exits with 1 and says what differed if anything did.`,
 		Example: "  warren demo",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := refuse(cmd, "server", "vhost", "embedded", "dir", "replicas", "lease", "explain"); err != nil {
 				return err

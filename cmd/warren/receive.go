@@ -33,7 +33,7 @@ receiver that dies had not handled is lost. With --ack it comes back.`,
   warren receive --work 1s-5s                       in two terminals or more
   warren receive --work 1s-5s --ack --durable       kill it, start it again
   warren receive --work 1s-5s --prefetch 1          whoever is free is first`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}
 	flags := cmd.Flags()
 	o.addCount(flags)

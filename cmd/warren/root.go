@@ -62,6 +62,7 @@ func newRoot() *cobra.Command {
 		RunE:          showHelp,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(flagError)
 	b := newBroker(root.PersistentFlags())
 	root.SetGlobalNormalizationFunc(dashed)
 	root.AddGroup(
@@ -77,6 +78,7 @@ func newRoot() *cobra.Command {
 	addGroup(root, groupBroker,
 		newServe(b), newList(b), newQueue(b), newExchange(b), newDemo(), newVersion())
 	aliasUnderscores(root)
+	checkHelpTopics(root)
 	return root
 }
 
@@ -106,6 +108,27 @@ func subcommand(cmd *cobra.Command, args []string) error {
 }
 
 func showHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+// checkHelpTopics lets 'help' refuse what is no command.
+func checkHelpTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"})
+	help.Args = func(_ *cobra.Command, topic []string) error {
+		cmd, rest, err := root.Find(topic)
+		if err != nil {
+			return err
+		}
+		return subcommand(cmd, rest)
+	}
+}
+
+// noArguments refuses arguments.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%q is one argument too many: '%s' takes none", args[0], cmd.CommandPath())
+}
 
 // dashed makes a flag's _ a -.
 func dashed(_ *pflag.FlagSet, name string) pflag.NormalizedName {

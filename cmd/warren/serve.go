@@ -33,7 +33,7 @@ persistent messages in its directory; the same directory has them again.`,
 		Example: `  warren serve
   warren serve --port 4333 --dir ./data --sync always
   warren serve --host 0.0.0.0 --user alice:secret`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.dir, "dir", dataDir(), "where the data is kept")
@@ -58,7 +58,7 @@ func (o serveOptions) check(cmd *cobra.Command) error {
 	if err := refuse(cmd, "server", "embedded"); err != nil {
 		return fmt.Errorf("%w; use --host and --port here", err)
 	}
-	return nil
+	return refuse(cmd, "replicas", "lease", "explain")
 }
 
 // refuse refuses shared flags that a command with a broker of its own could
