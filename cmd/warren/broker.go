@@ -30,12 +30,12 @@ type broker struct {
 
 func newBroker(flags *pflag.FlagSet) *broker {
 	b := new(broker)
-	flags.StringVar(&b.server, "server", "", "address of the broker (default: $NATS_URL, or "+nats.DefaultURL+")")
+	flags.StringVar(&b.server, "server", "", "address of the broker\n(default: $NATS_URL, or "+nats.DefaultURL+")")
 	flags.StringVar(&b.vhost, "vhost", streams.DefaultVHost, "virtual host")
-	flags.BoolVar(&b.embedded, "embedded", false, "run a broker in this command, at the address of --server")
-	flags.StringVar(&b.dir, "dir", "", "where an embedded broker keeps its data (default: a temporary directory)")
-	flags.IntVar(&b.replicas, "replicas", 1, "on how many servers of a cluster new queues and exchanges are kept")
-	flags.DurationVar(&b.lease, "lease", 10*time.Second, "after how long the messages of a killed receiver come back, in new queues")
+	flags.BoolVar(&b.embedded, "embedded", false, "run a broker in this command, at --server")
+	flags.StringVar(&b.dir, "dir", "", "where an embedded broker keeps its data\n(default: a temporary directory)")
+	flags.IntVar(&b.replicas, "replicas", 1, "on how many servers of a cluster to keep new queues\nand exchanges")
+	flags.DurationVar(&b.lease, "lease", 10*time.Second, "after how long the messages of a killed receiver\ncome back, in new queues")
 	flags.BoolVar(&b.explain, "explain", false, "print what each step of AMQP becomes on NATS, on stderr")
 	return b
 }

@@ -21,7 +21,7 @@ type reception struct {
 }
 
 func (r *reception) addCount(flags *pflag.FlagSet) {
-	flags.IntVar(&r.count, "count", 0, "leave after so many messages (default: when Ctrl-C is pressed)")
+	flags.IntVar(&r.count, "count", 0, "leave after so many messages\n(default: when Ctrl-C is pressed)")
 }
 
 // check refuses numbers that mean nothing. A prefetch is a number of messages

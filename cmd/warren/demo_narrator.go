@@ -85,6 +85,17 @@ func (n narrator) output(label, line string) {
 	}
 }
 
+// paragraph breaks a text into lines that fit.
+func paragraph(text string) string {
+	line, rest := wrap(text, width)
+	for rest != "" {
+		var next string
+		next, rest = wrap(rest, width)
+		line += "\n" + next
+	}
+	return line
+}
+
 // wrap breaks a line between words, or in one that is too long.
 func wrap(line string, room int) (first, rest string) {
 	text := []rune(line)

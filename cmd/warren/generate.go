@@ -32,8 +32,8 @@ func newGenerate(b *broker) *cobra.Command {
 		Use:   "generate",
 		Short: "Exercise 1: generate messages of two types",
 		Long: `Generate publishes orders and payments to the direct exchange 'shop', until
-Ctrl-C is pressed. A subscriber gets one type of them. So first type in two other
-terminals:
+Ctrl-C is pressed. A subscriber gets one type of them. So first type in two
+other terminals:
 
   warren subscribe order --log orders.log
   warren subscribe payment --log payments.log`,

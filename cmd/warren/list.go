@@ -81,7 +81,7 @@ func newListing[T any](b *broker, what string, columns []column[T], list func(*s
 	cmd := &cobra.Command{
 		Use:     what + " [COLUMN...]",
 		Short:   "List " + what,
-		Long:    "List " + what + ", with all columns or those asked for, of:\n" + strings.Join(names(columns), ", "),
+		Long:    "List " + what + ", with all columns or those asked for, of:\n" + paragraph(strings.Join(names(columns), ", ")),
 		Example: "  warren list " + what + "\n  warren list " + what + " --json",
 		Args:    func(_ *cobra.Command, args []string) error { return knownColumns(columns, args) },
 	}

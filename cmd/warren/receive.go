@@ -40,8 +40,8 @@ receiver that dies had not handled is lost. With --ack it comes back.`,
 	flags.StringVar(&o.queue, "queue", "hello", "queue to receive from")
 	flags.BoolVar(&o.durable, "durable", false, "the queue comes back when the broker restarts")
 	flags.BoolVar(&o.ack, "ack", false, "acknowledge each message when it is done with")
-	flags.IntVar(&o.prefetch, "prefetch", 0, "hold so many messages at most; 0 is no limit (implies --ack)")
-	flags.Var(&o.work, "work", "be busy with each message for a time, or a random one between two")
+	flags.IntVar(&o.prefetch, "prefetch", 0, "hold so many messages at most, and --ack;\n0 is no limit")
+	flags.Var(&o.work, "work", "be busy with each message for a time,\nor a random one between two")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := errors.Join(o.check(), checkQueue(o.queue)); err != nil {
 			return err

@@ -19,7 +19,7 @@ func newReceiveLogsDirect(b *broker) *cobra.Command {
 	o := receiveLogsDirectOptions{reception: reception{ack: true, prefetch: 1}}
 	cmd := &cobra.Command{
 		Use:   "receive-logs-direct SEVERITY...",
-		Short: "Receive the chosen severities of the direct exchange 'direct_logs'",
+		Short: "Receive chosen severities of the exchange 'direct_logs'",
 		Long: `Receive-logs-direct binds a queue of its own to the direct exchange
 'direct_logs', once for each SEVERITY, and gets the messages whose routing key
 is one of them. In another terminal type 'warren emit-log-direct'.`,

@@ -29,13 +29,13 @@ func newSend(b *broker) *cobra.Command {
 there before anybody receives it; in another terminal type 'warren receive'.`,
 		Example: `  warren send
   warren send --count 5                          Hello World 0 to Hello World 4
-  warren send --count 5 --durable --persistent   they survive the broker's restart`,
+  warren send --count 5 --durable --persistent   they survive a restart`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.queue, "queue", "hello", "queue to send to")
-	flags.IntVar(&o.count, "count", 0, "send so many, numbered from 0 (default: one, without a number)")
+	flags.IntVar(&o.count, "count", 0, "send so many, numbered from 0\n(default: one, without a number)")
 	flags.BoolVar(&o.durable, "durable", false, "the queue comes back when the broker restarts")
-	flags.BoolVar(&o.persistent, "persistent", false, "the messages come back when the broker restarts, in a durable queue")
+	flags.BoolVar(&o.persistent, "persistent", false, "the messages come back when the broker restarts,\nin a durable queue")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if cmd.Flags().Changed("count") && o.count < 1 {
 			return usageError{fmt.Errorf("--count is %d; use 1 or more", o.count)}
