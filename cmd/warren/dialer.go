@@ -22,13 +22,15 @@ func (d dialer) Dial(network, address string) (net.Conn, error) { return d(netwo
 // connect connects to one of the addresses. The end of the context ends the
 // attempt, and not the connection: there will be something to hand back.
 func (a addresses) connect(ctx context.Context, opts ...nats.Option) (*nats.Conn, error) {
+	attempt, end := context.WithCancel(ctx)
+	defer end()
 	var connected atomic.Bool
 	dial := dialer(func(network, address string) (net.Conn, error) {
 		conn, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		context.AfterFunc(ctx, func() {
+		context.AfterFunc(attempt, func() {
 			if !connected.Load() {
 				_ = conn.Close()
 			}
@@ -36,7 +38,7 @@ func (a addresses) connect(ctx context.Context, opts ...nats.Option) (*nats.Conn
 		return conn, nil
 	})
 	nc, err := nats.Connect(a.dial(), append(opts, nats.SetCustomDialer(dial), nats.SkipHostLookup(), nats.Timeout(connectTimeout))...)
-	connected.Store(true)
+	connected.Store(err == nil)
 	if ctx.Err() != nil && err != nil {
 		return nil, ctx.Err()
 	}
