@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -43,7 +44,7 @@ func parseAddress(text string) (*url.URL, error) {
 		text = "nats://" + text
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" {
+	if err != nil || u.Hostname() == "" || !validPort(u.Port()) {
 		return nil, fmt.Errorf("%q is no address; write it like nats://127.0.0.1:4222", redact(text))
 	}
 	switch u.Scheme {
@@ -53,6 +54,12 @@ func parseAddress(text string) (*url.URL, error) {
 		return nil, fmt.Errorf("%q is a RabbitMQ's address; Warren speaks NATS: nats://127.0.0.1:4222", u.Redacted())
 	}
 	return nil, fmt.Errorf("%q is no address of a NATS server; write it like nats://127.0.0.1:4222", u.Redacted())
+}
+
+// validPort reports whether there is such a port, or it was left out.
+func validPort(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 16)
+	return text == "" || err == nil
 }
 
 // redact takes what may be a password out of what is not a URL.
@@ -86,14 +93,34 @@ func (a addresses) join(text func(*url.URL) string) string {
 // broker.
 func (a addresses) explain(err error, serve string) error {
 	switch {
+	case errors.Is(err, context.Canceled):
+		return err
 	case errors.Is(err, nats.ErrAuthorization):
 		return fmt.Errorf("the broker at %s refused the user or the password: give them as --server nats://USER:PASSWORD@HOST:PORT", a)
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("no broker at %s: type '%s' in another terminal, or add --embedded", a, serve)
-	case errors.Is(err, nats.ErrNoInfoReceived):
+	case errors.Is(err, nats.ErrSecureConnWanted):
+		return fmt.Errorf("the broker at %s speaks no TLS: write its address as nats://HOST:PORT", a)
+	case silent(err):
+		return fmt.Errorf("no NATS server answers at %s within %v: check --server, or type '%s' in another terminal", a, connectTimeout, serve)
+	case foreign(err):
 		return fmt.Errorf("what answers at %s is not a NATS server: check --server, or type '%s' in another terminal", a, serve)
 	}
 	return fmt.Errorf("no connection to a broker at %s: %w: check --server, or type '%s' in another terminal", a, err, serve)
+}
+
+// silent reports whether somebody was there, and said nothing.
+func silent(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op != "dial" && op.Timeout()
+}
+
+// foreign reports whether what was said is not what a NATS server says: the
+// client says of that only how far it understood it.
+func foreign(err error) bool {
+	var op *net.OpError
+	dialled := !errors.As(err, &op) || op.Op != "dial"
+	return errors.Is(err, nats.ErrNoInfoReceived) || dialled && !strings.HasPrefix(err.Error(), "nats: ")
 }
 
 // listener is the configuration of a server that listens at the address. A port

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -24,17 +25,29 @@ func TestBadInput(t *testing.T) {
 	}{
 		{"no such command", "sned", exitUsage, `there is no command "warren sned"; did you mean send?`},
 		{"no such subcommand", "list messages", exitUsage, `there is no command "warren list messages"`},
-		{"no such flag", "receive --cuont 1", exitUsage, "unknown flag: --cuont"},
+		{"no such flag", "receive --loudly", exitUsage, "unknown flag: --loudly"},
+		{"no such command, with a flag", "sned --count 1", exitUsage, `there is no command "warren sned"; did you mean send?`},
+		{"no such subcommand, with a flag", "list qeues --json", exitUsage, `there is no command "warren list qeues"; did you mean queues?`},
+		{"no such topic of help", "help sned", exitUsage, `there is no command "warren sned"; did you mean send?`},
+		{"mistyped flag", "receive --cuont 1", exitUsage, "unknown flag: --cuont; did you mean --count?"},
+		{"flag with one dash", "receive -count 1", exitUsage, "in -count; did you mean --count?"},
 		{"no such short flag", "send -x", exitUsage, "unknown shorthand flag: 'x'"},
 		{"flag without a value", "send --queue", exitUsage, "flag needs an argument: --queue"},
-		{"number that is none", "send --count five", exitUsage, `invalid argument "five" for "--count"`},
-		{"negative count", "send --count -1", exitUsage, "--count is not negative"},
+		{"number that is none", "send --count five", exitUsage, `invalid argument "five" for "--count" flag: use a whole number`},
+		{"number that is too large", "send --count 99999999999999999999", exitUsage, `for "--count" flag: it is too large`},
+		{"rate that is no number at all", "generate --rate fast", exitUsage, `for "--rate" flag: use a number`},
+		{"lease that is no time", "send --lease soon", exitUsage, `for "--lease" flag: use a time like 10s`},
+		{"neither true nor false", "send --durable=maybe", exitUsage, `for "--durable" flag: use true or false`},
+		{"negative count", "send --count -1", exitUsage, "--count is -1; use 1 or more"},
+		{"count of nothing", "send --count 0", exitUsage, "--count is 0; use 1 or more"},
 		{"negative count of a receiver", "receive --count -1", exitUsage, "not negative"},
 		{"negative prefetch", "receive --prefetch -1", exitUsage, "not negative"},
 		{"work that is no time", "receive --work hard", exitUsage, "use a time like 2s"},
 		{"work backwards", "receive --work 5s-1s", exitUsage, "the shorter first"},
-		{"rate of nothing", "generate --rate 0", exitUsage, "--rate is more than 0"},
-		{"too many arguments", "receive hello", exitUsage, `unknown command "hello" for "warren receive"`},
+		{"rate that is no number", "generate --rate NaN", exitUsage, "--rate is NaN; use"},
+		{"rate of one in an age", "generate --rate 1e-300", exitUsage, "--rate is 1e-300; use"},
+		{"rate of nothing", "generate --rate 0", exitUsage, "--rate is 0; use 0.000001 to 1000000"},
+		{"too many arguments", "receive hello", exitUsage, `"hello" is one argument too many: 'warren receive' takes none`},
 		{"missing severity", "receive-logs-direct", exitUsage, "requires at least 1 arg(s)"},
 		{"missing text", "emit-log-topic kern.critical", exitUsage, "requires at least 2 arg(s)"},
 		{"missing queue", "queue purge", exitUsage, "accepts 1 arg(s), received 0"},
@@ -78,11 +91,17 @@ func TestBadServer(t *testing.T) {
 		{"nobody there", "nats://127.0.0.1:1", exitFailure, "no broker at nats://127.0.0.1:1: type 'warren serve' in another terminal, or add --embedded"},
 		{"no address", "nats://", exitUsage, "write it like nats://127.0.0.1:4222"},
 		{"bad port", "nats://127.0.0.1:port", exitUsage, "write it like nats://127.0.0.1:4222"},
+		{"no such port", "nats://127.0.0.1:65536", exitUsage, "write it like nats://127.0.0.1:4222"},
 		{"a web address", "http://127.0.0.1:8222", exitUsage, "write it like nats://127.0.0.1:4222"},
 		{"a RabbitMQ's", "amqp://guest:guest@127.0.0.1:5672", exitUsage, "is a RabbitMQ's address"},
 		{"an old server", fake(t, `{"version":"2.9.25","headers":true,"jetstream":true,"max_payload":1048576}`), exitFailure, "is version 2.9.25; Warren needs 2.11 or newer"},
 		{"a server without JetStream", fake(t, `{"version":"2.15.2","headers":true,"max_payload":1048576}`), exitFailure, "the NATS server has no JetStream; start it with JetStream enabled"},
 		{"not a NATS server", banner(t, "SSH-2.0-OpenSSH_9.6\r\n"), exitFailure, "what answers at"},
+		{"one that hangs up", banner(t, ""), exitFailure, "what answers at"},
+		{"half a NATS server", banner(t, "INFO {no}\r\n"), exitFailure, "what answers at"},
+		{"one that says nothing", listen(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }), exitFailure, "no NATS server answers at"},
+		{"no WebSocket", "ws" + strings.TrimPrefix(fake(t, "{}"), "nats"), exitFailure, "what answers at"},
+		{"no TLS", "tls" + strings.TrimPrefix(fake(t, "{}"), "nats"), exitFailure, "speaks no TLS: write its address as nats://HOST:PORT"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

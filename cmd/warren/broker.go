@@ -30,12 +30,12 @@ type broker struct {
 
 func newBroker(flags *pflag.FlagSet) *broker {
 	b := new(broker)
-	flags.StringVar(&b.server, "server", "", "address of the broker (default: $NATS_URL, or "+nats.DefaultURL+")")
+	flags.StringVar(&b.server, "server", "", "address of the broker\n(default: $NATS_URL, or "+nats.DefaultURL+")")
 	flags.StringVar(&b.vhost, "vhost", streams.DefaultVHost, "virtual host")
-	flags.BoolVar(&b.embedded, "embedded", false, "run a broker in this command, at the address of --server")
-	flags.StringVar(&b.dir, "dir", "", "where an embedded broker keeps its data (default: a temporary directory)")
-	flags.IntVar(&b.replicas, "replicas", 1, "on how many servers of a cluster new queues and exchanges are kept")
-	flags.DurationVar(&b.lease, "lease", 10*time.Second, "after how long the messages of a killed receiver come back, in new queues")
+	flags.BoolVar(&b.embedded, "embedded", false, "run a broker in this command, at --server")
+	flags.StringVar(&b.dir, "dir", "", "where an embedded broker keeps its data\n(default: a temporary directory)")
+	flags.IntVar(&b.replicas, "replicas", 1, "on how many servers of a cluster to keep new queues\nand exchanges")
+	flags.DurationVar(&b.lease, "lease", 10*time.Second, "after how long the messages of a killed receiver\ncome back, in new queues")
 	flags.BoolVar(&b.explain, "explain", false, "print what each step of AMQP becomes on NATS, on stderr")
 	return b
 }
@@ -57,7 +57,11 @@ func (b *broker) with(cmd *cobra.Command, use func(context.Context, *streams.Ses
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSession(s, nc)) }()
-	return use(cmd.Context(), s)
+	err = use(cmd.Context(), s)
+	if cmd.Context().Err() != nil && errors.Is(err, nats.ErrConnectionClosed) {
+		return cmd.Context().Err() // it was told to stop while the broker was away
+	}
+	return err
 }
 
 func (b *broker) config(stderr io.Writer) streams.Config {
@@ -108,7 +112,7 @@ func leaveIfAway(cmd *cobra.Command, nc *nats.Conn) {
 	if nc.IsConnected() || nc.IsClosed() {
 		return
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), "The broker is away: what was not acknowledged comes back when its lease ends.")
+	fmt.Fprintln(cmd.ErrOrStderr(), "The broker is away: what receivers did not acknowledge comes back when its lease ends.")
 	nc.Close()
 }
 
@@ -122,7 +126,7 @@ func (b *broker) connect(cmd *cobra.Command) (*nats.Conn, func() error, error) {
 	if b.embedded {
 		return embed(cmd, at, b.dir)
 	}
-	nc, err := nats.Connect(at.dial(), natsOptions(cmd)...)
+	nc, err := at.connect(cmd.Context(), natsOptions(cmd)...)
 	if err != nil {
 		return nil, nil, at.explain(err, call(cmd, "serve"))
 	}

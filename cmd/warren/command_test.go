@@ -35,6 +35,11 @@ func (c *command) start(heard func(line string)) error {
 		out = io.MultiWriter(out, &ear{heard: heard})
 	}
 	c.cmd.Stdout, c.cmd.Stderr = out, out
+	return c.begin()
+}
+
+// begin starts it as it is, whatever it prints to.
+func (c *command) begin() error {
 	if err := c.cmd.Start(); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ type reception struct {
 }
 
 func (r *reception) addCount(flags *pflag.FlagSet) {
-	flags.IntVar(&r.count, "count", 0, "leave after so many messages (default: when Ctrl-C is pressed)")
+	flags.IntVar(&r.count, "count", 0, "leave after so many messages\n(default: when Ctrl-C is pressed)")
 }
 
 // check refuses numbers that mean nothing. A prefetch is a number of messages
@@ -43,7 +43,9 @@ func (r reception) consume(ctx context.Context, s *streams.Session, out io.Write
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "Waiting for messages. To exit press CTRL+C")
+	if _, err := fmt.Fprintln(out, "Waiting for messages. To exit press CTRL+C"); err != nil {
+		return err
+	}
 	taken := 0
 	for d, err := range consumer.Deliveries(ctx) {
 		if err != nil {

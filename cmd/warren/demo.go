@@ -18,12 +18,12 @@ func newDemo() *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
 		Short: "Play all exercises at once, and check each",
-		Long: `Demo plays every exercise in this process on a broker of its own, kills receivers
-and a broker for good measure, and checks what was sent, who got it and what came
-back. It needs nothing, leaves nothing behind and takes less than 15 seconds.
-It exits with 1 and says what differed if anything did.`,
+		Long: `Demo plays every exercise in this process on a broker of its own, kills
+receivers and a broker for good measure, and checks what was sent, who got it
+and what came back. It needs nothing, leaves nothing behind and takes less than
+15 seconds. It exits with 1 and says what differed if anything did.`,
 		Example: "  warren demo",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := refuse(cmd, "server", "vhost", "embedded", "dir", "replicas", "lease", "explain"); err != nil {
 				return err

@@ -24,6 +24,9 @@ func newNarrator(out io.Writer) narrator {
 // isTerminal reports whether colours are understood. Windows' older consoles do
 // not, and do not say so.
 func isTerminal(out io.Writer) bool {
+	if o, ok := out.(*output); ok {
+		out = o.to
+	}
 	file, ok := out.(*os.File)
 	if !ok || runtime.GOOS == "windows" {
 		return false
@@ -80,6 +83,17 @@ func (n narrator) output(label, line string) {
 			return
 		}
 	}
+}
+
+// paragraph breaks a text into lines that fit.
+func paragraph(text string) string {
+	line, rest := wrap(text, width)
+	for rest != "" {
+		var next string
+		next, rest = wrap(rest, width)
+		line += "\n" + next
+	}
+	return line
 }
 
 // wrap breaks a line between words, or in one that is too long.

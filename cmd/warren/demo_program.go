@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -40,8 +41,13 @@ func newChild(ctx context.Context, label string, args []string) (*program, error
 	p := &program{label: label, done: make(chan struct{})}
 	cmd := exec.CommandContext(ctx, executable, args...)
 	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), childVariable+"=1")
 	cmd.Stdout, cmd.Stderr = &p.lines, &p.lines
 	cmd.WaitDelay = time.Second
+	// It stays open for as long as this process lives.
+	if _, err := cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -51,6 +57,21 @@ func newChild(ctx context.Context, label string, args []string) (*program, error
 		p.code = exitCode(cmd.Wait())
 	}()
 	return p, nil
+}
+
+// childVariable says in its environment that a process is a child of the demo.
+const childVariable = "WARREN_DEMO_CHILD"
+
+// endWithDemo ends a child of the demo when there is no demo any more: nobody
+// else would.
+func endWithDemo() {
+	if os.Getenv(childVariable) == "" {
+		return
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(exitFailure)
+	}()
 }
 
 func exitCode(err error) int {

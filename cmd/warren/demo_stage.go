@@ -81,8 +81,7 @@ func closedChannel() chan struct{} {
 func (st *stage) run(args ...string) *program {
 	p := st.attempt(args...)
 	if p.code != exitOK && st.trouble == nil {
-		st.fail(fmt.Errorf("'%s' ended with %d", st.line(args), p.code))
-		st.show(p)
+		st.blame(p, fmt.Errorf("'%s' ended with %d", st.line(args), p.code))
 	}
 	return p
 }
@@ -107,13 +106,11 @@ func (st *stage) await(p *program, prefix string, count int) {
 		case <-more:
 		case <-p.done:
 			if list, _ := p.lines.with(prefix); len(list) < count {
-				st.fail(fmt.Errorf("%s ended with %d of %d lines like %q", p.label, len(list), count, prefix))
-				st.show(p)
+				st.blame(p, fmt.Errorf("%s ended with %d of %d lines like %q", p.label, len(list), count, prefix))
 			}
 			return
 		case <-st.ctx.Done():
-			st.fail(fmt.Errorf("%s printed %d of %d lines like %q", p.label, len(list), count, prefix))
-			st.show(p)
+			st.blame(p, fmt.Errorf("%s printed %d of %d lines like %q", p.label, len(list), count, prefix))
 		}
 	}
 }
@@ -171,10 +168,21 @@ func (st *stage) fail(err error) {
 		return
 	}
 	st.trouble = err
-	if !errors.Is(st.ctx.Err(), context.Canceled) { // Ctrl-C is no difference
+	if !st.interrupted() {
 		st.tell.checked(false, "%v", err)
 	}
 }
+
+// blame ends the step because of a program, and shows what that said.
+func (st *stage) blame(p *program, err error) {
+	st.fail(err)
+	if !st.interrupted() {
+		st.show(p)
+	}
+}
+
+// interrupted reports whether Ctrl-C was pressed, which is no difference.
+func (st *stage) interrupted() bool { return errors.Is(st.ctx.Err(), context.Canceled) }
 
 func (st *stage) agrees() bool { return st.trouble == nil && !st.differs }
 

@@ -125,5 +125,9 @@ func sorted(lists ...[]string) []string {
 
 // helloWorlds are the bodies that 'warren send --count' makes.
 func helloWorlds(from, to int) []string {
-	return bodies("Hello World", to)[from:]
+	list := make([]string, to-from)
+	for i := range list {
+		list[i] = fmt.Sprintf("Hello World %d", from+i)
+	}
+	return list
 }

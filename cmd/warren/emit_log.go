@@ -18,7 +18,7 @@ func newEmitLog(b *broker) *cobra.Command {
 Whoever receives gets all of them; if nobody does, they are dropped. So first
 type 'warren receive-logs' in another terminal, or in several.`,
 		Example: `  warren emit-log`,
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
 				return emitLog(ctx, s, cmd.OutOrStdout())

@@ -15,9 +15,9 @@ func newEmitLogDirect(b *broker) *cobra.Command {
 	return &cobra.Command{
 		Use:   "emit-log-direct SEVERITY TEXT...",
 		Short: "Publish a message to the direct exchange 'direct_logs'",
-		Long: `Emit-log-direct publishes TEXT with the routing key SEVERITY. The queues that are
-bound with that very key get it; if there is none, it is dropped. So first type
-'warren receive-logs-direct SEVERITY' in another terminal.`,
+		Long: `Emit-log-direct publishes TEXT with the routing key SEVERITY. The queues that
+are bound with that very key get it; if there is none, it is dropped. So first
+type 'warren receive-logs-direct SEVERITY' in another terminal.`,
 		Example: `  warren emit-log-direct error "Disk is full"`,
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
@@ -20,6 +21,7 @@ const (
 	exitFailure     = 1
 	exitUsage       = 2
 	exitInterrupted = 130
+	exitPipe        = 141 // what a shell says of a program that SIGPIPE ended
 )
 
 // usageError is a command line that cannot be meant.
@@ -31,9 +33,12 @@ func (e usageError) Unwrap() error { return e.error }
 // exit code.
 func report(w io.Writer, cmd *cobra.Command, err error) int {
 	var usage usageError
+	var lost outputError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &lost) && errors.Is(err, syscall.EPIPE):
+		return exitPipe // as 'head' does it: the reader knows why
 	case errors.As(err, &usage):
 		fmt.Fprintf(w, "warren: %s\nUsage: %s\nTry '%s --help'.\n", oneLine(err), cmd.UseLine(), cmd.CommandPath())
 		return exitUsage

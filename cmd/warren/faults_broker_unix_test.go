@@ -47,10 +47,15 @@ func TestAnInterruptedReceiverHandsBack(t *testing.T) {
 // interrupt presses Ctrl-C, and waits for the end.
 func (c *command) interrupt(t *testing.T) {
 	t.Helper()
-	if err := c.cmd.Process.Signal(os.Interrupt); err != nil {
+	c.signal(t, os.Interrupt)
+	c.wantEnd(t, exitOK)
+}
+
+func (c *command) signal(t *testing.T, s os.Signal) {
+	t.Helper()
+	if err := c.cmd.Process.Signal(s); err != nil {
 		t.Fatal(err)
 	}
-	c.wantEnd(t, exitOK)
 }
 
 // TestAKilledBrokerKeepsWhatItConfirmed: whatever was confirmed to a publisher

@@ -32,26 +32,37 @@ func newGenerate(b *broker) *cobra.Command {
 		Use:   "generate",
 		Short: "Exercise 1: generate messages of two types",
 		Long: `Generate publishes orders and payments to the direct exchange 'shop', until
-Ctrl-C is pressed. A subscriber gets one type of them. So first type in two other
-terminals:
+Ctrl-C is pressed. A subscriber gets one type of them. So first type in two
+other terminals:
 
   warren subscribe order --log orders.log
   warren subscribe payment --log payments.log`,
 		Example: `  warren generate
   warren generate --rate 100 --count 1000`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}
 	cmd.Flags().Float64Var(&o.rate, "rate", 1, "messages a second")
 	cmd.Flags().IntVar(&o.count, "count", 0, "stop after so many (default: when Ctrl-C is pressed)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if o.rate <= 0 || o.rate > 1e6 || o.count < 0 {
-			return usageError{errors.New("--rate is more than 0 and at most 1000000, and --count is not negative")}
+		if err := o.check(); err != nil {
+			return err
 		}
 		return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
 			return o.run(ctx, s, cmd.OutOrStdout())
 		})
 	}
 	return cmd
+}
+
+// check refuses what no ticker can do; NaN is between no bounds.
+func (o generateOptions) check() error {
+	if !(o.rate >= 1e-6 && o.rate <= 1e6) {
+		return usageError{fmt.Errorf("--rate is %v; use 0.000001 to 1000000", o.rate)}
+	}
+	if o.count < 0 {
+		return usageError{fmt.Errorf("--count is %d; use 1 or more", o.count)}
+	}
+	return nil
 }
 
 func (o generateOptions) run(ctx context.Context, s *streams.Session, out io.Writer) error {

@@ -81,7 +81,7 @@ func newListing[T any](b *broker, what string, columns []column[T], list func(*s
 	cmd := &cobra.Command{
 		Use:     what + " [COLUMN...]",
 		Short:   "List " + what,
-		Long:    "List " + what + ", with all columns or those asked for, of:\n" + strings.Join(names(columns), ", "),
+		Long:    "List " + what + ", with all columns or those asked for, of:\n" + paragraph(strings.Join(names(columns), ", ")),
 		Example: "  warren list " + what + "\n  warren list " + what + " --json",
 		Args:    func(_ *cobra.Command, args []string) error { return knownColumns(columns, args) },
 	}
@@ -154,8 +154,11 @@ func cell(value any) string {
 	if args, ok := value.(map[string]any); ok && len(args) == 0 {
 		return "[]"
 	}
-	return strings.NewReplacer("\t", `\t`, "\n", `\n`, "\r", `\r`).Replace(fmt.Sprint(value))
+	return onOneLine.Replace(fmt.Sprint(value))
 }
+
+// onOneLine makes one line of any text, without a tab in it.
+var onOneLine = strings.NewReplacer("\t", `\t`, "\n", `\n`, "\r", `\r`)
 
 func printJSON[T any](w io.Writer, columns []column[T], rows []T) error {
 	list := make([]map[string]any, len(rows))

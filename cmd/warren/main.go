@@ -8,6 +8,7 @@ import (
 )
 
 func main() {
+	endWithDemo()
 	ctx, stop := interruptible(context.Background())
 	code := run(ctx, calledAs(os.Args[0]), os.Args[1:], os.Stdout, os.Stderr)
 	stop()

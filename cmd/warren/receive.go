@@ -33,15 +33,15 @@ receiver that dies had not handled is lost. With --ack it comes back.`,
   warren receive --work 1s-5s                       in two terminals or more
   warren receive --work 1s-5s --ack --durable       kill it, start it again
   warren receive --work 1s-5s --prefetch 1          whoever is free is first`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}
 	flags := cmd.Flags()
 	o.addCount(flags)
 	flags.StringVar(&o.queue, "queue", "hello", "queue to receive from")
 	flags.BoolVar(&o.durable, "durable", false, "the queue comes back when the broker restarts")
 	flags.BoolVar(&o.ack, "ack", false, "acknowledge each message when it is done with")
-	flags.IntVar(&o.prefetch, "prefetch", 0, "hold so many messages at most; 0 is no limit (implies --ack)")
-	flags.Var(&o.work, "work", "be busy with each message for a time, or a random one between two")
+	flags.IntVar(&o.prefetch, "prefetch", 0, "hold so many messages at most, and --ack;\n0 is no limit")
+	flags.Var(&o.work, "work", "be busy with each message for a time,\nor a random one between two")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := errors.Join(o.check(), checkQueue(o.queue)); err != nil {
 			return err
@@ -71,16 +71,18 @@ func (o receiveOptions) run(ctx context.Context, s *streams.Session, out, stderr
 
 func (o receiveOptions) process(ctx context.Context, out io.Writer, d *streams.Delivery) error {
 	if o.work == (work{}) {
-		fmt.Fprintf(out, "Received '%s'\n", d.Body)
-		return nil
+		_, err := fmt.Fprintf(out, "Received '%s'\n", d.Body)
+		return err
 	}
-	fmt.Fprintf(out, "Start processing %s\n", d.Body)
+	if _, err := fmt.Fprintf(out, "Start processing %s\n", d.Body); err != nil {
+		return err
+	}
 	began := time.Now()
 	if err := o.work.do(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Processed for %.2f sec.\n", time.Since(began).Seconds())
-	return nil
+	_, err := fmt.Fprintf(out, "Processed for %.2f sec.\n", time.Since(began).Seconds())
+	return err
 }
 
 // tellFate says what becomes of a message that was interrupted.
@@ -89,5 +91,5 @@ func (o receiveOptions) tellFate(stderr io.Writer, d *streams.Delivery) {
 		fmt.Fprintf(stderr, "Interrupted: '%s' goes back to the queue.\n", d.Body)
 		return
 	}
-	fmt.Fprintf(stderr, "Interrupted: '%s' is lost, nobody has it any more; --ack would keep it.\n", d.Body)
+	fmt.Fprintf(stderr, "Interrupted: '%s' is lost, and whatever waited here behind it; --ack would keep them.\n", d.Body)
 }

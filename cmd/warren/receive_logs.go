@@ -56,7 +56,9 @@ func (o receiveLogsOptions) run(ctx context.Context, s *streams.Session, out io.
 		return err
 	}
 	return o.consume(ctx, s, out, queue.Name, func(d *streams.Delivery) error {
-		fmt.Fprintf(out, "Processing msg by %s: %s\n", o.name, d.Body)
+		if _, err := fmt.Fprintf(out, "Processing msg by %s: %s\n", o.name, d.Body); err != nil {
+			return err
+		}
 		return d.Ack()
 	})
 }

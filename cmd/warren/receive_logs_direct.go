@@ -19,7 +19,7 @@ func newReceiveLogsDirect(b *broker) *cobra.Command {
 	o := receiveLogsDirectOptions{reception: reception{ack: true, prefetch: 1}}
 	cmd := &cobra.Command{
 		Use:   "receive-logs-direct SEVERITY...",
-		Short: "Receive the chosen severities of the direct exchange 'direct_logs'",
+		Short: "Receive chosen severities of the exchange 'direct_logs'",
 		Long: `Receive-logs-direct binds a queue of its own to the direct exchange
 'direct_logs', once for each SEVERITY, and gets the messages whose routing key
 is one of them. In another terminal type 'warren emit-log-direct'.`,
@@ -54,7 +54,9 @@ func (o receiveLogsDirectOptions) run(ctx context.Context, s *streams.Session, o
 		}
 	}
 	return o.consume(ctx, s, out, queue.Name, func(d *streams.Delivery) error {
-		fmt.Fprintf(out, "Received '%s':'%s'\n", d.Key, d.Body)
+		if _, err := fmt.Fprintf(out, "Received '%s':'%s'\n", d.Key, d.Body); err != nil {
+			return err
+		}
 		return d.Ack()
 	})
 }

@@ -19,7 +19,7 @@ func newReceiveLogsTopic(b *broker) *cobra.Command {
 	o := receiveLogsTopicOptions{reception: reception{ack: true, prefetch: 1}}
 	cmd := &cobra.Command{
 		Use:   "receive-logs-topic KEY...",
-		Short: "Receive what matches the keys from the topic exchange 'topic_logs'",
+		Short: "Receive what matches keys of the exchange 'topic_logs'",
 		Long: `Receive-logs-topic binds a queue of its own to the topic exchange 'topic_logs',
 once for each KEY. In a KEY * stands for one word and # for any number of them,
 none too. In another terminal type 'warren emit-log-topic'.`,
@@ -55,7 +55,9 @@ func (o receiveLogsTopicOptions) run(ctx context.Context, s *streams.Session, ou
 		}
 	}
 	return o.consume(ctx, s, out, queue.Name, func(d *streams.Delivery) error {
-		fmt.Fprintf(out, "Received '%s':'%s'\n", d.Key, d.Body)
+		if _, err := fmt.Fprintf(out, "Received '%s':'%s'\n", d.Key, d.Body); err != nil {
+			return err
+		}
 		return d.Ack()
 	})
 }

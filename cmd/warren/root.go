@@ -16,9 +16,12 @@ const programName = "warren"
 // run runs one command line and gives its exit code. What it says to type next
 // begins as the program was called.
 func run(ctx context.Context, called string, args []string, stdout, stderr io.Writer) int {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := &output{to: stdout, stop: cancel}
 	root := newRoot(called)
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	// What fails before a command begins is the command line's fault.
 	began := false
@@ -26,6 +29,9 @@ func run(ctx context.Context, called string, args []string, stdout, stderr io.Wr
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !began {
 		err = usageError{err}
+	}
+	if lost := out.failure(); lost != nil {
+		err = lost // whatever else went wrong came of it
 	}
 	return report(stderr, cmd, err)
 }
@@ -46,7 +52,8 @@ In names of commands and flags, _ is the same as -: emit_log is emit-log.
 
 Exit codes: 0 done, or a receiver stopped by Ctrl-C; 1 failure; 2 a command line
 that makes no sense; 130 interrupted before it was done. The first Ctrl-C hands
-back what is not finished, the second leaves at once.`
+back what is not finished, the second waits for that no longer than three
+seconds, the third not at all.`
 
 func newRoot(called string) *cobra.Command {
 	root := &cobra.Command{
@@ -60,6 +67,7 @@ func newRoot(called string) *cobra.Command {
 		RunE:          showHelp,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(flagError)
 	b := newBroker(root.PersistentFlags())
 	root.SetGlobalNormalizationFunc(dashed)
 	root.AddGroup(
@@ -76,6 +84,7 @@ func newRoot(called string) *cobra.Command {
 		newServe(b), newList(b), newQueue(b), newExchange(b), newDemo(), newVersion())
 	aliasUnderscores(root)
 	sayCalledAs(root, called)
+	checkHelpTopics(root)
 	return root
 }
 
@@ -105,6 +114,27 @@ func subcommand(cmd *cobra.Command, args []string) error {
 }
 
 func showHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+// checkHelpTopics lets 'help' refuse what is no command.
+func checkHelpTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"})
+	help.Args = func(_ *cobra.Command, topic []string) error {
+		cmd, rest, err := root.Find(topic)
+		if err != nil {
+			return err
+		}
+		return subcommand(cmd, rest)
+	}
+}
+
+// noArguments refuses arguments.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%q is one argument too many: '%s' takes none", args[0], cmd.CommandPath())
+}
 
 // dashed makes a flag's _ a -.
 func dashed(_ *pflag.FlagSet, name string) pflag.NormalizedName {

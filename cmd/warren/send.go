@@ -29,15 +29,18 @@ func newSend(b *broker) *cobra.Command {
 there before anybody receives it; in another terminal type 'warren receive'.`,
 		Example: `  warren send
   warren send --count 5                          Hello World 0 to Hello World 4
-  warren send --count 5 --durable --persistent   they survive the broker's restart`,
+  warren send --count 5 --durable --persistent   they survive a restart`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.queue, "queue", "hello", "queue to send to")
-	flags.IntVar(&o.count, "count", 0, "send so many, numbered from 0 (default: one, without a number)")
+	flags.IntVar(&o.count, "count", 0, "send so many, numbered from 0\n(default: one, without a number)")
 	flags.BoolVar(&o.durable, "durable", false, "the queue comes back when the broker restarts")
-	flags.BoolVar(&o.persistent, "persistent", false, "the messages come back when the broker restarts, in a durable queue")
+	flags.BoolVar(&o.persistent, "persistent", false, "the messages come back when the broker restarts,\nin a durable queue")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := o.check(); err != nil {
+		if cmd.Flags().Changed("count") && o.count < 1 {
+			return usageError{fmt.Errorf("--count is %d; use 1 or more", o.count)}
+		}
+		if err := checkQueue(o.queue); err != nil {
 			return err
 		}
 		o.text = strings.Join(args, " ")
@@ -46,13 +49,6 @@ there before anybody receives it; in another terminal type 'warren receive'.`,
 		})
 	}
 	return cmd
-}
-
-func (o sendOptions) check() error {
-	if o.count < 0 {
-		return usageError{errors.New("--count is not negative")}
-	}
-	return checkQueue(o.queue)
 }
 
 // checkQueue refuses the empty name, at which the server would make up one.
@@ -71,8 +67,9 @@ func (o sendOptions) run(ctx context.Context, s *streams.Session, out io.Writer)
 	if o.persistent {
 		mode = streams.Persistent
 	}
-	for _, body := range bodies(o.text, o.count) {
-		if err := s.Publish(ctx, "", o.queue, streams.Message{Body: []byte(body), DeliveryMode: mode}); err != nil {
+	for i := range max(o.count, 1) {
+		m := streams.Message{Body: []byte(o.body(i)), DeliveryMode: mode}
+		if err := s.Publish(ctx, "", o.queue, m); err != nil {
 			return err
 		}
 	}
@@ -80,17 +77,12 @@ func (o sendOptions) run(ctx context.Context, s *streams.Session, out io.Writer)
 	return nil
 }
 
-// bodies are the texts of so many messages, numbered from 0, or of one without
-// a number.
-func bodies(text string, count int) []string {
-	if count == 0 {
-		return []string{textOr(text, "Hello World!")}
+// body is the text of message i, which has a number if there is a count.
+func (o sendOptions) body(i int) string {
+	if o.count == 0 {
+		return textOr(o.text, "Hello World!")
 	}
-	list := make([]string, count)
-	for i := range list {
-		list[i] = fmt.Sprintf("%s %d", textOr(text, "Hello World"), i)
-	}
-	return list
+	return fmt.Sprintf("%s %d", textOr(o.text, "Hello World"), i)
 }
 
 func textOr(text, otherwise string) string {

@@ -33,14 +33,14 @@ persistent messages in its directory; the same directory has them again.`,
 		Example: `  warren serve
   warren serve --port 4333 --dir ./data --sync always
   warren serve --host 0.0.0.0 --user alice:secret`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.dir, "dir", dataDir(), "where the data is kept")
-	flags.StringVar(&o.host, "host", "127.0.0.1", "address to listen on; 0.0.0.0 is all of this machine's")
-	flags.IntVar(&o.port, "port", embedded.DefaultPort, "port to listen on; 0 is any that is free")
+	flags.StringVar(&o.dir, "dir", dataDir(), "where the data is kept\n")
+	flags.StringVar(&o.host, "host", "127.0.0.1", "address to listen on; 0.0.0.0 is all\nof this machine's")
+	flags.IntVar(&o.port, "port", embedded.DefaultPort, "port to listen on; 0 is any free one")
 	flags.Var(&o.user, "user", "ask every client for this user and password")
-	flags.Var(&o.sync, "sync", "when data is forced to disk: always, or how often")
+	flags.Var(&o.sync, "sync", "when data is forced to disk:\nalways, or how often")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := o.check(cmd); err != nil {
 			return err
@@ -58,7 +58,7 @@ func (o serveOptions) check(cmd *cobra.Command) error {
 	if err := refuse(cmd, "server", "embedded"); err != nil {
 		return fmt.Errorf("%w; use --host and --port here", err)
 	}
-	return nil
+	return refuse(cmd, "replicas", "lease", "explain")
 }
 
 // refuse refuses shared flags that a command with a broker of its own could

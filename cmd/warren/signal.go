@@ -5,15 +5,23 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
-// interruptible gives a context that ends with the first Ctrl-C or SIGTERM, so
-// that commands can hand back what they hold. The second ends the process at
-// once. The returned function gives the signals back to the system.
+// parting is how long a second Ctrl-C waits: the first may be just about to
+// remove what would be left behind.
+const parting = 3 * time.Second
+
+// interruptible gives a context that ends with the first Ctrl-C, SIGTERM or
+// closing of the terminal, so that commands can hand back what they hold. The
+// second ends the process soon, the third at once. The returned function gives
+// the signals back to the system.
 func interruptible(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(parent)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signals := make(chan os.Signal, 3)
+	signal.Notify(signals, ends()...)
+	// Who writes to a pipe that nobody reads is told so, and ends in good order.
+	signal.Ignore(syscall.SIGPIPE)
 	go func() {
 		select {
 		case <-signals:
@@ -21,12 +29,25 @@ func interruptible(parent context.Context) (context.Context, func()) {
 		case <-ctx.Done():
 			return
 		}
-		if _, again := <-signals; again {
-			os.Exit(exitInterrupted)
+		<-signals
+		select {
+		case <-signals:
+		case <-time.After(parting):
 		}
+		os.Exit(exitInterrupted)
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
 		cancel()
 	}
+}
+
+// ends are the signals to stop at. With nohup, the closing of the terminal is
+// none of them.
+func ends() []os.Signal {
+	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		list = append(list, syscall.SIGHUP)
+	}
+	return list
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,7 +34,7 @@ subscriber died is written again. In another terminal type 'warren generate'.`,
 	}
 	o.addCount(cmd.Flags())
 	cmd.Flags().StringVar(&o.path, "log", "", "file to append to")
-	cmd.Flags().StringVar(&o.queue, "queue", "", "queue that keeps the messages; subscribers of one share them (default: shop.TYPE)")
+	cmd.Flags().StringVar(&o.queue, "queue", "", "queue that keeps the messages; subscribers of one\nshare them (default: shop.TYPE)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if o.path == "" {
 			return usageError{errors.New("--log FILE is missing")}
@@ -60,11 +59,11 @@ func knownType(cmd *cobra.Command, args []string) error {
 }
 
 func (o subscribeOptions) run(ctx context.Context, s *streams.Session, out io.Writer) (err error) {
-	log, err := os.OpenFile(o.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	log, err := openLog(o.path)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, log.Close()) }()
+	defer func() { err = errors.Join(err, log.close()) }()
 	if err := s.DeclareExchange(ctx, streams.Exchange{Name: shopExchange, Kind: streams.Direct, Durable: true}); err != nil {
 		return err
 	}
@@ -75,19 +74,10 @@ func (o subscribeOptions) run(ctx context.Context, s *streams.Session, out io.Wr
 		return err
 	}
 	return o.consume(ctx, s, out, o.queue, func(d *streams.Delivery) error {
-		if err := appendLine(log, d); err != nil {
+		if err := log.writeLine("%s type=%s key=%s %s", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), d.Type, d.Key, d.Body); err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "Logged '%s'\n", d.Body)
 		return d.Ack()
 	})
-}
-
-// appendLine writes a message down: it is on the disk when it returns.
-func appendLine(log *os.File, d *streams.Delivery) error {
-	_, err := fmt.Fprintf(log, "%s type=%s key=%s %s\n", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), d.Type, d.Key, d.Body)
-	if err != nil {
-		return err
-	}
-	return log.Sync()
 }

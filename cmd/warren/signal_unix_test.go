@@ -1,0 +1,100 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"warren/streams"
+)
+
+// TestTheTerminalIsClosed: a receiver whose terminal is closed hands back what it
+// holds, and one that was started with nohup goes on.
+func TestTheTerminalIsClosed(t *testing.T) {
+	t.Parallel()
+	broker := serveProcess(t)
+	c := openClient(t, broker.url, streams.Config{Lease: time.Minute})
+	c.queue(streams.Queue{Name: "held"})
+	args := []string{"receive", "--queue", "held", "--ack", "--server", broker.url, "--work"}
+
+	closed := launch(t, nil, "warren", append(args, "1h")...)
+	c.send("held", 1)
+	closed.awaitLine(t, "Start processing 1")
+	closed.signal(t, syscall.SIGHUP)
+	closed.wantEnd(t, exitOK)
+	if info := c.inspect("held"); info.Ready != 1 {
+		t.Errorf("got %d messages ready, want 1", info.Ready)
+	}
+
+	kept := launch(t, nil, "sh", append([]string{"-c", `trap "" HUP; exec warren "$@" 1s`, "sh"}, args...)...)
+	kept.awaitLine(t, "Start processing 1")
+	kept.signal(t, syscall.SIGHUP)
+	kept.awaitLine(t, "Processed for")
+}
+
+// TestTheDemoIsInterruptedTwice: whoever presses Ctrl-C twice leaves no directory
+// and no process behind either.
+func TestTheDemoIsInterruptedTwice(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"   $ warren receive --work 200ms", "   $ warren send --queue kept", "   $ warren subscribe"} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			demo, dir := startDemo(t)
+			demo.awaitLine(t, at)
+			demo.signal(t, os.Interrupt)
+			demo.signal(t, os.Interrupt)
+			demo.wantEnd(t, exitInterrupted)
+			left, err := os.ReadDir(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(left) > 0 {
+				t.Errorf("the demo left %v behind", left)
+			}
+			if strings.Contains(demo.said(), "DIFFERS") {
+				t.Errorf("the demo takes Ctrl-C for a difference:\n%s", demo.said())
+			}
+		})
+	}
+}
+
+// TestTheDemoIsKilled: a broker that the demo had started ends with it.
+func TestTheDemoIsKilled(t *testing.T) {
+	t.Parallel()
+	demo, _ := startDemo(t)
+	demo.awaitLine(t, "   ok   the durable queues are back")
+	port := regexp.MustCompile(`serve --dir DIR --port ([1-9]\d*)`).FindStringSubmatch(demo.said())
+	if port == nil {
+		t.Fatalf("the demo does not say where its broker is:\n%s", demo.said())
+	}
+	gone := dial(t, "nats://127.0.0.1:"+port[1]).StatusChanged(nats.RECONNECTING)
+	demo.kill(t)
+	select {
+	case <-gone:
+	case <-time.After(patience):
+		t.Error("the broker is still there")
+	}
+}
+
+// startDemo starts a demo whose temporary files are in a directory of its own.
+func startDemo(t *testing.T) (demo *command, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	demo, err := newCommand("warren", "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	demo.cmd.Env = append(demo.cmd.Env, "TMPDIR="+dir)
+	if err := demo.start(nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { demo.kill(t) })
+	return demo, dir
+}
