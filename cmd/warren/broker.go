@@ -51,7 +51,7 @@ func (b *broker) with(cmd *cobra.Command, use func(context.Context, *streams.Ses
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	defer context.AfterFunc(cmd.Context(), func() { leaveIfAway(cmd, nc) })()
+	defer context.AfterFunc(cmd.Context(), func() { leave(cmd, nc) })()
 	s, err := streams.Open(cmd.Context(), nc, b.config(cmd.ErrOrStderr()))
 	if err != nil {
 		return err
@@ -106,13 +106,24 @@ func closeSession(s *streams.Session, nc *nats.Conn) error {
 	return err
 }
 
-// leaveIfAway keeps a command that was told to stop from waiting for a broker
-// that has gone.
+// leave keeps a command that was told to stop from waiting for a broker that has
+// gone, and from waiting long for one that does not answer.
+func leave(cmd *cobra.Command, nc *nats.Conn) {
+	leaveIfAway(cmd, nc)
+	time.AfterFunc(closeTimeout, func() { abandon(cmd, nc, "does not answer") })
+}
+
 func leaveIfAway(cmd *cobra.Command, nc *nats.Conn) {
-	if nc.IsConnected() || nc.IsClosed() {
+	if !nc.IsConnected() {
+		abandon(cmd, nc, "is away")
+	}
+}
+
+func abandon(cmd *cobra.Command, nc *nats.Conn, why string) {
+	if nc.IsClosed() {
 		return
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), "The broker is away: what receivers did not acknowledge comes back when its lease ends.")
+	fmt.Fprintf(cmd.ErrOrStderr(), "The broker %s: what receivers did not acknowledge comes back when its lease ends.\n", why)
 	nc.Close()
 }
 

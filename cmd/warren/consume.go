@@ -49,7 +49,7 @@ func (r reception) consume(ctx context.Context, s *streams.Session, out io.Write
 	taken := 0
 	for d, err := range consumer.Deliveries(ctx) {
 		if err != nil {
-			return err
+			return stopped(ctx, s, err)
 		}
 		taken++
 		window.Set(r.room(taken))

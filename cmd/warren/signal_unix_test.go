@@ -39,6 +39,21 @@ func TestTheTerminalIsClosed(t *testing.T) {
 	kept.awaitLine(t, "Processed for")
 }
 
+// TestTheBrokerIsStopped: nobody waits long for a broker that is there and does
+// not answer, as after Ctrl-Z.
+func TestTheBrokerIsStopped(t *testing.T) {
+	t.Parallel()
+	broker := serveProcess(t)
+	receiver := launch(t, nil, "warren", "receive", "--ack", "--server", broker.url)
+	receiver.awaitLine(t, "Waiting for messages.")
+	broker.signal(t, syscall.SIGSTOP)
+	receiver.signal(t, os.Interrupt)
+	receiver.wantEnd(t, exitOK)
+	if got, want := receiver.said(), "The broker does not answer: what receivers did not acknowledge comes back when its lease ends."; !strings.Contains(got, want) {
+		t.Errorf("got %q, want %q in it", got, want)
+	}
+}
+
 // TestTheDemoIsInterruptedTwice: whoever presses Ctrl-C twice leaves no directory
 // and no process behind either.
 func TestTheDemoIsInterruptedTwice(t *testing.T) {
