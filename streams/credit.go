@@ -150,6 +150,8 @@ func (c *Consumer) arrived(msg *nats.Msg, a arrival) {
 		c.ledger.number(d)
 		c.mu.Lock()
 		c.deliver(d)
+	} else {
+		c.ledger.passOver(a.stream, msg.Reply)
 	}
 	c.refill()
 }
