@@ -294,6 +294,8 @@ func (c *Consumer) wakeNext() {
 }
 
 func (c *Consumer) pop() (d *Delivery, more bool) {
+	var few [fewPlans]*request
+	plans := few[:0]
 	c.mu.Lock()
 	if len(c.waiting) == 0 || c.stopping {
 		c.mu.Unlock()
@@ -303,10 +305,11 @@ func (c *Consumer) pop() (d *Delivery, more bool) {
 	c.waiting[0] = nil
 	c.waiting = c.waiting[1:]
 	left := len(c.waiting)
-	c.mu.Unlock()
-	if c.opts.AutoAck && left == maxBacklog/2 {
-		c.refill() // it had stopped asking
+	if left == 0 || left == maxBacklog/2 { // it may have stopped asking
+		plans = c.plan(plans)
 	}
+	c.mu.Unlock()
+	c.send(plans)
 	return d, left > 0
 }
 

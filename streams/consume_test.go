@@ -250,24 +250,6 @@ func TestAutoAckSettlesOnArrival(t *testing.T) {
 	}
 }
 
-func TestReceiversTakeTurns(t *testing.T) {
-	t.Parallel()
-	nc := embeddedtest.Connect(t)
-	r := newRig(t, nc, streams.Config{})
-	q := r.queue(streams.Queue{Name: "q"})
-	nexts := make([]func() (*streams.Delivery, error, bool), 2)
-	for i := range nexts {
-		other := newRig(t, nc, streams.Config{})
-		nexts[i] = other.pull(other.consume(q, streams.ConsumeOptions{AutoAck: true}))
-	}
-	r.number(q, 10)
-	for i, next := range nexts {
-		if got := r.take(next, 5); len(got) != 5 {
-			t.Errorf("receiver %d got %v", i, bodies(got))
-		}
-	}
-}
-
 func TestConcurrencyRunsThatManyHandlers(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
@@ -386,6 +368,24 @@ func TestTagsAreUniqueInASession(t *testing.T) {
 	}
 	must(t, c.Cancel(r.ctx))
 	r.consume(q, streams.ConsumeOptions{Tag: "me"})
+}
+
+func TestDeliveriesNameTheirConsumer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.number(q, 3)
+	if d := r.get(q); d.ConsumerTag != "" {
+		t.Errorf("a message taken with Get names consumer %q, want none", d.ConsumerTag)
+	}
+	for _, o := range []streams.ConsumeOptions{{Tag: "named", Prefetch: 1}, {AutoAck: true}} {
+		c := r.consume(q, o)
+		d := r.take(r.pull(c), 1)[0]
+		if d.ConsumerTag != c.Tag() || c.Tag() == "" {
+			t.Errorf("the delivery names consumer %q, want %q", d.ConsumerTag, c.Tag())
+		}
+		must(t, c.Cancel(r.ctx))
+	}
 }
 
 func TestGetCountsWhatIsBehind(t *testing.T) {

@@ -23,10 +23,13 @@ func (c *Consumer) plan(plans []*request) []*request {
 	if free == 0 {
 		return plans
 	}
-	if len(c.order) == 1 {
-		return c.planOne(plans, c.order[0], free, limit)
+	if len(c.order) > 1 && limit < unlimited {
+		return c.planMany(plans, free, limit)
 	}
-	return c.planMany(plans, free, limit)
+	for _, src := range c.order {
+		plans = c.planOne(plans, src, free, limit)
+	}
+	return plans
 }
 
 // room is how many messages the consumer may still be sent.
@@ -37,20 +40,24 @@ func (c *Consumer) room() (free, limit int) {
 	return c.window.room()
 }
 
-// planOne asks the only source for all there is room for, in few requests:
-// half of the window must be free, unless handlers run short of messages.
+// planOne keeps one request waiting at a source, for all there is room for: a
+// consumer with two of them would have two turns for each turn of another. While
+// messages are known to lie there it asks for those, too, in requests that do
+// not last. Half of the window must be free, unless handlers run short of
+// messages.
 func (c *Consumer) planOne(plans []*request, src *source, free, limit int) []*request {
 	free, limit = min(free, largestRequest), min(limit, largestRequest)
-	want := free - src.asked
-	if want <= 0 || want*2 < limit && !c.starved(src) {
+	if src.asked > 0 {
+		known := min(free, int(min(src.pending, largestRequest))) - src.asked
+		if known > 0 && known*2 >= limit {
+			return c.ask(plans, src, known, brief)
+		}
 		return plans
 	}
-	return c.ask(plans, src, want, lasting)
-}
-
-// starved reports whether nothing is under way or waits for a handler.
-func (c *Consumer) starved(src *source) bool {
-	return src.asked == 0 && len(c.waiting) == 0
+	if free*2 < limit && len(c.waiting) > 0 {
+		return plans
+	}
+	return c.ask(plans, src, free, lasting)
 }
 
 // planMany keeps a request for one message waiting at every source, and asks a
@@ -139,15 +146,20 @@ func (c *Consumer) arrived(msg *nats.Msg, a arrival) {
 	_ = c.s.settleRaw(msg.Reply, verdictAck)
 	if wanted {
 		d := newDelivery(msg, a, src)
+		d.ConsumerTag = c.tag
 		c.ledger.number(d)
 		c.mu.Lock()
 		c.deliver(d)
+	} else {
+		c.ledger.passOver(a.stream, msg.Reply)
 	}
 	c.refill()
 }
 
 // take hands a message on that is to be settled, if the window has room for
-// it. It is called with the lock held and gives it back released.
+// it, and asks for more when no more is under way: who gathers messages before
+// it settles any waits for them. It is called with the lock held and gives it
+// back released.
 func (c *Consumer) take(msg *nats.Msg, a arrival, src *source) {
 	if !c.window.take() {
 		c.mu.Unlock()
@@ -155,8 +167,15 @@ func (c *Consumer) take(msg *nats.Msg, a arrival, src *source) {
 		return
 	}
 	d := newDelivery(msg, a, src)
+	d.ConsumerTag = c.tag
 	c.ledger.enter(d)
+	var few [fewPlans]*request
+	plans := few[:0]
+	if src.asked == 0 {
+		plans = c.plan(plans)
+	}
 	c.deliver(d)
+	c.send(plans)
 }
 
 // released is told by the ledger that deliveries are settled: it says the last

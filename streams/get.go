@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // GetFlag says how a message is taken.
@@ -40,72 +38,56 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 	}
 	defer u.gotten(ctx)
 	u.settled() // what was handed back comes first
-	srcs := s.sourcesOf(u.record())
-	for i, src := range srcs {
-		d, pending, err := s.take(ctx, src)
+	for _, src := range s.sourcesOf(u.record()) {
+		d, err := u.take(ctx, src)
 		if err != nil {
 			return nil, err
 		}
 		if d == nil {
 			continue
 		}
-		if d.MessageCount, err = s.behind(ctx, srcs[i+1:], pending); err != nil {
-			return nil, errors.Join(err, s.settleRaw(d.reply, verdictRequeue))
+		if err := s.hold(ctx, u, d); err != nil || !autoAck {
+			return d, err
 		}
-		if autoAck {
-			u.taken.number(d)
-			return d, s.settleRaw(d.reply, verdictAck)
-		}
-		u.taken.enter(d)
-		if s.isClosed() { // it may have handed back the others already
-			u.taken.handBack()
-			return nil, ErrClosed
-		}
-		return d, nil
+		return d, d.Ack()
 	}
 	return nil, nil
 }
 
-// take takes a message that is ready at one source, and says how many are
-// behind it.
-func (s *Session) take(ctx context.Context, src *source) (*Delivery, int, error) {
-	p, err := s.newPuller(src)
+// hold enters a message that was taken, and counts what is ready behind it.
+func (s *Session) hold(ctx context.Context, u *user, d *Delivery) error {
+	u.taken.enter(d)
+	if s.isClosed() { // it may have handed back the others already
+		u.taken.handBack()
+		return ErrClosed
+	}
+	info, err := s.queueInfo(ctx, u.record())
 	if err != nil {
-		return nil, 0, err
+		return errors.Join(err, d.Nack(Requeue))
+	}
+	d.MessageCount = info.Ready
+	return nil
+}
+
+// take takes a message that is ready at one source.
+func (u *user) take(ctx context.Context, src *source) (*Delivery, error) {
+	p, err := u.s.newPuller(src)
+	if err != nil {
+		return nil, err
 	}
 	defer p.close()
 	for {
 		msgs, err := p.pull(ctx, 1)
 		if err != nil || len(msgs) == 0 {
-			return nil, 0, err
+			return nil, err
 		}
 		a, _ := parseArrival(msgs[0].Reply)
 		if src.sieve.wants(msgs[0], a) {
-			return newDelivery(msgs[0], a, src), int(a.pending), nil
+			return newDelivery(msgs[0], a, src), nil
 		}
-		if err := s.settleRaw(msgs[0].Reply, verdictAck); err != nil {
-			return nil, 0, err
+		if err := u.s.settleRaw(msgs[0].Reply, verdictAck); err != nil {
+			return nil, err
 		}
+		u.taken.passOver(src.stream, msgs[0].Reply)
 	}
-}
-
-// behind counts what is ready behind a message that was taken.
-func (s *Session) behind(ctx context.Context, rest []*source, pending int) (int, error) {
-	for _, src := range rest {
-		more, err := s.readyAt(ctx, src)
-		if err != nil {
-			return 0, err
-		}
-		pending += more
-	}
-	return pending, nil
-}
-
-// readyAt is how much a source has ready, held messages among it.
-func (s *Session) readyAt(ctx context.Context, src *source) (int, error) {
-	count, err := s.countAt(ctx, src)
-	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return 0, nil
-	}
-	return count, err
 }

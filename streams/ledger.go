@@ -55,7 +55,7 @@ func (l *ledger) number(d *Delivery) {
 	defer l.mu.Unlock()
 	l.last++
 	d.Tag = l.last
-	l.note(d)
+	l.note(d.stream, d.reply)
 	if l.open == 0 {
 		l.held = l.held[:0]
 		l.first = l.last + 1
@@ -64,15 +64,22 @@ func (l *ledger) number(d *Delivery) {
 	l.held = append(l.held, nil)
 }
 
+// passOver notes a message that was acknowledged unseen: it is not the queue's.
+func (l *ledger) passOver(stream, reply string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.note(stream, reply)
+}
+
 // note remembers the last settled delivery of each stream.
-func (l *ledger) note(d *Delivery) {
+func (l *ledger) note(stream, reply string) {
 	for i := range l.recent {
-		if l.recent[i].stream == d.stream {
-			l.recent[i].reply = d.reply
+		if l.recent[i].stream == stream {
+			l.recent[i].reply = reply
 			return
 		}
 	}
-	l.recent = append(l.recent, settlement{d.stream, d.reply})
+	l.recent = append(l.recent, settlement{stream, reply})
 }
 
 // lately gives, once, a reply of each stream that something was settled on.
@@ -112,7 +119,7 @@ func (l *ledger) take(d *Delivery) bool {
 		return false
 	}
 	d.settled = true
-	l.note(d)
+	l.note(d.stream, d.reply)
 	l.held[d.Tag-l.first] = nil
 	l.open--
 	l.trim()

@@ -116,3 +116,42 @@ func TestGetSeesWhatWasHandedBack(t *testing.T) {
 		must(t, d.Nack(streams.Requeue))
 	}
 }
+
+func TestGetCountsReadyMessagesAlone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.bind("amq.fanout", q, "")
+	r.publish("", q, "1", "2")
+	r.publish("amq.fanout", "", "3", "4")
+	first, second := r.get(q), r.get(q)
+	held := r.get(q)
+	must(t, first.Nack(streams.Requeue))
+	must(t, second.Nack(streams.Requeue))
+	for want := 2; want >= 0; want-- {
+		d, ok, err := r.Get(r.ctx, q, streams.AutoAck)
+		if !ok || err != nil || d.MessageCount != want {
+			t.Errorf("got %+v, %v, want a message with %d behind it", d, err, want)
+		}
+	}
+	must(t, held.Ack())
+}
+
+func TestCountsLeaveOutWhatOthersGot(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q, other := r.queue(streams.Queue{Name: "q"}), r.queue(streams.Queue{Name: "other"})
+	r.exchange("x", streams.Direct)
+	r.bind("x", q, "a")
+	r.bind("x", other, "b")
+	r.publish("x", "a", "1")
+	r.publish("x", "b", "other's")
+	r.bind("x", q, "c") // its filters change with messages waiting
+	r.publish("x", "b", "other's", "other's")
+	r.publish("x", "c", "2")
+	r.wantCounts(q, 2, 0, 0)
+	r.wantCounts(other, 3, 0, 0)
+	if d := r.get(q); d.MessageCount != 1 {
+		t.Errorf("behind the first are %d, want 1", d.MessageCount)
+	}
+}

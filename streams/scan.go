@@ -71,7 +71,7 @@ func (s *Session) scanSome(ctx context.Context, src *source, next, last uint64) 
 			return batch, err
 		}
 		batch.last = seq
-		if seq <= last && src.sieve.wants(stored(msg, seq)) {
+		if seq <= last && src.sieve.wantsAny(stored(msg, seq)) {
 			batch.wanted++
 		}
 	}

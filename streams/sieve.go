@@ -72,12 +72,20 @@ func (v *sieve) doom(s *Session, rec *queueRecord) {
 	}
 }
 
-// wants reports whether a message is the queue's.
+// wants reports whether a message that came through the filters is the queue's.
 func (v *sieve) wants(msg *nats.Msg, a arrival) bool {
+	if v.exact && a.seq > v.after {
+		return !v.outlived(msg, a)
+	}
+	return v.wantsAny(msg, a)
+}
+
+// wantsAny reports whether any message of the source's stream is the queue's.
+func (v *sieve) wantsAny(msg *nats.Msg, a arrival) bool {
 	if v.outlived(msg, a) {
 		return false
 	}
-	if v.exact && a.seq > v.after {
+	if v.standing == nil { // a home
 		return true
 	}
 	key, ok := subjectKey(v.base, msg.Subject)

@@ -46,6 +46,10 @@ type count struct {
 	ready, consumers int
 }
 
+func (n count) String() string {
+	return fmt.Sprintf("%q, %d ready, %d consumers", n.name, n.ready, n.consumers)
+}
+
 // A post is a message on its way to an exchange.
 type post struct {
 	key       string

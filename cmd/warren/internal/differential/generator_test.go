@@ -358,9 +358,10 @@ func (g *generator) bindingsOf(exchange string) []*modelBinding {
 func (g *generator) fieldsFor(exchange string) streams.Table {
 	table := g.fields(2)
 	if bindings := g.bindingsOf(exchange); len(bindings) > 0 && !g.oneIn(4) {
-		for name, value := range pick(g, bindings...).Args {
-			if name != "x-match" && value != nil && !g.oneIn(5) {
-				table[name] = value
+		args := pick(g, bindings...).Args
+		for _, name := range slices.Sorted(maps.Keys(args)) {
+			if name != "x-match" && args[name] != nil && !g.oneIn(5) {
+				table[name] = args[name]
 			}
 		}
 	}

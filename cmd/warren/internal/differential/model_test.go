@@ -20,23 +20,17 @@ type model struct {
 
 type modelExchange struct {
 	streams.Exchange
-	bound     bool // it had a binding, once
-	published int  // the number of the last message published to it
 }
 
 type modelQueue struct {
 	streams.Queue
 	ready []*modelMessage // in the order in which they were published
 	held  []*modelMessage // in the order in which they were taken
-	// vague says that Warren promises no exact count of what is ready: some of
-	// its filters took more than the bindings ask for.
-	vague bool
 }
 
 type modelBinding struct {
 	streams.Binding
 	exchange *modelExchange
-	since    int
 }
 
 type modelMessage struct {
@@ -123,9 +117,6 @@ func (m *model) removeBindings(which func(*modelBinding) bool) {
 		return false
 	})
 	for _, b := range removed {
-		if q := m.queues[b.Queue]; q != nil {
-			q.vague = true
-		}
 		if b.exchange.AutoDelete && !m.uses(b.exchange) && m.exchanges[b.Exchange] == b.exchange {
 			delete(m.exchanges, b.Exchange)
 		}
@@ -202,33 +193,8 @@ func (m *model) bind(b streams.Binding) error {
 	if slices.ContainsFunc(m.bindings, func(have *modelBinding) bool { return sameBinding(have.Binding, b) }) {
 		return nil
 	}
-	q.vague = q.vague || m.widens(b, x)
-	m.bindings = append(m.bindings, &modelBinding{Binding: b, exchange: x, since: m.published})
-	x.bound = true
+	m.bindings = append(m.bindings, &modelBinding{Binding: b, exchange: x})
 	return nil
-}
-
-// widens says whether, with this binding, Warren's filters for the queue take
-// more than its bindings ask for: subjects cannot say everything, and a filter
-// shows also what was published before it.
-func (m *model) widens(b streams.Binding, x *modelExchange) bool {
-	if x.Kind == streams.Headers || x.Kind == streams.Topic && hashBeforeWord(b.Key) {
-		return true
-	}
-	return slices.ContainsFunc(m.bindings, func(have *modelBinding) bool {
-		return have.Queue == b.Queue && have.exchange == x && have.since < x.published
-	})
-}
-
-func hashBeforeWord(pattern string) bool {
-	hash := false
-	for _, word := range words(pattern) {
-		if hash && word != "#" && word != "*" {
-			return true
-		}
-		hash = hash || word == "#"
-	}
-	return false
 }
 
 func knownMatch(args streams.Table) bool {
@@ -272,9 +238,6 @@ func (m *model) publishOne(exchange string, p post) error {
 	targets := m.route(exchange, p)
 	for _, q := range targets {
 		q.ready = append(q.ready, &modelMessage{number: m.published, exchange: exchange, post: p})
-	}
-	if x != nil {
-		x.published = m.published
 	}
 	if len(targets) == 0 && p.mandatory {
 		back := &streams.Returned{Exchange: exchange, Key: p.key, Message: p.Message}

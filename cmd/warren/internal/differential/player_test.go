@@ -3,7 +3,7 @@ package differential
 import (
 	"cmp"
 	"fmt"
-	"hash/maphash"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,23 +36,14 @@ type facts struct {
 	// sources is from how many exchanges its messages came. The order among
 	// those is not promised; so of several, all messages are taken.
 	sources int
-	// exact says that the count of ready messages is promised to be.
-	exact bool
-	// counted says that the count that comes with a message taken by get is:
-	// Warren's leaves out what was handed back and counts what others hold.
-	counted bool
 }
 
 func (m *model) facts(queue string) facts {
 	q := m.queues[queue]
 	if q == nil {
-		return facts{exact: true, counted: true}
+		return facts{}
 	}
-	again := slices.ContainsFunc(q.ready, func(msg *modelMessage) bool { return msg.redelivered })
-	return facts{
-		exists: true, ready: len(q.ready), sources: q.sources(), exact: !q.vague,
-		counted: !q.vague && !again && len(q.held) == 0,
-	}
+	return facts{exists: true, ready: len(q.ready), sources: q.sources()}
 }
 
 // take gets messages from a queue until limit are there, or none is left.
@@ -73,15 +64,15 @@ func (p *player) take(queue string, limit int, autoAck bool) ([]*delivery, error
 
 // settle says of everything held from a queue what choose says of its number,
 // in the order in which the messages were published: Warren keeps the order of
-// what is handed back in order.
+// what is handed back in order. What is held on stays in the order in which it
+// was taken.
 func (p *player) settle(queue string, choose func(number int) verdict) error {
-	held := p.held[queue]
-	p.held[queue] = nil
-	slices.SortStableFunc(held, func(a, b *delivery) int { return cmp.Compare(number(a), number(b)) })
-	for _, d := range held {
+	inOrder := slices.Clone(p.held[queue])
+	slices.SortStableFunc(inOrder, func(a, b *delivery) int { return cmp.Compare(number(a), number(b)) })
+	p.held[queue] = slices.DeleteFunc(p.held[queue], func(d *delivery) bool { return choose(number(d)) != hold })
+	for _, d := range inOrder {
 		v := choose(number(d))
 		if v == hold {
-			p.held[queue] = append(p.held[queue], d)
 			continue
 		}
 		if err := d.settle(v, false); err != nil {
@@ -125,9 +116,7 @@ func number(d *delivery) int {
 	return n
 }
 
-var diceSeed = maphash.MakeSeed()
-
-// dice makes the same choice for a message on every broker.
+// dice makes the same choice for a message on every broker, and in every run.
 func dice(salt uint64, number, sides int) int {
-	return int(maphash.Comparable(diceSeed, [2]uint64{salt, uint64(number)}) % uint64(sides))
+	return rand.New(rand.NewPCG(salt, uint64(number))).IntN(sides)
 }

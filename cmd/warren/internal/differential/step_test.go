@@ -91,23 +91,14 @@ func (s deleteExchange) play(p *player, _ facts) string {
 	return say(p.deleteExchange(s.name, s.ifUnused), "ok")
 }
 
-func (s declareQueue) play(p *player, f facts) string {
+func (s declareQueue) play(p *player, _ facts) string {
 	n, err := p.declareQueue(s.Queue)
-	return say(err, "%s", n.tell(f))
+	return say(err, "%s", n)
 }
 
-func (s checkQueue) play(p *player, f facts) string {
+func (s checkQueue) play(p *player, _ facts) string {
 	n, err := p.checkQueue(s.name)
-	return say(err, "%s", n.tell(f))
-}
-
-// tell says how many are ready where that is promised, and otherwise only
-// whether it is the upper bound that is promised.
-func (n count) tell(f facts) string {
-	if !f.exact {
-		return fmt.Sprintf("%q, enough ready: %t, %d consumers", n.name, n.ready >= f.ready, n.consumers)
-	}
-	return fmt.Sprintf("%q, %d ready, %d consumers", n.name, n.ready, n.consumers)
+	return say(err, "%s", n)
 }
 
 func (s purgeQueue) play(p *player, _ facts) string {
@@ -115,14 +106,8 @@ func (s purgeQueue) play(p *player, _ facts) string {
 	return say(err, "%d purged", n)
 }
 
-func (s deleteQueue) play(p *player, f facts) string {
-	if s.ifEmpty && !f.exact {
-		return "not compared" // the count that decides is only a bound
-	}
+func (s deleteQueue) play(p *player, _ facts) string {
 	n, err := p.deleteQueue(s.name, s.ifUnused, s.ifEmpty)
-	if !f.exact {
-		return say(err, "enough deleted: %t", n >= f.ready)
-	}
 	return say(err, "%d deleted", n)
 }
 
@@ -146,17 +131,14 @@ func (s take) play(p *player, f facts) string {
 	if !s.autoAck {
 		p.held[s.name] = append(p.held[s.name], taken...)
 	}
-	return say(err, "%d taken, behind %v:%s", len(taken), behind(taken, f), renderDeliveries(taken))
+	return say(err, "%d taken, behind %v:%s", len(taken), behind(taken), renderDeliveries(taken))
 }
 
 // behind lists what was said to be ready behind each message.
-func behind(taken []*delivery, f facts) []int {
-	if !f.counted {
-		return nil
-	}
-	var list []int
-	for _, d := range taken {
-		list = append(list, d.behind)
+func behind(taken []*delivery) []int {
+	list := make([]int, len(taken))
+	for i, d := range taken {
+		list[i] = d.behind
 	}
 	return list
 }
@@ -214,7 +196,6 @@ func unordered(received []*delivery) []*delivery {
 }
 
 func (s drain) play(p *player, f facts) string {
-	f.counted = false
 	said := take{name: s.name, limit: math.MaxInt}.play(p, f)
 	if err := p.settle(s.name, func(int) verdict { return requeue }); err != nil {
 		return said + say(err, "")
