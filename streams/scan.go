@@ -16,8 +16,9 @@ import (
 const scanBatch = 1000
 
 // scan counts the messages of a source's stream in [first, last] that are the
-// queue's. It reads them all, and is for where the server cannot count them:
-// when filters take more than bindings ask for, and after a restart.
+// queue's. It reads all that come through the queue's filter, and where it has
+// several all there are. It is for where the server cannot count them: when filters
+// take more than bindings ask for, and after a restart.
 func (s *Session) scan(ctx context.Context, src *source, first, last uint64) (int, error) {
 	total := 0
 	for next := max(first, 1); next <= last; {
@@ -44,9 +45,10 @@ type scanned struct {
 // scanSome reads one batch from a sequence on.
 func (s *Session) scanSome(ctx context.Context, src *source, next, last uint64) (batch scanned, err error) {
 	body, err := json.Marshal(struct {
-		Seq   uint64 `json:"seq"`
-		Batch int    `json:"batch"`
-	}{next, scanBatch})
+		Seq     uint64 `json:"seq"`
+		Batch   int    `json:"batch"`
+		Subject string `json:"next_by_subj,omitempty"`
+	}{next, scanBatch, src.sieve.only})
 	if err != nil {
 		return batch, err
 	}

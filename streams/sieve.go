@@ -22,6 +22,9 @@ type sieve struct {
 	// doomed is when the broker's life began, for a queue that outlived one.
 	doomed time.Time
 	base   string
+	// only is the one filter that all the queue wants comes through, if there is
+	// only one.
+	only string
 }
 
 // span is a binding and the sequences (from, until] for which it holds; until
@@ -40,7 +43,11 @@ func (sp *span) covers(seq uint64) bool {
 func (s *Session) newSieve(rec *queueRecord, exchange string) *sieve {
 	v := &sieve{base: s.vhost.exchangeSubject(exchange)}
 	v.doom(s, rec)
-	_, v.exact = s.viewFilters(rec, exchange)
+	filters, exact := s.viewFilters(rec, exchange)
+	v.exact = exact
+	if len(filters) == 1 {
+		v.only = filters[0]
+	}
 	var standing []route
 	var kind Kind
 	for i := range rec.Bindings {
