@@ -294,7 +294,7 @@ func (c *Consumer) wakeNext() {
 }
 
 func (c *Consumer) pop() (d *Delivery, more bool) {
-	var few [fewPlans]*request
+	var few [fewPlans]inquiry
 	plans := few[:0]
 	c.mu.Lock()
 	if len(c.waiting) == 0 || c.stopping {

@@ -15,7 +15,7 @@ import (
 // plan decides what to ask for now, and appends it. The consumer's lock is held;
 // the requests are sent without it, as a goroutine that waits for a lock costs
 // more than all the rest.
-func (c *Consumer) plan(plans []*request) []*request {
+func (c *Consumer) plan(plans []inquiry) []inquiry {
 	if c.stopping || c.unplaced > 0 {
 		return plans
 	}
@@ -45,7 +45,7 @@ func (c *Consumer) room() (free, limit int) {
 // messages are known to lie there it asks for those, too, in requests that do
 // not last. Half of the window must be free, unless handlers run short of
 // messages.
-func (c *Consumer) planOne(plans []*request, src *source, free, limit int) []*request {
+func (c *Consumer) planOne(plans []inquiry, src *source, free, limit int) []inquiry {
 	free, limit = min(free, largestRequest), min(limit, largestRequest)
 	if src.asked > 0 {
 		known := min(free, int(min(src.pending, largestRequest))) - src.asked
@@ -64,7 +64,7 @@ func (c *Consumer) planOne(plans []*request, src *source, free, limit int) []*re
 // busy one for what is known to lie there, as far as the window allows, in few
 // requests that do not last: what other consumers took away meanwhile must not
 // keep this one's room. A message that comes over the window is handed back.
-func (c *Consumer) planMany(plans []*request, free, limit int) []*request {
+func (c *Consumer) planMany(plans []inquiry, free, limit int) []inquiry {
 	asked := 0
 	for _, src := range c.order {
 		if src.asked == 0 {
@@ -89,11 +89,8 @@ func (c *Consumer) planMany(plans []*request, free, limit int) []*request {
 	return plans
 }
 
-func (c *Consumer) ask(plans []*request, src *source, batch int, ends string) []*request {
-	src.asked += batch
-	src.ahead += batch
-	src.heard = time.Now()
-	return append(plans, src.request(c.inbox, batch, ends))
+func (c *Consumer) ask(plans []inquiry, src *source, batch int, ends string) []inquiry {
+	return append(plans, src.ask(c.inbox, batch, ends))
 }
 
 // fewPlans is how many requests are planned at once without allocating.
@@ -101,7 +98,7 @@ const fewPlans = 4
 
 // refill asks for what there is room for.
 func (c *Consumer) refill() {
-	var few [fewPlans]*request
+	var few [fewPlans]inquiry
 	c.mu.Lock()
 	plans := c.plan(few[:0])
 	c.mu.Unlock()
@@ -109,9 +106,13 @@ func (c *Consumer) refill() {
 }
 
 // send publishes requests.
-func (c *Consumer) send(plans []*request) {
+func (c *Consumer) send(plans []inquiry) {
 	for _, r := range plans {
-		if err := c.s.nc.PublishRequest(r.src.next, r.reply, r.body); err != nil {
+		to, body := r.src.next, r.body
+		if r.behind != "" {
+			to, body = r.behind, r.next
+		}
+		if err := c.s.nc.PublishRequest(to, r.reply, body); err != nil {
 			return // closed; whoever waits for messages is told
 		}
 	}
@@ -169,7 +170,7 @@ func (c *Consumer) take(msg *nats.Msg, a arrival, src *source) {
 	d := newDelivery(msg, a, src)
 	d.ConsumerTag = c.tag
 	c.ledger.enter(d)
-	var few [fewPlans]*request
+	var few [fewPlans]inquiry
 	plans := few[:0]
 	if src.asked == 0 {
 		plans = c.plan(plans)
@@ -182,21 +183,19 @@ func (c *Consumer) take(msg *nats.Msg, a arrival, src *source) {
 // verdict, and asks for as many more.
 func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 	c.window.give(settled, c)
-	var few [fewPlans]*request
+	var few [fewPlans]inquiry
 	c.mu.Lock()
-	var plans []*request
+	var plans []inquiry
 	src := c.sources[last.stream]
 	requeue := v == verdictRequeue && !c.stopping && src != nil
 	if requeue {
 		c.unplaced++
 		c.placing = time.Now()
 	} else {
+		src.acked(last, v)
 		plans = c.plan(few[:0])
 	}
-	together := v == verdictAck && len(plans) == 1 && plans[0].src == src && src.together(plans[0])
-	if together {
-		src.catchUp(plans[0].batch)
-	}
+	together := v == verdictAck && len(plans) == 1 && plans[0].with(last)
 	beside := v == verdictAck && src != nil && src.exchange == ""
 	idle := c.idle()
 	c.mu.Unlock()

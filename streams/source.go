@@ -20,9 +20,10 @@ type source struct {
 	pending uint64 // how many wait at the server, when it last said so
 	heard   time.Time
 
+	settled string        // the reply of a message that was acknowledged
 	ahead   int           // asked for beside acks, since the server was in step with them
 	behind  int           // how many must come until it is again; 0 while it is not asked for
-	asking  time.Time     // when it was asked for
+	began   time.Time     // when it was asked for
 	step    time.Duration // how long it took last; 0 before the first time
 	written map[requestKey]*request
 }
@@ -37,26 +38,54 @@ const (
 	promptly = 200 * time.Microsecond
 )
 
-// together reports whether a request goes in one message with an ack, so that the
-// server has dealt with the ack before it sends more. On an exchange's stream,
-// which has two subjects, it does where only one message is out: the server drops
-// its cache of the stream, and reads it again, for each that is acknowledged after
-// a later one was sent.
-func (src *source) together(r *request) bool {
-	if src.exchange == "" {
-		return src.behind > 0 || src.ahead > maxAhead || src.step == 0 || src.step > promptly
-	}
-	return r.batch == 1 && src.asked == 1
+// An inquiry is a request on its way. It may go behind the acks, as an ack of a
+// message that is acknowledged already.
+type inquiry struct {
+	*request
+	behind string // the reply of that message
 }
 
-// catchUp notes that a request for so many goes behind the acks. All requests
-// before it may be answered earlier; the first message after those shows that the
-// server has dealt with the acks, as requests that follow go behind them too.
-func (src *source) catchUp(batch int) {
-	src.ahead -= batch
+// ask makes a request. It goes behind the acks of a home where more must not go
+// beside them.
+func (src *source) ask(inbox string, batch int, ends string) inquiry {
+	r := inquiry{request: src.request(inbox, batch, ends)}
+	src.heard = time.Now()
+	inStep := src.step > 0 && src.step < promptly
+	if src.exchange == "" && src.settled != "" && (src.behind > 0 || src.ahead > maxAhead || !inStep) {
+		r.behind = src.settled
+		src.catchUp()
+	} else {
+		src.ahead += batch
+	}
+	src.asked += batch
+	return r
+}
+
+// with reports whether a request goes in one message with the ack of a delivery.
+// On an exchange's stream, which has two subjects, it does where only one message
+// is out: the server drops its cache of the stream, and reads it again, for each
+// that is acknowledged after a later one was sent.
+func (r inquiry) with(d *Delivery) bool {
+	if r.src.exchange == "" {
+		return r.behind == d.reply
+	}
+	return r.src.stream == d.stream && r.batch == 1 && r.src.asked == 1
+}
+
+// acked notes what requests can go behind.
+func (src *source) acked(d *Delivery, v verdict) {
+	if src != nil && v == verdictAck {
+		src.settled = d.reply
+	}
+}
+
+// catchUp notes that requests go behind the acks from now on. Those before may be
+// answered earlier; the first message after them shows that the server has dealt
+// with the acks.
+func (src *source) catchUp() {
 	if src.behind == 0 {
-		src.behind = src.asked - batch + 1
-		src.asking = src.heard
+		src.behind = src.asked + 1
+		src.began = src.heard
 	}
 }
 
@@ -69,7 +98,7 @@ func (src *source) came(a arrival) {
 		return
 	}
 	if src.behind--; src.behind == 0 {
-		src.ahead, src.step = 0, src.heard.Sub(src.asking)
+		src.ahead, src.step = 0, src.heard.Sub(src.began)
 	}
 }
 
