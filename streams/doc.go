@@ -132,6 +132,10 @@
 // in the order in which they were published. Each exchange a queue is bound to
 // costs a pull request that waits.
 //
+// Consumers that wait take strict turns. Those that have a prefetch, and a queue
+// that is bound to exchanges, ask each source for one message at a time: of
+// several that are published at once, one of them may get two in a row.
+//
 // What is requeued one by one comes back in that order, as it does from a quorum
 // queue, and not in the order in which it was published. A message that is requeued while a request for the next one is under way
 // may come behind that one. A message may be marked as redelivered although no
