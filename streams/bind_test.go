@@ -130,12 +130,33 @@ func TestBindingTwiceIsBindingOnce(t *testing.T) {
 	declareQueue(t, s, streams.Queue{Name: "q"})
 	b := streams.Binding{Exchange: "amq.headers", Queue: "q", Args: streams.Table{"x-match": "any", "n": 1}}
 	bind(t, s, b)
-	b.Args["n"] = int8(1)
 	bind(t, s, b)
 	send(t, s, "amq.headers", "", streams.Message{Headers: streams.Table{"n": 1}, Body: []byte("one")})
 	unbind(t, s, b)
 	send(t, s, "amq.headers", "", streams.Message{Headers: streams.Table{"n": 1}, Body: []byte("two")})
 	wantList(t, "messages", drain(t, s, "q"), "one")
+}
+
+func TestBindingsDifferInTheTypeOfAnArgument(t *testing.T) {
+	t.Parallel()
+	s := one(t)
+	declareQueue(t, s, streams.Queue{Name: "q"})
+	narrow := streams.Binding{Exchange: "amq.headers", Queue: "q", Args: streams.Table{"n": int8(1)}}
+	wide := streams.Binding{Exchange: "amq.headers", Queue: "q", Args: streams.Table{"n": int64(1)}}
+	say := func(body string) {
+		t.Helper()
+		send(t, s, "amq.headers", "", streams.Message{Headers: streams.Table{"n": int32(1)}, Body: []byte(body)})
+	}
+	bind(t, s, narrow)
+	unbind(t, s, wide)
+	say("bound")
+	bind(t, s, wide)
+	say("bound twice")
+	unbind(t, s, narrow)
+	say("bound the other way")
+	unbind(t, s, wide)
+	say("not bound")
+	wantList(t, "messages", drain(t, s, "q"), "bound", "bound twice", "bound the other way")
 }
 
 func TestSeveralBindingsDeliverOnce(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 )
 
 // A Binding says which messages of an exchange a queue wants. Two bindings
-// that differ in anything are two.
+// that differ in anything are two, be it the type of an argument.
 type Binding struct {
 	// Exchange is bound from; the default exchange is bound to every queue
 	// already and takes no bindings.
@@ -42,7 +42,7 @@ type bindingRecord struct {
 
 func (b *bindingRecord) is(x *exchangeRecord, want Binding) bool {
 	return !b.Ended && b.Exchange == x.Name && b.Life == x.Life && b.Key == want.Key &&
-		equalTables(b.Args, want.Args)
+		sameTables(b.Args, want.Args)
 }
 
 func (b *bindingRecord) binding(queue string) Binding {
@@ -177,6 +177,9 @@ func (s *Session) Unbind(ctx context.Context, b Binding) error {
 }
 
 func (s *Session) unbind(ctx context.Context, b Binding) error {
+	if err := checkQueueName(b.Queue); err != nil {
+		return err
+	}
 	x, err := s.endsOf(ctx, b)
 	if isNotFound(err) {
 		return nil

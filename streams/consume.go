@@ -124,9 +124,6 @@ func (s *Session) consume(ctx context.Context, queue string, o ConsumeOptions) (
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if queue == "amq.rabbitmq.reply-to" {
-		return nil, errNotImplemented("direct reply-to is not yet supported")
-	}
 	c := &Consumer{
 		s: s, queue: queue, opts: o.withDefaults(),
 		inbox:   s.nc.NewInbox(),

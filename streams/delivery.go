@@ -22,7 +22,9 @@ type Delivery struct {
 	Redelivered bool
 	// DeliveryCount is how often it was, 0 at first.
 	DeliveryCount int
-	// MessageCount is how many messages were ready behind one taken with Get.
+	// MessageCount is how many messages were ready behind one taken with Get:
+	// at most so many, where more than 64 wait and subjects cannot say which of
+	// them are the queue's.
 	MessageCount int
 
 	ledger  *ledger

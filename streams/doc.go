@@ -124,12 +124,20 @@
 // that is returned comes in the error of the Publish or the [Confirm] it belongs
 // to, which is not confirmed besides.
 //
+// There are no channels. The empty name is no queue, and not the one that was
+// declared last. [Multiple] settles what one consumer holds, or what Get took from
+// one queue. A name with a line break or a zero byte in it is refused.
+//
 // Messages of a home and of several exchanges are merged as they come, and not
 // in the order in which they were published. Each exchange a queue is bound to
 // costs a pull request that waits.
 //
-// What several consumers requeue comes back in the order in which they requeue
-// it. A message that is requeued while a request for the next one is under way
+// Consumers that wait take strict turns. Those that have a prefetch, and a queue
+// that is bound to exchanges, ask each source for one message at a time: of
+// several that are published at once, one of them may get two in a row.
+//
+// What is requeued one by one comes back in that order, as it does from a quorum
+// queue, and not in the order in which it was published. A message that is requeued while a request for the next one is under way
 // may come behind that one. A message may be marked as redelivered although no
 // handler has seen it, if it was handed back unseen.
 //
@@ -143,7 +151,8 @@
 // nobody took, and may come behind one that its Publisher published after it.
 //
 // Purge drops what is ready when it begins. Messages published while it runs
-// may stay.
+// may stay. [IfUnused] and [IfEmpty] look before the queue is deleted: what comes
+// in between goes with it.
 //
 // An ack on an exchange asks every queue of the exchange: with 1000 queues on
 // one exchange, a machine of two cores does about 7000 a second. Homes do not have

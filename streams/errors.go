@@ -18,7 +18,6 @@ type Error struct {
 // The conditions a caller may want to tell apart. Every [Error] of the same
 // code is one of them to [errors.Is].
 var (
-	ErrContentTooLarge    = &Error{Code: 311, Reason: "CONTENT_TOO_LARGE"}
 	ErrNoRoute            = &Error{Code: 312, Reason: "NO_ROUTE"}
 	ErrAccessRefused      = &Error{Code: 403, Reason: "ACCESS_REFUSED"}
 	ErrNotFound           = &Error{Code: 404, Reason: "NOT_FOUND"}
@@ -46,10 +45,6 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Detail == "" && t.Code == e.Code
-}
-
-func errContentTooLarge(format string, args ...any) *Error {
-	return ErrContentTooLarge.because(fmt.Errorf(format, args...))
 }
 
 func errNoRoute(format string, args ...any) *Error {

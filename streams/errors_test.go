@@ -25,7 +25,6 @@ func TestErrorIsItsCondition(t *testing.T) {
 		want *Error
 		code int
 	}{
-		{errContentTooLarge("x"), ErrContentTooLarge, 311},
 		{errNoRoute("x"), ErrNoRoute, 312},
 		{errAccessRefused("x"), ErrAccessRefused, 403},
 		{errNotFound("x"), ErrNotFound, 404},

@@ -54,6 +54,9 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 	return nil, nil
 }
 
+// fewToRead is how many messages a Get has read at most to count what is behind.
+const fewToRead = 64
+
 // hold enters a message that was taken, and counts what is ready behind it.
 func (s *Session) hold(ctx context.Context, u *user, d *Delivery) error {
 	u.taken.enter(d)
@@ -61,7 +64,7 @@ func (s *Session) hold(ctx context.Context, u *user, d *Delivery) error {
 		u.taken.handBack()
 		return ErrClosed
 	}
-	info, err := s.queueInfo(ctx, u.record())
+	info, err := s.countQueue(ctx, u.record(), fewToRead)
 	if err != nil {
 		return errors.Join(err, d.Nack(Requeue))
 	}

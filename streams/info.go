@@ -1,9 +1,11 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,11 +15,17 @@ import (
 // themselves; everything else is ready, what a killed consumer held among it,
 // although that comes only when the lease is over.
 func (s *Session) queueInfo(ctx context.Context, rec *queueRecord) (QueueInfo, error) {
+	return s.countQueue(ctx, rec, math.MaxInt)
+}
+
+// countQueue is queueInfo for who does not wait for more than so many messages of
+// a source to be read: of more, it counts all that came through the filters.
+func (s *Session) countQueue(ctx context.Context, rec *queueRecord, most int) (QueueInfo, error) {
 	consumers, held, err := s.usage(ctx, rec.Name)
 	if err != nil {
 		return QueueInfo{}, err
 	}
-	total, err := s.messages(ctx, rec)
+	total, err := s.messages(ctx, rec, most)
 	if err != nil {
 		return QueueInfo{}, err
 	}
@@ -49,10 +57,10 @@ func (s *Session) usage(ctx context.Context, queue string) (consumers, held int,
 }
 
 // messages counts everything in a queue, ready or not.
-func (s *Session) messages(ctx context.Context, rec *queueRecord) (int, error) {
+func (s *Session) messages(ctx context.Context, rec *queueRecord, most int) (int, error) {
 	total := 0
 	for _, src := range s.sourcesOf(rec) {
-		count, err := s.countAt(ctx, src)
+		count, err := s.countAt(ctx, src, most)
 		gone := errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
 		switch {
 		case gone && src.exchange != "":
@@ -68,8 +76,9 @@ func (s *Session) messages(ctx context.Context, rec *queueRecord) (int, error) {
 }
 
 // countAt counts what a source holds for the queue. The server knows, unless
-// something waits there that is not the queue's.
-func (s *Session) countAt(ctx context.Context, src *source) (int, error) {
+// something waits there that is not the queue's, or that it does not have to tell
+// apart because there is more than is to be read.
+func (s *Session) countAt(ctx context.Context, src *source, most int) (int, error) {
 	stream, err := s.js.Stream(ctx, src.stream)
 	if err != nil {
 		return 0, err
@@ -77,24 +86,29 @@ func (s *Session) countAt(ctx context.Context, src *source) (int, error) {
 	state := stream.CachedInfo().State
 	doomed := state.Msgs > 0 && state.FirstTime.Before(src.sieve.doomed)
 	if src.exchange == "" {
-		if !doomed {
+		if !doomed || int(state.Msgs) > most {
 			return int(state.Msgs), nil
 		}
-		return s.scan(ctx, src, state.FirstSeq, state.LastSeq)
+		return s.scan(ctx, src, []string{">"}, state.FirstSeq, state.LastSeq)
 	}
 	info, err := s.settledInfo(ctx, stream, src)
 	if err != nil {
 		return 0, err
 	}
-	next := info.Delivered.Stream + 1
-	if !doomed && src.sieve.exact && next > src.sieve.after {
-		return int(info.NumPending) + info.NumAckPending, nil
+	next, waiting := info.Delivered.Stream+1, int(info.NumPending)
+	exact := !doomed && src.sieve.exact && next > src.sieve.after
+	if !exact && waiting > 0 && waiting <= most {
+		waiting, err = s.scan(ctx, src, filtersOf(info), max(next, state.FirstSeq), state.LastSeq)
 	}
-	if info.NumPending == 0 {
-		return info.NumAckPending, nil
-	}
-	waiting, err := s.scan(ctx, src, max(next, state.FirstSeq), state.LastSeq)
 	return waiting + info.NumAckPending, err
+}
+
+// filtersOf are the subjects that a consumer takes.
+func filtersOf(info *jetstream.ConsumerInfo) []string {
+	if len(info.Config.FilterSubjects) > 0 {
+		return info.Config.FilterSubjects
+	}
+	return []string{cmp.Or(info.Config.FilterSubject, ">")}
 }
 
 // settledInfo reads the state of a view. The server counts a stored message for

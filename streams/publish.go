@@ -29,7 +29,7 @@ const (
 // broker has stored it for every queue that wants it, or none does. The
 // exchange "" is the default exchange, whose routing key is a queue's name. An
 // exchange that is not there is 404, an internal one 403, a message that is too
-// large 311, one that is not routed and [Mandatory] 312, with the message as its
+// large 406, one that is not routed and [Mandatory] 312, with the message as its
 // [Returned]. When the context ends before the confirm, the error is
 // [ErrUnconfirmed] too; when it has ended before, nothing is published.
 func (s *Session) Publish(ctx context.Context, exchange, key string, m Message, flags ...PublishFlag) error {
@@ -117,7 +117,7 @@ func (s *Session) prepare(ctx context.Context, exchange, key string, m *Message,
 		size += s.confirms.traceSize()
 	}
 	if limit := s.maxPayload.Load(); int64(size) > limit {
-		return nil, errContentTooLarge("message of %d bytes, its properties among them, is over the server's limit of %d", size, limit)
+		return nil, errPrecondition("message size %d, its properties among it, is larger than the server's limit of %d", size, limit)
 	}
 	return confirm, nil
 }
@@ -142,7 +142,7 @@ func (s *Session) address(ctx context.Context, exchange, key string) (string, er
 
 // checkMessage refuses what asks for something Warren does not have.
 func (s *Session) checkMessage(m *Message, flags PublishFlag) error {
-	if m.Expiration != "" {
+	if m.Expiration != "" || m.Zero&PropertyExpiration != 0 {
 		return errNotImplemented("property 'expiration' is not yet supported")
 	}
 	for _, header := range []string{"CC", "BCC"} {
@@ -150,8 +150,11 @@ func (s *Session) checkMessage(m *Message, flags PublishFlag) error {
 			return errNotImplemented("header '%s' is not yet supported", header)
 		}
 	}
-	if user := s.nc.Opts.User; m.UserID != "" && user != "" && m.UserID != user {
-		return errPrecondition("user_id property set to '%s' but authenticated user was '%s'", m.UserID, user)
+	if m.ReplyTo == replyTo {
+		return errNotImplemented("direct reply-to is not yet supported")
+	}
+	if m.UserID != "" && s.login != "" && m.UserID != s.login {
+		return errPrecondition("user_id property set to '%s' but authenticated user was '%s'", m.UserID, s.login)
 	}
 	if flags&Deduplicate != 0 && m.MessageID == "" {
 		return errPrecondition("deduplication needs a message id; set MessageID")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"warren/embedded"
 	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
@@ -166,16 +167,16 @@ func TestTooLargeIsRefusedBeforeItIsSent(t *testing.T) {
 			send(t, s, exchange, "q", streams.Message{Body: body[:limit-1000]}, flags...)
 			stored++
 			err := s.Publish(t.Context(), exchange, "q", streams.Message{Body: body}, flags...)
-			wantError(t, "a byte over the limit", err, streams.ErrContentTooLarge)
+			wantError(t, "a byte over the limit", err, streams.ErrPreconditionFailed)
 			err = s.Publish(t.Context(), exchange, "q", streams.Message{Body: body[:limit], AppID: "app"}, flags...)
-			wantError(t, "properties over the limit", err, streams.ErrContentTooLarge)
+			wantError(t, "properties over the limit", err, streams.ErrPreconditionFailed)
 			for short := 60; short < 300; short++ {
 				err := s.Publish(t.Context(), exchange, "q", streams.Message{Body: body[:limit-short], AppID: "app"}, flags...)
 				if err == nil {
 					stored++
 					break
 				}
-				wantError(t, fmt.Sprintf("%d bytes below the limit", short), err, streams.ErrContentTooLarge)
+				wantError(t, fmt.Sprintf("%d bytes below the limit", short), err, streams.ErrPreconditionFailed)
 			}
 		}
 		send(t, s, exchange, "q", streams.Message{Body: body[:limit]})
@@ -189,16 +190,34 @@ func TestTooLargeIsRefusedBeforeItIsSent(t *testing.T) {
 	}
 }
 
+func TestUserIDIsTheOneThatLoggedIn(t *testing.T) {
+	t.Parallel()
+	server := embeddedtest.Start(t, embedded.Config{User: "alice", Password: "secret", Port: embedded.RandomPort})
+	byURL, err := nats.Connect(strings.Replace(server.URL(), "://", "://alice:secret@", 1))
+	must(t, err)
+	t.Cleanup(byURL.Close)
+	for what, nc := range map[string]*nats.Conn{"by option": server.Connect(t), "by URL": byURL} {
+		s := open(t, nc)
+		declareQueue(t, s, streams.Queue{Name: "q"})
+		send(t, s, "", "q", streams.Message{UserID: "alice"})
+		send(t, s, "", "q", streams.Message{})
+		err := s.Publish(t.Context(), "", "q", streams.Message{UserID: "bob"})
+		wantError(t, "another's user id, logged in "+what, err, streams.ErrPreconditionFailed)
+	}
+}
+
 func TestWhatMessagesCannotAskForYet(t *testing.T) {
 	t.Parallel()
 	s := one(t)
 	declareQueue(t, s, streams.Queue{Name: "q"})
 	for what, m := range map[string]streams.Message{
-		"expiration": {Expiration: "1000"},
-		"CC":         {Headers: streams.Table{"CC": []any{"q"}}},
-		"BCC":        {Headers: streams.Table{"BCC": []any{"q"}}},
+		"expiration":       {Expiration: "1000"},
+		"empty expiration": {Zero: streams.PropertyExpiration},
+		"direct reply-to":  {ReplyTo: "amq.rabbitmq.reply-to"},
+		"CC":               {Headers: streams.Table{"CC": []any{"q"}}},
+		"BCC":              {Headers: streams.Table{"BCC": []any{"q"}}},
 	} {
-		wantError(t, what, s.Publish(t.Context(), "", "q", m), streams.ErrNotImplemented)
+		wantNotYet(t, what, s.Publish(t.Context(), "", "q", m))
 	}
 	wantList(t, "messages", drain(t, s, "q"))
 }

@@ -1,7 +1,6 @@
 package streams
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,11 +88,7 @@ func (p *puller) left(ctx context.Context) (bool, error) {
 	if p.until == 0 {
 		p.until = state.LastSeq
 	}
-	filters := info.Config.FilterSubjects
-	if len(filters) == 0 {
-		filters = []string{cmp.Or(info.Config.FilterSubject, ">")}
-	}
-	for _, filter := range filters {
+	for _, filter := range filtersOf(info) {
 		if left, err := p.leftOf(ctx, filter, info.Delivered.Stream+1); left || err != nil {
 			return left, err
 		}

@@ -65,10 +65,13 @@ var notYet = []string{
 	"x-delivery-limit", "x-expires", "x-max-age", "x-max-length", "x-max-length-bytes",
 	"x-max-priority", "x-message-ttl", "x-overflow", "x-single-active-consumer",
 	"x-delayed-retry-type", "x-delayed-retry-min", "x-delayed-retry-max", "x-consumer-timeout",
+	"x-initial-cluster-size", "x-max-in-memory-bytes", "x-max-in-memory-length",
+	"x-quorum-initial-group-size", "x-quorum-target-group-size",
+	"x-stream-filter-size-bytes", "x-stream-max-segment-size-bytes",
 }
 
 func (q Queue) check() error {
-	if err := checkName("queue", q.Name); err != nil {
+	if err := checkQueueName(q.Name); err != nil {
 		return err
 	}
 	if err := q.Args.Validate(); err != nil {
@@ -79,10 +82,29 @@ func (q Queue) check() error {
 			return errNotImplemented("argument '%s' is not yet supported", arg)
 		}
 	}
-	if kind, asked := q.Args["x-queue-type"]; asked && kind != "classic" {
-		return errNotImplemented("queue type '%v' is not yet supported; leave x-queue-type out", kind)
+	kind, asked := q.Args["x-queue-type"]
+	switch {
+	case !asked || kind == "classic":
+		return nil
+	case kind == "quorum" || kind == "stream":
+		return errNotImplemented("queue type '%s' is not yet supported; leave x-queue-type out", kind)
 	}
-	return nil
+	return errPrecondition("x-queue-type is %#v: expected classic", kind)
+}
+
+// replyTo begins the names of the queues of direct reply-to, which are none.
+const replyTo = "amq.rabbitmq.reply-to"
+
+// checkQueueName refuses what is no name of a queue. The empty name is, in AMQP,
+// that of the queue declared last on a channel; here there is none.
+func checkQueueName(name string) error {
+	switch {
+	case name == "":
+		return errNotFound("no queue is named; declaring a queue gives the name the server made for it")
+	case strings.HasPrefix(name, replyTo):
+		return errNotImplemented("direct reply-to is not yet supported")
+	}
+	return checkName("queue", name)
 }
 
 // DeclareQueue verifies that a queue exists as described, and creates it when
@@ -241,7 +263,7 @@ func (s *Session) loadQueue(ctx context.Context, name string) (*queueRecord, uin
 
 // needQueue loads a queue that must exist.
 func (s *Session) needQueue(ctx context.Context, name string) (*queueRecord, error) {
-	if err := checkName("queue", name); err != nil {
+	if err := checkQueueName(name); err != nil {
 		return nil, err
 	}
 	if s.isClosed() {
@@ -322,6 +344,9 @@ func (s *Session) DeleteQueue(ctx context.Context, name string, flags ...DeleteF
 }
 
 func (s *Session) deleteQueue(ctx context.Context, name string, flags DeleteFlag) (int, error) {
+	if err := checkQueueName(name); err != nil {
+		return 0, err
+	}
 	rec, err := s.needQueue(ctx, name)
 	if errors.Is(err, ErrNotFound) {
 		return 0, nil

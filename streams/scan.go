@@ -15,40 +15,46 @@ import (
 // scanBatch is how many messages a scan reads at once.
 const scanBatch = 1000
 
-// scan counts the messages of a source's stream in [first, last] that are the
-// queue's. It reads all that come through the queue's filter, and where it has
-// several all there are. It is for where the server cannot count them: when filters
-// take more than bindings ask for, and after a restart.
-func (s *Session) scan(ctx context.Context, src *source, first, last uint64) (int, error) {
-	total := 0
-	for next := max(first, 1); next <= last; {
-		batch, err := untilAnswered(ctx, func() (scanned, error) { return s.scanSome(ctx, src, next, last) })
-		if err != nil {
-			return 0, fmt.Errorf("count stream %q: %w", src.stream, err)
+// scan counts the messages of a source's stream in [first, last] that the filters
+// let through and that are the queue's. It reads them, and is for where the
+// server cannot count them: when filters take more than bindings ask for, and
+// after a restart.
+func (s *Session) scan(ctx context.Context, src *source, filters []string, first, last uint64) (int, error) {
+	wanted := make(map[uint64]struct{}) // by sequence: filters may cross
+	for _, filter := range filters {
+		for next := max(first, 1); next <= last; {
+			batch, err := untilAnswered(ctx, func() (scanned, error) { return s.scanSome(ctx, src, filter, next) })
+			if err != nil {
+				return 0, fmt.Errorf("count stream %q: %w", src.stream, err)
+			}
+			if batch.last == 0 {
+				break
+			}
+			for _, seq := range batch.wanted {
+				if seq <= last {
+					wanted[seq] = struct{}{}
+				}
+			}
+			next = batch.last + 1
 		}
-		if batch.last == 0 {
-			break
-		}
-		total += batch.wanted
-		next = batch.last + 1
 	}
-	return total, nil
+	return len(wanted), nil
 }
 
 // scanned is a batch of messages: the last sequence that was read, 0 for none,
-// and how many of them were the queue's.
+// and those that were the queue's.
 type scanned struct {
 	last   uint64
-	wanted int
+	wanted []uint64
 }
 
-// scanSome reads one batch from a sequence on.
-func (s *Session) scanSome(ctx context.Context, src *source, next, last uint64) (batch scanned, err error) {
+// scanSome reads one batch of a filter's messages from a sequence on.
+func (s *Session) scanSome(ctx context.Context, src *source, filter string, next uint64) (batch scanned, err error) {
 	body, err := json.Marshal(struct {
 		Seq     uint64 `json:"seq"`
 		Batch   int    `json:"batch"`
-		Subject string `json:"next_by_subj,omitempty"`
-	}{next, scanBatch, src.sieve.only})
+		Subject string `json:"next_by_subj"`
+	}{next, scanBatch, filter})
 	if err != nil {
 		return batch, err
 	}
@@ -73,8 +79,8 @@ func (s *Session) scanSome(ctx context.Context, src *source, next, last uint64) 
 			return batch, err
 		}
 		batch.last = seq
-		if seq <= last && src.sieve.wantsAny(stored(msg, seq)) {
-			batch.wanted++
+		if src.sieve.wants(stored(msg, seq)) {
+			batch.wanted = append(batch.wanted, seq)
 		}
 	}
 }

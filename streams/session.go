@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,6 +79,7 @@ type Session struct {
 	cfg   Config
 	vhost vhost
 	id    string
+	login string // the user the connection logged in as, if it did with one
 
 	topology   *topology
 	live       jetstream.Stream
@@ -166,10 +168,22 @@ func (s *Session) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.maxPayload.Store(s.nc.MaxPayload())
+	s.login = login(s.nc)
 	s.status = s.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
 	s.run(s.watchConnection)
 	s.run(s.janitor)
 	return nil
+}
+
+// login is the user a connection logged in as; a URL may have a token in the
+// place of one, which has no password.
+func login(nc *nats.Conn) string {
+	if at, err := url.Parse(nc.ConnectedUrl()); err == nil {
+		if _, named := at.User.Password(); named {
+			return at.User.Username()
+		}
+	}
+	return nc.Opts.User
 }
 
 // minServer is the first server with message traces and per-message expiry.

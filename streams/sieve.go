@@ -22,9 +22,6 @@ type sieve struct {
 	// doomed is when the broker's life began, for a queue that outlived one.
 	doomed time.Time
 	base   string
-	// only is the one filter that all the queue wants comes through, if there is
-	// only one.
-	only string
 }
 
 // span is a binding and the sequences (from, until] for which it holds; until
@@ -43,11 +40,7 @@ func (sp *span) covers(seq uint64) bool {
 func (s *Session) newSieve(rec *queueRecord, exchange string) *sieve {
 	v := &sieve{base: s.vhost.exchangeSubject(exchange)}
 	v.doom(s, rec)
-	filters, exact := s.viewFilters(rec, exchange)
-	v.exact = exact
-	if len(filters) == 1 {
-		v.only = filters[0]
-	}
+	_, v.exact = s.viewFilters(rec, exchange)
 	var standing []route
 	var kind Kind
 	for i := range rec.Bindings {
@@ -79,20 +72,12 @@ func (v *sieve) doom(s *Session, rec *queueRecord) {
 	}
 }
 
-// wants reports whether a message that came through the filters is the queue's.
+// wants reports whether a message is the queue's.
 func (v *sieve) wants(msg *nats.Msg, a arrival) bool {
-	if v.exact && a.seq > v.after {
-		return !v.outlived(msg, a)
-	}
-	return v.wantsAny(msg, a)
-}
-
-// wantsAny reports whether any message of the source's stream is the queue's.
-func (v *sieve) wantsAny(msg *nats.Msg, a arrival) bool {
 	if v.outlived(msg, a) {
 		return false
 	}
-	if v.standing == nil { // a home
+	if v.exact && a.seq > v.after {
 		return true
 	}
 	key, ok := subjectKey(v.base, msg.Subject)

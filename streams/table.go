@@ -80,6 +80,12 @@ func validateArray(array []any, path string, depth int) error {
 	return nil
 }
 
+// sameTables reports whether two valid tables are the same in everything AMQP
+// carries, the width of a number too.
+func sameTables(a, b Table) bool {
+	return bytes.Equal(appendFields(nil, a), appendFields(nil, b))
+}
+
 // equalTables reports whether two valid tables of arguments ask for the same
 // thing, as declaring again must: integers and floats may differ in width.
 func equalTables(a, b Table) bool {

@@ -59,7 +59,7 @@ func (s *Session) allUsers() []*user {
 // that order, so that a change either is told to this user or is loaded. It is
 // used by a consumer, or by a Get, which is nil.
 func (s *Session) use(ctx context.Context, queue string, c *Consumer) (*user, error) {
-	if err := checkName("queue", queue); err != nil {
+	if err := checkQueueName(queue); err != nil {
 		return nil, err
 	}
 	u, err := s.join(queue, c)

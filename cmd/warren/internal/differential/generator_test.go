@@ -120,6 +120,7 @@ func (g *generator) next() {
 		{5, func() step {
 			return consume{name: g.queue(), prefetch: pick(g, 0, 1, 2, 3, 10), autoAck: g.oneIn(4), salt: g.Uint64()}
 		}},
+		{3, g.share},
 		{3, func() step { return purgeQueue{g.queue()} }},
 		{2, func() step { return deleteQueue{g.queue(), g.oneIn(3), g.oneIn(3)} }},
 		{2, func() step { return deleteExchange{g.exchange(), g.oneIn(3)} }},
@@ -222,7 +223,7 @@ func (g *generator) binding() streams.Binding {
 		b.Key = g.key()
 	}
 	if kind != streams.Headers && g.oneIn(8) {
-		b.Args = streams.Table{"note": int32(g.IntN(2))}
+		b.Args = streams.Table{"note": pick[any](g, int32(0), int32(1), int8(1))}
 	}
 	return b
 }
@@ -297,6 +298,8 @@ func (g *generator) fields(most int) streams.Table {
 	for range g.IntN(most + 1) {
 		table[pick(g, "h1", "h2", "x-h", "ü")] = pick[any](g,
 			int32(1), int32(1), int32(2), "1", "1", "", true, false, nil, 1.5, int64(1), int64(1<<40),
+			int8(1), uint8(2), int16(1), uint16(2), uint32(1), float32(1.5), []byte("1"), []byte{0, 255},
+			streams.Decimal{Scale: 1, Value: 15}, streams.Table{"of": int32(1)}, []any{"1", int32(1)},
 			time.Unix(1700000000, 0), time.Unix(1700000001, 0))
 	}
 	return table
@@ -317,6 +320,24 @@ func (g *generator) publish() step {
 			maps.Copy(p.Headers, g.fieldsFor(s.exchange))
 		}
 		s.posts = append(s.posts, p)
+	}
+	return s
+}
+
+// share lets consumers take turns. They do so strictly while nobody asks for
+// more, which in Warren those with a prefetch do that draw on several exchanges.
+func (g *generator) share() step {
+	s := share{name: g.queue(), consumers: 1 + g.IntN(3), salt: g.Uint64()}
+	most := 12
+	if q := g.model.queues[s.name]; q != nil && !q.bound {
+		s.prefetch = pick(g, 0, 1, 2, 5)
+	}
+	if s.prefetch > 0 {
+		most = s.consumers * s.prefetch
+	}
+	s.autoAck = s.prefetch == 0 && g.oneIn(2)
+	for range 1 + g.IntN(most) {
+		s.posts = append(s.posts, post{key: s.name, Message: g.message()})
 	}
 	return s
 }

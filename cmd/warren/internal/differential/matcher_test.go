@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"reflect"
 	"strings"
 
 	"warren/streams"
@@ -57,10 +58,19 @@ func headersMatch(criteria, headers streams.Table) bool {
 	return met == asked
 }
 
-// widest is a field without the width of an integer, which does not count.
+// widest is a field without the width of a number, which does not count, nor what
+// tells bytes from a text.
 func widest(value any) any {
-	if n, ok := value.(int32); ok {
-		return int64(n)
+	switch n := reflect.ValueOf(value); {
+	case n.CanInt():
+		return n.Int()
+	case n.CanUint():
+		return int64(n.Uint())
+	case n.CanFloat():
+		return n.Float()
+	}
+	if text, ok := value.([]byte); ok {
+		return string(text)
 	}
 	return value
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	"warren/streams"
 )
@@ -26,6 +25,10 @@ type modelQueue struct {
 	streams.Queue
 	ready []*modelMessage // in the order in which they were published
 	held  []*modelMessage // in the order in which they were taken
+	// consumers are in the order of their turns.
+	consumers []*modelConsumer
+	// bound says that it was bound to an exchange, once.
+	bound bool
 }
 
 type modelBinding struct {
@@ -38,6 +41,7 @@ type modelMessage struct {
 	exchange    string
 	post        post
 	redelivered bool
+	holder      *modelConsumer // who was sent it last, if anybody
 }
 
 func newModel() *model {
@@ -138,7 +142,7 @@ func (m *model) declareQueue(q streams.Queue) (count, error) {
 	if have.Durable != q.Durable || have.AutoDelete != q.AutoDelete {
 		return count{}, refuse(406)
 	}
-	return count{q.Name, len(have.ready), 0}, nil
+	return count{q.Name, len(have.ready), len(have.consumers)}, nil
 }
 
 func (m *model) checkQueue(name string) (count, error) {
@@ -146,7 +150,7 @@ func (m *model) checkQueue(name string) (count, error) {
 	if err != nil {
 		return count{}, err
 	}
-	return count{name, len(q.ready), 0}, nil
+	return count{name, len(q.ready), len(q.consumers)}, nil
 }
 
 func (m *model) need(name string) (*modelQueue, error) {
@@ -166,12 +170,12 @@ func (m *model) purgeQueue(name string) (int, error) {
 	return n, nil
 }
 
-func (m *model) deleteQueue(name string, _, ifEmpty bool) (int, error) {
+func (m *model) deleteQueue(name string, ifUnused, ifEmpty bool) (int, error) {
 	q := m.queues[name]
 	if q == nil {
 		return 0, nil
 	}
-	if ifEmpty && len(q.ready) > 0 {
+	if ifUnused && len(q.consumers) > 0 || ifEmpty && len(q.ready) > 0 {
 		return 0, refuse(406)
 	}
 	delete(m.queues, name)
@@ -193,6 +197,7 @@ func (m *model) bind(b streams.Binding) error {
 	if slices.ContainsFunc(m.bindings, func(have *modelBinding) bool { return sameBinding(have.Binding, b) }) {
 		return nil
 	}
+	q.bound = true
 	m.bindings = append(m.bindings, &modelBinding{Binding: b, exchange: x})
 	return nil
 }
@@ -238,6 +243,7 @@ func (m *model) publishOne(exchange string, p post) error {
 	targets := m.route(exchange, p)
 	for _, q := range targets {
 		q.ready = append(q.ready, &modelMessage{number: m.published, exchange: exchange, post: p})
+		q.dispatch()
 	}
 	if len(targets) == 0 && p.mandatory {
 		back := &streams.Returned{Exchange: exchange, Key: p.key, Message: p.Message}
@@ -315,6 +321,7 @@ func (q *modelQueue) settle(msg *modelMessage, v verdict, multiple bool) error {
 		}
 	}
 	slices.SortStableFunc(q.ready, func(a, b *modelMessage) int { return cmp.Compare(a.number, b.number) })
+	q.dispatch()
 	return nil
 }
 
@@ -326,41 +333,3 @@ func (q *modelQueue) sources() int {
 	}
 	return len(seen)
 }
-
-// consume gives a consumer that takes what is ready; the test that cancels it
-// ends it. More the model does not know.
-func (m *model) consume(queue string, o consuming) (consumer, error) {
-	q, err := m.need(queue)
-	if err != nil {
-		return nil, err
-	}
-	return &modelConsumer{m, q, o.autoAck}, nil
-}
-
-type modelConsumer struct {
-	m       *model
-	q       *modelQueue
-	autoAck bool
-}
-
-func (c *modelConsumer) next(time.Duration) *delivery {
-	if len(c.q.ready) == 0 {
-		return nil
-	}
-	msg := c.q.take()
-	d := c.q.delivery(msg)
-	if c.autoAck {
-		c.q.remove(msg)
-	}
-	return d
-}
-
-func (c *modelConsumer) cancel() error {
-	if c.q.AutoDelete && c.m.queues[c.q.Name] == c.q {
-		_, err := c.m.deleteQueue(c.q.Name, false, false)
-		return err
-	}
-	return nil
-}
-
-func (c *modelConsumer) cancelled() <-chan struct{} { return nil }

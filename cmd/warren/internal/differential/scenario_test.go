@@ -171,7 +171,10 @@ func compare(t *testing.T, nc *nats.Conn, vhost string, steps []step, total *tot
 			}
 		}
 		total.steps.Add(1)
-		if s, ok := s.(publish); ok {
+		switch s := s.(type) {
+		case publish:
+			total.published.Add(int64(len(s.posts)))
+		case share:
 			total.published.Add(int64(len(s.posts)))
 		}
 		total.received.Add(int64(strings.Count(want, "\n")))

@@ -377,3 +377,56 @@ func TestSettlementOfServerNamedQueues(t *testing.T) {
 		fetch(t, b, n.name, "1", false)
 	})
 }
+
+// After the first of the tutorials to declare a queue otherwise, and QueueLifecycle.
+func TestSettlementOfDeclarations(t *testing.T) {
+	onBoth(t, func(t *trial) {
+		b := t.open()
+		q := exclusive(t, b, t.tag)
+		for reply, other := range map[int]streams.Queue{
+			0:   {Exclusive: true, Args: streams.Table{"x-note": "means nothing"}},
+			405: {},
+			406: {Exclusive: true, Durable: true},
+		} {
+			other.Name = q
+			want(t, "declare queue", reply, second(b.declareQueue(other)))
+		}
+		want(t, "declare queue auto-delete", 406, second(b.declareQueue(streams.Queue{Name: q, Exclusive: true, AutoDelete: true})))
+		args := streams.Table{"x-queue-type": "nonsense"}
+		want(t, "declare queue of no type", 406, second(b.declareQueue(streams.Queue{Name: q + ".", Args: args})))
+
+		x := streams.Exchange{Name: t.tag, Kind: streams.Topic}
+		want(t, "declare exchange", 0, b.declareExchange(x))
+		t.Cleanup(func() { _ = t.open().deleteExchange(x.Name, false) })
+		for _, other := range []streams.Exchange{
+			{Kind: streams.Fanout},
+			{Kind: streams.Topic, Durable: true},
+			{Kind: streams.Topic, AutoDelete: true},
+			{Kind: streams.Topic, Internal: true},
+		} {
+			other.Name = x.Name
+			want(t, "declare exchange otherwise", 406, b.declareExchange(other))
+		}
+		want(t, "check exchange", 0, b.checkExchange(x.Name))
+	})
+}
+
+// After BindingLifecycle: bindings that differ in the type of an argument alone.
+func TestSettlementOfBindings(t *testing.T) {
+	onBoth(t, func(t *trial) {
+		b := t.open()
+		q := exclusive(t, b, t.tag)
+		narrow := streams.Binding{Exchange: "amq.headers", Queue: q, Args: streams.Table{t.tag: int8(1)}}
+		wide := streams.Binding{Exchange: "amq.headers", Queue: q, Args: streams.Table{t.tag: int32(1)}}
+		p := post{mandatory: true, Message: streams.Message{Headers: streams.Table{t.tag: int64(1)}}}
+		want(t, "bind", 0, b.bind(narrow))
+		want(t, "unbind what is not bound", 0, b.unbind(wide))
+		want(t, "publish", 0, b.publish(wide.Exchange, []post{p})[0])
+		want(t, "bind again", 0, b.bind(wide))
+		want(t, "unbind one", 0, b.unbind(narrow))
+		want(t, "publish, bound once", 0, b.publish(wide.Exchange, []post{p})[0])
+		want(t, "unbind the other", 0, b.unbind(wide))
+		want(t, "publish, not bound", 312, b.publish(wide.Exchange, []post{p})[0])
+		wantReady(t, b, q, 2)
+	})
+}

@@ -61,6 +61,15 @@ type (
 		autoAck  bool
 		salt     uint64
 	}
+	// share purges the queue, lets several consumers wait, and publishes no more
+	// than they have room for.
+	share struct {
+		name      string
+		consumers int
+		consuming
+		posts []post
+		salt  uint64
+	}
 	// drain takes everything, hands back what is held and takes it for good.
 	drain struct{ name string }
 )
@@ -79,6 +88,7 @@ func (s take) queue() string          { return s.name }
 func (s turn) queue() string          { return s.name }
 func (s sweep) queue() string         { return s.name }
 func (s consume) queue() string       { return s.name }
+func (s share) queue() string         { return s.name }
 func (s drain) queue() string         { return s.name }
 
 func (s declareExchange) play(p *player, _ facts) string {
@@ -193,6 +203,42 @@ func unordered(received []*delivery) []*delivery {
 		d.redelivered = false
 	}
 	return sorted
+}
+
+// play tells who got what, and that the queue counts its consumers.
+func (s share) play(p *player, f facts) string {
+	said := purgeQueue{s.name}.play(p, f)
+	var list []consumer
+	for range s.consumers {
+		c, err := p.consume(s.name, s.consuming)
+		if err != nil {
+			return said + say(err, "")
+		}
+		list = append(list, c)
+	}
+	said += ", " + checkQueue{s.name}.play(p, f)
+	said += ", if unused: " + deleteQueue{s.name, true, false}.play(p, f)
+	said += ", " + publish{"", s.posts}.play(p, f) + ":"
+	for i := range s.posts {
+		said += s.receive(list[i%len(list)])
+	}
+	for _, c := range list {
+		said += say(c.cancel(), "")
+	}
+	return said
+}
+
+// receive receives a message, and settles it.
+func (s share) receive(c consumer) string {
+	d := c.next(patience)
+	if d == nil {
+		return "\n\tnothing"
+	}
+	said := "\n\t" + renderDelivery(d)
+	if s.autoAck {
+		return said
+	}
+	return said + say(d.settle(verdict(dice(s.salt, number(d), int(reject)+1)), false), "")
 }
 
 func (s drain) play(p *player, f facts) string {
