@@ -143,6 +143,14 @@ func TestExclusiveQueueIsLockedForOthers(t *testing.T) {
 	wantAnyOrder(t, "what others published", drain(t, owner, "mine"), "by name", "through the exchange")
 }
 
+func TestDurableMeansNothingOfAnExclusiveQueue(t *testing.T) {
+	t.Parallel()
+	s := one(t)
+	for _, durable := range []bool{false, true, false} {
+		declareQueue(t, s, streams.Queue{Name: "mine", Exclusive: true, Durable: durable})
+	}
+}
+
 func TestExclusiveQueueGoesWithItsSession(t *testing.T) {
 	t.Parallel()
 	nc := embeddedtest.Connect(t)

@@ -172,7 +172,7 @@ func (rec *queueRecord) equivalent(q Queue) error {
 	switch {
 	case rec.Exclusive != q.Exclusive:
 		return errResourceLocked(format, "exclusive", q.Name, q.Exclusive, rec.Exclusive)
-	case rec.Durable != q.Durable:
+	case rec.survives() != q.survives(): // that an exclusive queue is durable means nothing
 		return errPrecondition(format, "durable", q.Name, q.Durable, rec.Durable)
 	case rec.AutoDelete != q.AutoDelete:
 		return errPrecondition(format, "auto_delete", q.Name, q.AutoDelete, rec.AutoDelete)

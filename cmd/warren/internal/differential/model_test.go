@@ -139,7 +139,7 @@ func (m *model) declareQueue(q streams.Queue) (count, error) {
 	if have.Exclusive != q.Exclusive {
 		return count{}, refuse(405)
 	}
-	if have.Durable != q.Durable || have.AutoDelete != q.AutoDelete {
+	if have.Durable != q.Durable && !q.Exclusive || have.AutoDelete != q.AutoDelete {
 		return count{}, refuse(406)
 	}
 	return count{q.Name, len(have.ready), len(have.consumers)}, nil

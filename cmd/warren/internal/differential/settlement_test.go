@@ -383,15 +383,23 @@ func TestSettlementOfDeclarations(t *testing.T) {
 	onBoth(t, func(t *trial) {
 		b := t.open()
 		q := exclusive(t, b, t.tag)
-		for reply, other := range map[int]streams.Queue{
-			0:   {Exclusive: true, Args: streams.Table{"x-note": "means nothing"}},
-			405: {},
-			406: {Exclusive: true, Durable: true},
+		shared := q + ".shared"
+		want(t, "declare queue", 0, second(b.declareQueue(streams.Queue{Name: shared, Durable: true})))
+		t.Cleanup(func() { _, _ = t.open().deleteQueue(shared, false, false) })
+		for _, again := range []struct {
+			queue streams.Queue
+			reply int
+		}{
+			{streams.Queue{Name: q, Exclusive: true, Args: streams.Table{"x-note": "means nothing"}}, 0},
+			{streams.Queue{Name: q, Exclusive: true, Durable: true}, 0}, // means nothing either
+			{streams.Queue{Name: q, Exclusive: true, AutoDelete: true}, 406},
+			{streams.Queue{Name: q}, 405},
+			{streams.Queue{Name: shared}, 406},
+			{streams.Queue{Name: shared, Durable: true, AutoDelete: true}, 406},
+			{streams.Queue{Name: shared, Durable: true, Exclusive: true}, 405},
 		} {
-			other.Name = q
-			want(t, "declare queue", reply, second(b.declareQueue(other)))
+			want(t, fmt.Sprintf("declare %+v", again.queue), again.reply, second(b.declareQueue(again.queue)))
 		}
-		want(t, "declare queue auto-delete", 406, second(b.declareQueue(streams.Queue{Name: q, Exclusive: true, AutoDelete: true})))
 		args := streams.Table{"x-queue-type": "nonsense"}
 		want(t, "declare queue of no type", 406, second(b.declareQueue(streams.Queue{Name: q + ".", Args: args})))
 
@@ -416,9 +424,12 @@ func TestSettlementOfBindings(t *testing.T) {
 	onBoth(t, func(t *trial) {
 		b := t.open()
 		q := exclusive(t, b, t.tag)
-		narrow := streams.Binding{Exchange: "amq.headers", Queue: q, Args: streams.Table{t.tag: int8(1)}}
-		wide := streams.Binding{Exchange: "amq.headers", Queue: q, Args: streams.Table{t.tag: int32(1)}}
-		p := post{mandatory: true, Message: streams.Message{Headers: streams.Table{t.tag: int64(1)}}}
+		x := streams.Exchange{Name: t.tag, Kind: streams.Headers, AutoDelete: true}
+		want(t, "declare exchange", 0, b.declareExchange(x))
+		want(t, "bind for good", 0, b.bind(streams.Binding{Exchange: x.Name, Queue: q, Args: streams.Table{"n": "other"}}))
+		narrow := streams.Binding{Exchange: x.Name, Queue: q, Args: streams.Table{"n": int8(1)}}
+		wide := streams.Binding{Exchange: x.Name, Queue: q, Args: streams.Table{"n": int32(1)}}
+		p := post{mandatory: true, Message: streams.Message{Headers: streams.Table{"n": int64(1)}}}
 		want(t, "bind", 0, b.bind(narrow))
 		want(t, "unbind what is not bound", 0, b.unbind(wide))
 		want(t, "publish", 0, b.publish(wide.Exchange, []post{p})[0])
