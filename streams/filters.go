@@ -246,6 +246,36 @@ func join(a, b []string) []string {
 	return joined
 }
 
+// crossing reports whether a subject may match two of the filters, of which none
+// contains another: so two with wildcards.
+func crossing(filters []string) bool {
+	var wild [][]string
+	for _, filter := range filters {
+		tokens := splitWords(filter)
+		if !slices.Contains(tokens, "*") && tokens[len(tokens)-1] != ">" {
+			continue
+		}
+		if slices.ContainsFunc(wild, func(other []string) bool { return cross(tokens, other) }) {
+			return true
+		}
+		wild = append(wild, tokens)
+	}
+	return false
+}
+
+// cross reports whether a subject may match both filters.
+func cross(a, b []string) bool {
+	for i := range min(len(a), len(b)) {
+		switch {
+		case a[i] == ">" || b[i] == ">":
+			return true
+		case a[i] != b[i] && a[i] != "*" && b[i] != "*":
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
 // with returns a new slice of the tokens and more.
 func with(tokens []string, more ...string) []string {
 	return slices.Concat(tokens, more)

@@ -308,3 +308,27 @@ func BenchmarkFilters(b *testing.B) {
 		})
 	}
 }
+
+func TestCrossing(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		filters string
+		want    bool
+	}{
+		{"", false},
+		{"x.a", false},
+		{"x.a x.b x.c.d", false},
+		{"x x.>", false},
+		{"x.a x.*.b", false},
+		{"x.*.b x.a.*", true},
+		{"x.*.b x.a.*.c", false},
+		{"x.a.> x.*.b", true},
+		{"x.a.> x.*", false},
+		{"x.a.> x.b.>", false},
+		{"x.a.> x.b.> x.*.c.>", true},
+	} {
+		if got := crossing(strings.Fields(c.filters)); got != c.want {
+			t.Errorf("%q: got %t, want %t", c.filters, got, c.want)
+		}
+	}
+}

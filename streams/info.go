@@ -76,8 +76,8 @@ func (s *Session) messages(ctx context.Context, rec *queueRecord, most int) (int
 }
 
 // countAt counts what a source holds for the queue. The server knows, unless
-// something waits there that is not the queue's, or that it does not have to tell
-// apart because there is more than is to be read.
+// something waits there that is not the queue's, or that it counts twice because
+// two filters match it. That is read, where it is no more than is to be.
 func (s *Session) countAt(ctx context.Context, src *source, most int) (int, error) {
 	stream, err := s.js.Stream(ctx, src.stream)
 	if err != nil {
@@ -96,9 +96,10 @@ func (s *Session) countAt(ctx context.Context, src *source, most int) (int, erro
 		return 0, err
 	}
 	next, waiting := info.Delivered.Stream+1, int(info.NumPending)
-	exact := !doomed && src.sieve.exact && next > src.sieve.after
+	filters := filtersOf(info)
+	exact := !doomed && src.sieve.exact && next > src.sieve.after && !crossing(filters)
 	if !exact && waiting > 0 && waiting <= most {
-		waiting, err = s.scan(ctx, src, filtersOf(info), max(next, state.FirstSeq), state.LastSeq)
+		waiting, err = s.scan(ctx, src, filters, max(next, state.FirstSeq), state.LastSeq)
 	}
 	return waiting + info.NumAckPending, err
 }
