@@ -93,9 +93,7 @@ func (r reception) handle(d *streams.Delivery, callback func(*streams.Delivery) 
 // that it holds goes back at once, so that it stays in order: the message in
 // hand comes before those that waited behind it.
 func stopped(ctx context.Context, s *streams.Session, err error) error {
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-	defer cancel()
-	closed := s.Close(closing)
+	closed := s.Close(context.WithoutCancel(ctx))
 	switch {
 	case ctx.Err() == nil:
 		return err

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"regexp"
 	"strings"
@@ -44,13 +45,40 @@ func TestTheTerminalIsClosed(t *testing.T) {
 func TestTheBrokerIsStopped(t *testing.T) {
 	t.Parallel()
 	broker := serveProcess(t)
-	receiver := launch(t, nil, "warren", "receive", "--ack", "--server", broker.url)
-	receiver.awaitLine(t, "Waiting for messages.")
-	broker.signal(t, syscall.SIGSTOP)
-	receiver.signal(t, os.Interrupt)
-	receiver.wantEnd(t, exitOK)
-	if got, want := receiver.said(), "The broker does not answer: what receivers did not acknowledge comes back when its lease ends."; !strings.Contains(got, want) {
-		t.Errorf("got %q, want %q in it", got, want)
+	c := openClient(t, broker.url, streams.Config{})
+	c.queue(streams.Queue{Name: "busy"})
+	c.send("busy", 1)
+	idle := launch(t, nil, "warren", "receive", "--ack", "--server", broker.url)
+	busy := launch(t, nil, "warren", "receive", "--queue", "busy", "--ack", "--work", "1h", "--server", broker.url)
+	idle.awaitLine(t, "Waiting for messages.")
+	busy.awaitLine(t, "Start processing 1")
+	broker.freeze(t)
+	for _, r := range []*command{idle, busy} {
+		r.signal(t, os.Interrupt)
+	}
+	for _, r := range []*command{idle, busy} {
+		r.wantEnd(t, exitOK)
+		if got, want := r.said(), "The broker does not answer: what receivers did not acknowledge comes back when its lease ends."; !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q in it", got, want)
+		}
+	}
+	broker.signal(t, syscall.SIGCONT)
+}
+
+// freeze is Ctrl-Z; it returns when the process stands still.
+func (b *brokerProcess) freeze(t *testing.T) {
+	t.Helper()
+	b.signal(t, syscall.SIGSTOP)
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(b.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil || !status.Stopped() {
+			t.Fatalf("the broker is not stopped: %v, %v", status, err)
+		}
+		return
 	}
 }
 
