@@ -396,6 +396,9 @@ func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 	c.dropRequests(ctx)
 	handBack()
 	c.ledger.sync(ctx, c.s)
+	if err == nil {
+		c.u.meetStrays(ctx)
+	}
 	c.window.part(c)
 	if c.ledger.count() == 0 {
 		c.u.dismiss(ctx, c)
