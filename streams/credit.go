@@ -187,16 +187,19 @@ func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 	c.mu.Lock()
 	var plans []inquiry
 	src := c.sources[last.stream]
+	acked := v == verdictAck && src != nil
 	requeue := v == verdictRequeue && !c.stopping && src != nil
+	if acked {
+		src.settled = last.reply // what requests can go behind
+	}
 	if requeue {
 		c.unplaced++
 		c.placing = time.Now()
 	} else {
-		src.acked(last, v)
 		plans = c.plan(few[:0])
 	}
-	together := v == verdictAck && len(plans) == 1 && plans[0].with(last)
-	beside := v == verdictAck && src != nil && src.exchange == ""
+	together := acked && len(plans) == 1 && plans[0].with(last)
+	beside := acked && src.exchange == ""
 	idle := c.idle()
 	c.mu.Unlock()
 	if idle {

@@ -59,9 +59,9 @@
 // Settling. A delivery is settled once; settling it again is 406. It may be
 // settled from any goroutine and after its consumer was cancelled. An ack is sent
 // and not waited for: after a crash of either side right behind it the message
-// may come again, marked as redelivered. A broker that deals with acks
-// at once is sent up to eight requests for more ahead of them. Delivery is at least
-// once.
+// may come again, marked as redelivered. A broker that deals with acks at once may
+// be asked for more before it has dealt with the last few, eight and those of one
+// request at most. Delivery is at least once.
 //
 // Redelivery. What is requeued goes to the front of the queue, and several
 // messages that are requeued with [Multiple] keep their order. What a consumer
@@ -137,9 +137,11 @@
 // several that are published at once, one of them may get two in a row.
 //
 // What is requeued one by one comes back in that order, as it does from a quorum
-// queue, and not in the order in which it was published. A message that is requeued while a request for the next one is under way
-// may come behind that one. A message may be marked as redelivered although no
-// handler has seen it, if it was handed back unseen.
+// queue, and not in the order in which it was published. A message that is
+// requeued while a request for the next one is under way may come behind that one.
+// A message may be marked as redelivered although no handler has seen it, if it was
+// handed back unseen. What a killed consumer held comes back in the order in which
+// its leases end: if it died while it renewed them, the first may come last.
 //
 // The messages of a killed consumer come back when the lease is over and not
 // when its connection breaks. If a session is cut off from the broker for longer

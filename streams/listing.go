@@ -93,8 +93,7 @@ func readRecords[T any](ctx context.Context, l *listing) (map[string]T, error) {
 
 // ask asks for records that are there now.
 func (l *listing) ask(size int) error {
-	subject := "$JS.API.CONSUMER.MSG.NEXT." + l.consumer.Stream + "." + l.consumer.Name
-	return l.nc.PublishRequest(subject, l.sub.Subject, fmt.Appendf(nil, `{"batch":%d,"no_wait":true}`, size))
+	return l.nc.PublishRequest(nextSubject(l.consumer.Stream, l.consumer.Name), l.sub.Subject, fmt.Appendf(nil, `{"batch":%d,"no_wait":true}`, size))
 }
 
 // takeRecords reads up to size records into a map by subject.

@@ -41,6 +41,14 @@ func (s *Session) scan(ctx context.Context, src *source, filters []string, first
 	return len(wanted), nil
 }
 
+// storedRequest asks a stream for messages of a subject, from a sequence on: for
+// one, or for a batch.
+type storedRequest struct {
+	Seq     uint64 `json:"seq"`
+	Batch   int    `json:"batch,omitempty"`
+	Subject string `json:"next_by_subj"`
+}
+
 // scanned is a batch of messages: the last sequence that was read, 0 for none,
 // and those that were the queue's.
 type scanned struct {
@@ -50,11 +58,7 @@ type scanned struct {
 
 // scanSome reads one batch of a filter's messages from a sequence on.
 func (s *Session) scanSome(ctx context.Context, src *source, filter string, next uint64) (batch scanned, err error) {
-	body, err := json.Marshal(struct {
-		Seq     uint64 `json:"seq"`
-		Batch   int    `json:"batch"`
-		Subject string `json:"next_by_subj"`
-	}{next, scanBatch, filter})
+	body, err := json.Marshal(storedRequest{Seq: next, Batch: scanBatch, Subject: filter})
 	if err != nil {
 		return batch, err
 	}
@@ -104,14 +108,13 @@ func stored(msg *nats.Msg, seq uint64) (*nats.Msg, arrival) {
 // a sequence on; nil says that there is none. It asks the stream's leader, which
 // knows everything that was confirmed.
 func (s *Session) nextStored(ctx context.Context, stream, subject string, from uint64) (*nats.Msg, arrival, error) {
-	body, err := json.Marshal(struct {
-		Seq     uint64 `json:"seq"`
-		Subject string `json:"next_by_subj"`
-	}{from, subject})
+	body, err := json.Marshal(storedRequest{Seq: from, Subject: subject})
 	if err != nil {
 		return nil, arrival{}, err
 	}
-	answer, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
+	answer, err := again(ctx, func(ctx context.Context) (*nats.Msg, error) {
+		return s.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
+	})
 	if err != nil {
 		return nil, arrival{}, err
 	}

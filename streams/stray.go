@@ -16,14 +16,15 @@ func (u *user) meetStrays(ctx context.Context) {
 	if rec == nil || u.s.nc.IsClosed() {
 		return
 	}
-	for _, src := range u.s.sourcesOf(rec) {
-		if !src.sieve.exact && u.meetStraysAt(ctx, rec, src) != nil {
+	srcs := u.s.sourcesOf(rec)
+	for _, src := range srcs {
+		if !src.sieve.exact && u.meetStraysAt(ctx, src, srcs) != nil {
 			return // somebody meets them later
 		}
 	}
 }
 
-func (u *user) meetStraysAt(ctx context.Context, rec *queueRecord, src *source) error {
+func (u *user) meetStraysAt(ctx context.Context, src *source, srcs []*source) error {
 	const longest = 50 * time.Millisecond // longer is what a killed consumer held
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -32,40 +33,39 @@ func (u *user) meetStraysAt(ctx context.Context, rec *queueRecord, src *source) 
 		return err
 	}
 	defer p.close()
-	for look := time.Duration(0); look < longest; look = max(2*look, time.Millisecond) {
-		for {
-			strays, err := u.s.strays(ctx, rec)
-			if err != nil || strays <= 0 {
-				return err
-			}
-			msgs, err := p.ask(ctx, 1, look)
-			if err != nil {
-				return err
-			}
-			if len(msgs) == 0 {
-				break
-			}
-			a, _ := parseArrival(msgs[0].Reply)
-			if src.sieve.wants(msgs[0], a) {
-				return u.s.settleRaw(msgs[0].Reply, verdictRequeue)
-			}
-			if err := u.s.drop(ctx, msgs); err != nil {
-				return err
-			}
+	for look := time.Duration(0); look < longest; {
+		strays, err := u.strays(ctx, srcs)
+		if err != nil || strays <= 0 {
+			return err
+		}
+		msgs, err := p.ask(ctx, 1, look)
+		if err != nil {
+			return err
+		}
+		if len(msgs) == 0 {
+			look = max(2*look, time.Millisecond)
+			continue
+		}
+		a, _ := parseArrival(msgs[0].Reply)
+		if src.sieve.wants(msgs[0], a) {
+			return u.s.settleRaw(msgs[0].Reply, verdictRequeue)
+		}
+		if err := u.s.drop(ctx, msgs); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // strays counts what the server has sent and nobody holds.
-func (s *Session) strays(ctx context.Context, rec *queueRecord) (int, error) {
-	_, held, err := s.usage(ctx, rec.Name)
+func (u *user) strays(ctx context.Context, srcs []*source) (int, error) {
+	_, held, err := u.s.usage(ctx, u.queue)
 	if err != nil {
 		return 0, err
 	}
 	sent := 0
-	for _, src := range s.sourcesOf(rec) {
-		_, info, err := s.lookAt(ctx, src.stream, src.queue)
+	for _, src := range srcs {
+		_, info, err := u.s.lookAt(ctx, src.stream, src.queue)
 		if err != nil {
 			return 0, err
 		}
