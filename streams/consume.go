@@ -89,7 +89,8 @@ type Consumer struct {
 	turn     int
 	unplaced int       // requeued messages that the server has not put back yet
 	placing  time.Time // since when
-	waiting  []*Delivery
+	waiting  backlog
+	sleeping int           // how many handlers wait for a delivery
 	signal   chan struct{} // something waits
 	stopping bool
 	left     bool // not a consumer of the queue any more
@@ -255,32 +256,30 @@ func (c *Consumer) deliver(d *Delivery) {
 		c.opts.Push(d)
 		return
 	}
-	c.waiting = append(c.waiting, d)
+	c.waiting.push(d)
+	sleeping := c.sleeping > 0
 	c.mu.Unlock()
-	c.wakeNext()
+	if sleeping {
+		c.wakeNext()
+	}
 }
 
 // next waits for a delivery; nil says that no more will come, or that the
 // context ended.
 func (c *Consumer) next(ctx context.Context) *Delivery {
-	for {
-		if ctx.Err() != nil {
-			return nil
-		}
-		if d, more := c.pop(); d != nil {
-			if more {
-				c.wakeNext()
-			}
+	for ctx.Err() == nil {
+		d, asleep := c.pop()
+		if d != nil || !asleep {
 			return d
 		}
 		select {
 		case <-c.signal:
 		case <-c.done:
-			return nil
 		case <-ctx.Done():
-			return nil
 		}
+		c.wokeUp()
 	}
+	return nil
 }
 
 func (c *Consumer) wakeNext() {
@@ -290,24 +289,39 @@ func (c *Consumer) wakeNext() {
 	}
 }
 
-func (c *Consumer) pop() (d *Delivery, more bool) {
+// pop takes the oldest delivery, and wakes another handler if there are more.
+// Without one, whoever asked is counted as asleep, unless the consumer has ended.
+func (c *Consumer) pop() (d *Delivery, asleep bool) {
 	var few [fewPlans]inquiry
 	plans := few[:0]
 	c.mu.Lock()
-	if len(c.waiting) == 0 || c.stopping {
+	if c.stopping {
 		c.mu.Unlock()
 		return nil, false
 	}
-	d = c.waiting[0]
-	c.waiting[0] = nil
-	c.waiting = c.waiting[1:]
-	left := len(c.waiting)
+	if c.waiting.len() == 0 {
+		c.sleeping++
+		c.mu.Unlock()
+		return nil, true
+	}
+	d = c.waiting.pop()
+	left := c.waiting.len()
 	if left == 0 || left == maxBacklog/2 { // it may have stopped asking
 		plans = c.plan(plans)
 	}
+	another := left > 0 && c.sleeping > 0
 	c.mu.Unlock()
+	if another {
+		c.wakeNext()
+	}
 	c.send(plans)
-	return d, left > 0
+	return d, false
+}
+
+func (c *Consumer) wokeUp() {
+	c.mu.Lock()
+	c.sleeping--
+	c.mu.Unlock()
 }
 
 // Run calls the handler with every delivery, [ConsumeOptions.Concurrency] at
@@ -447,8 +461,7 @@ func (c *Consumer) dropRequests(ctx context.Context) {
 
 func (c *Consumer) handBackWaiting() {
 	c.mu.Lock()
-	waiting := c.waiting
-	c.waiting = nil
+	waiting := c.waiting.drain()
 	c.mu.Unlock()
 	for _, d := range waiting {
 		if d.ledger != nil {
@@ -461,7 +474,7 @@ func (c *Consumer) handBackWaiting() {
 // come back in the wrong order.
 func (c *Consumer) handBackAll() {
 	c.mu.Lock()
-	c.waiting = nil
+	c.waiting.drain()
 	c.mu.Unlock()
 	c.window.give(c.ledger.handBack(), c)
 }

@@ -41,7 +41,7 @@ func BenchmarkBacklog(b *testing.B) {
 func benchConsume(b *testing.B, nc *nats.Conn, prefetch int) {
 	b.Helper()
 	q := newBenchQueue(b, nc)
-	versus(b, q.ours(prefetch), q.consume(prefetch), q.messages(prefetch), q.fetch(prefetch))
+	versus(b, q.ours(prefetch), q.bounded(prefetch, q.consume), q.bounded(prefetch, q.messages), q.fetch(prefetch))
 }
 
 func benchBacklog(b *testing.B, nc *nats.Conn, prefetch, backlog int) {
@@ -105,26 +105,23 @@ func (q *benchQueue) ours(prefetch int) contender {
 		b.Helper()
 		q.fill(b, n)
 		ctx, cancel := context.WithCancel(b.Context())
-		start := time.Now()
 		c, err := q.s.Consume(ctx, "bench", streams.ConsumeOptions{Prefetch: prefetch})
 		if err != nil {
 			b.Fatal(err)
 		}
-		seen := 0
-		var took time.Duration
+		var m meter
 		err = c.Run(ctx, func(d *streams.Delivery) {
 			if err := d.Ack(); err != nil {
 				b.Error(err)
 			}
-			if seen++; seen == n {
-				took = time.Since(start)
+			if m.count() == n {
 				cancel()
 			}
 		})
 		if err != nil {
 			b.Fatal(err)
 		}
-		return took
+		return m.took
 	}
 }
 
@@ -137,16 +134,36 @@ func (q *benchQueue) consumer(b *testing.B) jetstream.Consumer {
 	return consumer
 }
 
+// bounded gives a way of nats.go the bound a prefetch is: PullMaxMessages(N) alone
+// bounds what is buffered, and has more than N unacknowledged.
+func (q *benchQueue) bounded(prefetch int, way func(int) contender) contender {
+	return func(b *testing.B, n int) time.Duration {
+		b.Helper()
+		q.limit(b, prefetch)
+		defer q.limit(b, -1)
+		return way(prefetch)(b, n)
+	}
+}
+
+func (q *benchQueue) limit(b *testing.B, unacknowledged int) {
+	b.Helper()
+	config := q.consumer(b).CachedInfo().Config
+	config.MaxAckPending = unacknowledged
+	if _, err := q.js.UpdateConsumer(b.Context(), q.stream, config); err != nil {
+		b.Fatal(err)
+	}
+}
+
 func (q *benchQueue) consume(prefetch int) contender {
 	return func(b *testing.B, n int) time.Duration {
 		b.Helper()
 		q.fill(b, n)
-		start := time.Now()
-		seen, done := 0, make(chan time.Duration, 1)
-		cc, err := q.consumer(b).Consume(func(m jetstream.Msg) {
-			_ = m.Ack()
-			if seen++; seen == n {
-				done <- time.Since(start)
+		var m meter
+		done := make(chan time.Duration, 1)
+		cc, err := q.consumer(b).Consume(func(msg jetstream.Msg) {
+			_ = msg.Ack()
+			if m.count() == n {
+				done <- m.took
 			}
 		}, jetstream.PullMaxMessages(prefetch), jetstream.PullExpiry(2*time.Second), jetstream.PullHeartbeat(500*time.Millisecond))
 		if err != nil {
@@ -164,23 +181,23 @@ func (q *benchQueue) messages(prefetch int) contender {
 	return func(b *testing.B, n int) time.Duration {
 		b.Helper()
 		q.fill(b, n)
-		start := time.Now()
+		var m meter
 		it, err := q.consumer(b).Messages(jetstream.PullMaxMessages(prefetch), jetstream.PullExpiry(2*time.Second),
 			jetstream.PullHeartbeat(500*time.Millisecond), jetstream.WithMessagesErrOnMissingHeartbeat(false))
 		if err != nil {
 			b.Fatal(err)
 		}
 		for range n {
-			m, err := it.Next()
+			msg, err := it.Next()
 			if err != nil {
 				b.Fatal(err)
 			}
-			_ = m.Ack()
+			_ = msg.Ack()
+			m.count()
 		}
-		took := time.Since(start)
 		it.Stop()
 		q.settle(b)
-		return took
+		return m.took
 	}
 }
 
@@ -188,22 +205,37 @@ func (q *benchQueue) fetch(prefetch int) contender {
 	return func(b *testing.B, n int) time.Duration {
 		b.Helper()
 		q.fill(b, n)
-		start := time.Now()
+		var m meter
 		consumer := q.consumer(b)
-		for seen := 0; seen < n; {
-			batch, err := consumer.Fetch(min(prefetch, n-seen), jetstream.FetchMaxWait(2*time.Second))
+		for m.seen < n {
+			batch, err := consumer.Fetch(min(prefetch, n-m.seen), jetstream.FetchMaxWait(2*time.Second))
 			if err != nil {
 				b.Fatal(err)
 			}
-			for m := range batch.Messages() {
-				_ = m.Ack()
-				seen++
+			for msg := range batch.Messages() {
+				_ = msg.Ack()
+				m.count()
 			}
 		}
-		took := time.Since(start)
 		q.settle(b)
-		return took
+		return m.took
 	}
+}
+
+// meter times messages from the first one on: what it takes to become a consumer
+// is none of theirs.
+type meter struct {
+	seen  int
+	start time.Time
+	took  time.Duration
+}
+
+func (m *meter) count() int {
+	if m.seen++; m.seen == 1 {
+		m.start = time.Now()
+	}
+	m.took = time.Since(m.start)
+	return m.seen
 }
 
 // settle waits until what was acknowledged is settled, before the next one

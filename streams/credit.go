@@ -35,7 +35,7 @@ func (c *Consumer) plan(plans []inquiry) []inquiry {
 // room is how many messages the consumer may still be sent.
 func (c *Consumer) room() (free, limit int) {
 	if c.opts.AutoAck {
-		return max(maxBacklog-len(c.waiting), 0), unlimited
+		return max(maxBacklog-c.waiting.len(), 0), unlimited
 	}
 	return c.window.room()
 }
@@ -54,7 +54,7 @@ func (c *Consumer) planOne(plans []inquiry, src *source, free, limit int) []inqu
 		}
 		return plans
 	}
-	if free*2 < limit && len(c.waiting) > 0 {
+	if free*2 < limit && c.waiting.len() > 0 {
 		return plans
 	}
 	return c.ask(plans, src, free, lasting)
@@ -73,7 +73,7 @@ func (c *Consumer) planMany(plans []inquiry, free, limit int) []inquiry {
 		asked += src.asked
 	}
 	room := min(free, largestRequest) - asked
-	if room*2 < min(limit, largestRequest) && len(c.waiting) > 0 {
+	if room*2 < min(limit, largestRequest) && c.waiting.len() > 0 {
 		return plans
 	}
 	// The turn goes round, so that one busy source does not starve another.
@@ -250,7 +250,7 @@ func (c *Consumer) notice(msg *nats.Msg) {
 		left = n
 	}
 	c.mu.Lock()
-	src.heard = time.Now()
+	src.heard = true
 	if status != "100" {
 		src.asked = max(src.asked-left, 0)
 	}
@@ -303,7 +303,7 @@ func (c *Consumer) askAgain() {
 func (c *Consumer) missed(now time.Time) {
 	c.mu.Lock()
 	for _, src := range c.order {
-		if src.asked > 0 && now.Sub(src.heard) > lostAfter {
+		if src.asked > 0 && src.silent(now) > lostAfter {
 			src.startOver()
 		}
 	}

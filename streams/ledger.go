@@ -18,7 +18,8 @@ type ledger struct {
 	mu     sync.Mutex
 	last   uint64       // the last tag given out
 	first  uint64       // the tag of held[0]
-	held   []*Delivery  // settled ones are nil until they reach the front
+	held   []*Delivery  // settled ones are nil
+	front  int          // how many at the front of held are settled
 	open   int          // how many of held are not settled
 	round  uint32       // counts the rounds of lease renewal
 	recent []settlement // the last of each stream
@@ -57,8 +58,7 @@ func (l *ledger) number(d *Delivery) {
 	d.Tag = l.last
 	l.note(d.stream, d.reply)
 	if l.open == 0 {
-		l.held = l.held[:0]
-		l.first = l.last + 1
+		l.empty()
 		return
 	}
 	l.held = append(l.held, nil)
@@ -129,20 +129,25 @@ func (l *ledger) take(d *Delivery) bool {
 // trim lets go of what is settled at the front.
 func (l *ledger) trim() {
 	if l.open == 0 {
-		clear(l.held)
-		l.held = l.held[:0]
-		l.first = l.last + 1
+		l.empty()
 		return
 	}
-	n := 0
-	for l.held[n] == nil {
-		n++
+	for l.held[l.front] == nil {
+		l.front++
 	}
 	// Moving the rest down is worth it once the front is the larger part.
-	if n > 32 && n > len(l.held)/2 {
-		l.held = slices.Delete(l.held, 0, n)
-		l.first += uint64(n)
+	if l.front > 32 && l.front > len(l.held)/2 {
+		l.held = slices.Delete(l.held, 0, l.front)
+		l.first += uint64(l.front)
+		l.front = 0
 	}
+}
+
+// empty begins anew behind the last tag. Nothing is open.
+func (l *ledger) empty() {
+	l.held = l.held[:0]
+	l.first = l.last + 1
+	l.front = 0
 }
 
 // void lets go of everything because the queue has gone: what is said of these

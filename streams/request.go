@@ -65,7 +65,7 @@ type inquiry struct {
 // beside them.
 func (src *source) ask(inbox string, batch int, ends string) inquiry {
 	r := inquiry{request: src.request(inbox, batch, ends)}
-	src.heard = time.Now()
+	src.heard = true
 	inStep := src.step > 0 && src.step < promptly
 	if src.exchange == "" && src.settled != "" && (src.behind > 0 || src.ahead > maxAhead || !inStep) {
 		r.behind = src.settled

@@ -13,9 +13,10 @@ type source struct {
 	token    string // tells its requests apart in the inbox
 	sieve    *sieve
 
-	asked   int    // messages asked for and not yet come
-	pending uint64 // how many wait at the server, when it last said so
-	heard   time.Time
+	asked   int       // messages asked for and not yet come
+	pending uint64    // how many wait at the server, when it last said so
+	heard   bool      // something came, or was asked for, since it was looked at
+	quiet   time.Time // since when nothing did, when it was looked at
 
 	settled string        // the reply of a message that was acknowledged
 	ahead   int           // asked for beside acks, since the server was in step with them
@@ -41,7 +42,7 @@ const (
 func (src *source) catchUp() {
 	if src.behind == 0 {
 		src.behind = src.asked + 1
-		src.began = src.heard
+		src.began = time.Now()
 	}
 }
 
@@ -49,13 +50,22 @@ func (src *source) catchUp() {
 func (src *source) came(a arrival) {
 	src.asked = max(src.asked-1, 0)
 	src.pending = a.pending
-	src.heard = time.Now()
+	src.heard = true
 	if src.behind == 0 {
 		return
 	}
 	if src.behind--; src.behind == 0 {
-		src.ahead, src.step = 0, src.heard.Sub(src.began)
+		src.ahead, src.step = 0, time.Since(src.began)
 	}
+}
+
+// silent is how long nothing has come, or been asked for. It is looked at now
+// and then: the time of every message would cost more than it tells.
+func (src *source) silent(now time.Time) time.Duration {
+	if src.heard || src.quiet.IsZero() {
+		src.heard, src.quiet = false, now
+	}
+	return now.Sub(src.quiet)
 }
 
 // startOver forgets what was asked for: the server has forgotten it too.
