@@ -24,7 +24,9 @@ type Confirm struct {
 	flags         PublishFlag
 	era           uint64
 	deadline      time.Time
-	sink          *Publisher // told in order; nil for a single publish
+	sink          sink   // told of the answer; nil for a single publish
+	store         *Store // whose write it is; nil for a message
+	revision      uint64 // of that write
 	index         uint64
 
 	awaitsAck, awaitsTrace bool
@@ -74,6 +76,9 @@ func (c *Confirm) Wait(ctx context.Context) error {
 		return errors.Join(ErrUnconfirmed, ctx.Err())
 	}
 }
+
+// A sink is told of answers, from a goroutine that has other work.
+type sink interface{ resolved(*Confirm) }
 
 // confirms are the published messages of a session that the broker has not
 // answered yet. All answers come to one inbox.
@@ -185,6 +190,9 @@ func (c *confirms) acked(confirm *Confirm, msg *nats.Msg) {
 		c.resolve(confirm, err)
 		return
 	}
+	if confirm.store != nil {
+		confirm.revision = ackSequence(msg.Data)
+	}
 	if !confirm.awaitsTrace {
 		c.complete(confirm)
 	}
@@ -243,7 +251,7 @@ func (c *confirms) resolve(confirm *Confirm, err error) {
 	confirm.err = err
 	close(confirm.done)
 	if confirm.sink != nil {
-		confirm.sink.resolved()
+		confirm.sink.resolved(confirm)
 	}
 }
 

@@ -40,6 +40,9 @@ func (s *Session) connectionChanged(ctx context.Context, status nats.Status) {
 	case nats.RECONNECTING, nats.DISCONNECTED:
 		s.goOffline()
 		s.confirms.disconnected()
+		for _, n := range s.allNotices() {
+			n.hold()
+		}
 	case nats.CLOSED:
 		s.confirms.fail(nats.ErrConnectionClosed)
 		s.goOnline(ctx) // nothing to wait for: let publishers see the error
@@ -121,6 +124,9 @@ func (s *Session) rejoin(ctx context.Context) error {
 	}
 	// What ended with the broker is cleared away: publishers may go on.
 	s.goOnline(ctx)
+	for _, n := range s.allNotices() {
+		s.run(func() { n.catchUp(ctx) })
+	}
 	for _, u := range s.allUsers() {
 		if err := s.enrollAnew(ctx, u.queue); err != nil {
 			return err

@@ -13,6 +13,14 @@ func (s *Session) bounded(ctx context.Context) (context.Context, context.CancelF
 	return context.WithTimeout(ctx, s.cfg.Timeout)
 }
 
+// deadline is when a context, or else the session's Timeout, ends.
+func (s *Session) deadline(ctx context.Context) time.Time {
+	if deadline, has := ctx.Deadline(); has {
+		return deadline
+	}
+	return time.Now().Add(s.cfg.Timeout)
+}
+
 // lastWords is how long a call whose time is up may take to say what it waited
 // for.
 const lastWords = 100 * time.Millisecond

@@ -113,6 +113,7 @@ type arrival struct {
 	stream    string
 	delivered uint64
 	seq       uint64
+	order     uint64 // in its consumer
 	stamp     int64
 	pending   uint64
 }
@@ -144,6 +145,7 @@ func parseArrival(reply string) (a arrival, ok bool) {
 	a.stream = tokens[first]
 	a.delivered = parseNumber(tokens[first+2])
 	a.seq = parseNumber(tokens[first+3])
+	a.order = parseNumber(tokens[first+4])
 	a.stamp = int64(parseNumber(tokens[first+5]))
 	a.pending = parseNumber(tokens[first+6])
 	return a, a.seq != 0

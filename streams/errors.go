@@ -27,6 +27,32 @@ var (
 	ErrNotImplemented     = &Error{Code: 540, Reason: "NOT_IMPLEMENTED"}
 )
 
+// ErrNoEntry is the error of a key without a value.
+var ErrNoEntry = errors.New("there is no value")
+
+// ErrConflict is the error of a write whose expectation was not met: another one
+// came first. The error is a [ConflictError].
+var ErrConflict = errors.New("the entry is not as expected")
+
+// ConflictError says what was there instead of what was expected. It is
+// [ErrConflict] to [errors.Is].
+type ConflictError struct {
+	Key string
+	// Revision is what the key has now; 0 if it has nothing, or the broker did
+	// not say.
+	Revision uint64
+}
+
+func (e *ConflictError) Error() string {
+	if e.Revision == 0 {
+		return ErrConflict.Error()
+	}
+	return fmt.Sprintf("%v: it has revision %d", ErrConflict, e.Revision)
+}
+
+// Is reports whether target is ErrConflict.
+func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
 // errSyntaxError is what AMQP calls a value that cannot be put on the wire.
 var errSyntaxError = &Error{Code: 502, Reason: "SYNTAX_ERROR"}
 

@@ -86,3 +86,12 @@ func (s *Session) explainPublish(exchange, key string) {
 	s.explain(fmt.Sprintf("basic.publish exchange=%s routing_key=%s", exchange, key),
 		"publish to subject "+subject+" and wait for the stream's acknowledgement")
 }
+
+func (s *Session) explainStore(t *Store) {
+	if s.cfg.Explain == nil {
+		return
+	}
+	s.explain(fmt.Sprintf("declare store %s ttl=%v marker_ttl=%v", t.name, t.opts.TTL, t.opts.MarkerTTL),
+		fmt.Sprintf("stream %s: one message a subject, file storage, subjects %s.>", t.stream, t.base),
+		"every write is told on subjects "+t.told+".>")
+}

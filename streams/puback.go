@@ -31,6 +31,19 @@ func ackError(data []byte) error {
 	return nil
 }
 
+// ackSequence reads what sequence a message got from its acknowledgement, 0 if it
+// does not say.
+func ackSequence(data []byte) (seq uint64) {
+	_, rest, _ := bytes.Cut(data, []byte(`"seq":`))
+	for _, c := range bytes.TrimLeft(rest, " ") {
+		if c < '0' || c > '9' {
+			break
+		}
+		seq = 10*seq + uint64(c-'0')
+	}
+	return seq
+}
+
 // traced reads what became of a message that was published as mandatory. Only
 // the server that stored it knows.
 func (c *confirms) traced(confirm *Confirm, msg *nats.Msg) {

@@ -38,7 +38,7 @@ func (s *Session) Publish(ctx context.Context, exchange, key string, m Message, 
 	if err := ctx.Err(); err != nil {
 		return publishError(exchange, key, err)
 	}
-	confirm, err := s.publish(ctx, exchange, key, &m, flags, nil)
+	confirm, err := s.publish(ctx, exchange, key, &m, flags)
 	if err == nil {
 		err = confirm.Wait(ctx)
 	}
@@ -57,12 +57,11 @@ func publishError(exchange, key string, err error) error {
 }
 
 // publish sends a message; the Confirm tells what became of it.
-func (s *Session) publish(ctx context.Context, exchange, key string, m *Message, flags []PublishFlag, sink *Publisher) (*Confirm, error) {
+func (s *Session) publish(ctx context.Context, exchange, key string, m *Message, flags []PublishFlag) (*Confirm, error) {
 	confirm, err := s.prepare(ctx, exchange, key, m, flags)
 	if err != nil {
 		return nil, err
 	}
-	confirm.sink = sink
 	if err := s.awaitOnline(ctx); err != nil {
 		return nil, err
 	}
@@ -204,6 +203,9 @@ func (s *Session) unheard(confirm *Confirm) (again bool, err error) {
 }
 
 func (s *Session) lookForStream(ctx context.Context, confirm *Confirm) (again bool, err error) {
+	if confirm.store != nil {
+		return true, confirm.store.there(ctx)
+	}
 	if confirm.exchange == "" {
 		return s.unheardByQueue(ctx, confirm)
 	}

@@ -110,7 +110,7 @@ func (p *Publisher) enter(ctx context.Context, confirm *Confirm) error {
 }
 
 // resolved takes the answers off the front of the queue that are there.
-func (p *Publisher) resolved() {
+func (p *Publisher) resolved(*Confirm) {
 	p.mu.Lock()
 	if p.ending {
 		p.mu.Unlock()

@@ -41,12 +41,13 @@ func (s *Session) scan(ctx context.Context, src *source, filters []string, first
 	return len(wanted), nil
 }
 
-// storedRequest asks a stream for messages of a subject, from a sequence on: for
-// one, or for a batch.
+// storedRequest asks a stream for messages of a subject: for one, or a batch, from
+// a sequence on, or for the last.
 type storedRequest struct {
-	Seq     uint64 `json:"seq"`
+	Seq     uint64 `json:"seq,omitempty"`
 	Batch   int    `json:"batch,omitempty"`
-	Subject string `json:"next_by_subj"`
+	Subject string `json:"next_by_subj,omitempty"`
+	LastFor string `json:"last_by_subj,omitempty"`
 }
 
 // scanned is a batch of messages: the last sequence that was read, 0 for none,
@@ -105,10 +106,19 @@ func stored(msg *nats.Msg, seq uint64) (*nats.Msg, arrival) {
 }
 
 // nextStored reads the first message of a subject, which may have wildcards, from
-// a sequence on; nil says that there is none. It asks the stream's leader, which
-// knows everything that was confirmed.
+// a sequence on; nil says that there is none.
 func (s *Session) nextStored(ctx context.Context, stream, subject string, from uint64) (*nats.Msg, arrival, error) {
-	body, err := json.Marshal(storedRequest{Seq: from, Subject: subject})
+	msg, a, err := s.readStored(ctx, stream, storedRequest{Seq: from, Subject: subject})
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, arrival{}, nil
+	}
+	return msg, a, err
+}
+
+// readStored reads one message; nil says that there is none. It asks the stream's
+// leader, which knows everything that was confirmed.
+func (s *Session) readStored(ctx context.Context, stream string, request storedRequest) (*nats.Msg, arrival, error) {
+	body, err := json.Marshal(request)
 	if err != nil {
 		return nil, arrival{}, err
 	}
@@ -132,7 +142,7 @@ func (s *Session) nextStored(ctx context.Context, stream, subject string, from u
 		return nil, arrival{}, fmt.Errorf("read stream %q: %w", stream, err)
 	}
 	switch {
-	case found.Error != nil && found.Error.Code == 404:
+	case found.Error != nil && found.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
 		return nil, arrival{}, nil
 	case found.Error != nil:
 		return nil, arrival{}, fmt.Errorf("read stream %q: %w", stream, found.Error)

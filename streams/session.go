@@ -100,6 +100,7 @@ type Session struct {
 	told       map[string]standing // to the broker, by queue
 	tagged     map[string]*Consumer
 	online     chan struct{} // closed while connected
+	notices    map[*notice]struct{}
 	tags       uint64
 	refreshing map[string]bool // the queues being looked at, and whether again
 	ctx        context.Context // ends with the session: its own errands only
@@ -126,6 +127,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Session, error) {
 		users:      make(map[string]*user),
 		told:       make(map[string]standing),
 		tagged:     make(map[string]*Consumer),
+		notices:    make(map[*notice]struct{}),
 		online:     make(chan struct{}),
 		writing:    make(chan struct{}, 1),
 		refreshing: make(map[string]bool),
@@ -267,6 +269,9 @@ func (s *Session) shut() {
 	for _, sub := range s.subs {
 		_ = sub.Unsubscribe()
 	}
+	for _, n := range s.allNotices() {
+		n.end()
+	}
 	if s.status != nil {
 		s.nc.RemoveStatusListener(s.status)
 	}
@@ -279,13 +284,15 @@ func (s *Session) shut() {
 	s.running.Wait()
 }
 
-// run does an errand of the session beside; a session that has ended has none.
-func (s *Session) run(f func()) {
+// run does an errand of the session beside; a session that has ended has none,
+// and says false.
+func (s *Session) run(f func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.over {
 		s.running.Go(f)
 	}
+	return !s.over
 }
 
 func (s *Session) isClosed() bool {

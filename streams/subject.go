@@ -35,8 +35,8 @@ func tokenName(token string) (string, error) {
 	return name, nil
 }
 
-// assetName returns the name of the JetStream stream of a queue (kind "q") or
-// of an exchange (kind "x").
+// assetName returns the name of the JetStream stream of a queue (kind "q"), of an
+// exchange (kind "x") or of a store (kind "t").
 func assetName(vhost, kind, name string) string {
 	return fileToken(vhost) + "~" + kind + "~" + fileToken(name)
 }

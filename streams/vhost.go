@@ -48,6 +48,15 @@ func (v vhost) homeStream(name string) string { return assetName(string(v), "q",
 // homeSubject is where the default exchange publishes for a queue.
 func (v vhost) homeSubject(name string) string { return string(v) + ".q." + nameToken(name) }
 
+// storeStream is the stream that a store is.
+func (v vhost) storeStream(name string) string { return assetName(string(v), "t", name) }
+
+// storeSubject is what the subjects of a store's keys begin with.
+func (v vhost) storeSubject(name string) string { return string(v) + ".t." + nameToken(name) }
+
+// toldSubject is what the subjects begin with on which a store's writes are told.
+func (v vhost) toldSubject(name string) string { return string(v) + ".told." + nameToken(name) }
+
 // controlSubject is where other sessions reach one session.
 func (v vhost) controlSubject(session string) string { return string(v) + ".s." + session }
 

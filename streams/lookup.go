@@ -1,0 +1,197 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Get reads the entry of a key as it stands. Without a value the error is
+// [ErrNoEntry]; the entry says by a marker, for as long as there is one, why.
+func (t *Store) Get(ctx context.Context, key string) (Entry, error) {
+	entry, err := call(ctx, t.s, func(ctx context.Context) (Entry, error) {
+		entry, _, err := t.read(ctx, key)
+		return entry, err
+	})
+	if err == nil && (entry.Revision == 0 || entry.Gone != Present) {
+		err = ErrNoEntry
+	}
+	if err != nil {
+		return entry, fmt.Errorf("get %q from store %q: %w", key, t.name, err)
+	}
+	return entry, nil
+}
+
+// read reads the entry of a key and its header; revision 0 says that there is
+// none. It asks the stream's leader, which knows everything that was confirmed.
+func (t *Store) read(ctx context.Context, key string) (Entry, nats.Header, error) {
+	subject, err := t.subject(key)
+	if err != nil {
+		return Entry{Key: key}, nil, err
+	}
+	msg, a, err := t.s.readStored(ctx, t.stream, storedRequest{LastFor: subject})
+	if err != nil || msg == nil {
+		return Entry{Key: key}, nil, t.gone(err)
+	}
+	entry, _ := entryAt(t.base, msg, msg.Subject, a.seq, time.Unix(0, a.stamp))
+	t.saw(entry.Revision)
+	return entry, msg.Header, nil
+}
+
+// there says whether the store is.
+func (t *Store) there(ctx context.Context) error {
+	_, err := t.s.js.Stream(ctx, t.stream)
+	return t.gone(err)
+}
+
+// How many keys are asked for at once, and how long they are together, at most.
+// The server gives no more than 1024.
+const (
+	manyKeys  = 500
+	manyBytes = 64 << 10
+)
+
+// GetMany reads the entries of many keys, markers among them. Keys without an
+// entry are left out. Each entry is at least as new as what this Store has seen of
+// it.
+func (t *Store) GetMany(ctx context.Context, keys []string) (map[string]Entry, error) {
+	entries, err := call(ctx, t.s, func(ctx context.Context) (map[string]Entry, error) { return t.getMany(ctx, keys) })
+	if err != nil {
+		return nil, fmt.Errorf("get %d keys from store %q: %w", len(keys), t.name, err)
+	}
+	return entries, nil
+}
+
+func (t *Store) getMany(ctx context.Context, keys []string) (map[string]Entry, error) {
+	entries := make(map[string]Entry, len(keys))
+	for len(keys) > 0 {
+		subjects, err := t.someSubjects(keys)
+		if err != nil {
+			return nil, err
+		}
+		some, err := t.getSome(ctx, keys[:len(subjects)], subjects)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(entries, some)
+		keys = keys[len(subjects):]
+	}
+	return entries, nil
+}
+
+// someSubjects are the subjects of as many keys as are asked for at once.
+func (t *Store) someSubjects(keys []string) ([]string, error) {
+	subjects, size := make([]string, 0, min(len(keys), manyKeys)), 0
+	for _, key := range keys {
+		subject, err := t.subject(key)
+		if err != nil {
+			return nil, fmt.Errorf("key %q: %w", key, err)
+		}
+		size += len(subject)
+		if len(subjects) == manyKeys || size > manyBytes && len(subjects) > 0 {
+			break
+		}
+		subjects = append(subjects, subject)
+	}
+	return subjects, nil
+}
+
+// manyRequest asks for the last message of each of several subjects, from a
+// sequence on.
+type manyRequest struct {
+	Subjects []string `json:"multi_last"`
+	Seq      uint64   `json:"seq,omitempty"`
+}
+
+// getSome asks for some keys until the answer is complete and not older than what
+// this Store has seen: in a cluster, any server that has the stream answers.
+func (t *Store) getSome(ctx context.Context, keys, subjects []string) (map[string]Entry, error) {
+	known := t.latest.Load()
+	entries := make(map[string]Entry, len(keys))
+	request := manyRequest{Subjects: subjects}
+	for {
+		answer, err := untilAnswered(ctx, func() (manyAnswer, error) { return t.askMany(ctx, request, entries) })
+		switch {
+		case err != nil:
+			return nil, err
+		case answer.none && t.replicated:
+			return t.getEach(ctx, keys) // it does not say how old it is
+		case answer.none || answer.upTo >= known && answer.pending == 0:
+			return entries, nil
+		case answer.upTo < known:
+			clear(entries)
+			request.Seq = 0
+			if err := sleep(ctx, time.Millisecond); err != nil {
+				return nil, err
+			}
+		default:
+			request.Seq = answer.last + 1
+		}
+	}
+}
+
+// getEach asks the leader for one key after another.
+func (t *Store) getEach(ctx context.Context, keys []string) (map[string]Entry, error) {
+	entries := make(map[string]Entry)
+	for _, key := range keys {
+		entry, _, err := t.read(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		if entry.Revision != 0 {
+			entries[key] = entry
+		}
+	}
+	return entries, nil
+}
+
+// manyAnswer is what the server says of an answer: that there is nothing, or up to
+// where it knew the stream, and what is left to ask for behind the last message.
+type manyAnswer struct {
+	none                bool
+	upTo, pending, last uint64
+}
+
+func (t *Store) askMany(ctx context.Context, request manyRequest, entries map[string]Entry) (answer manyAnswer, err error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return answer, err
+	}
+	sub, err := t.s.nc.SubscribeSync(t.s.nc.NewInbox())
+	if err != nil {
+		return answer, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := t.s.nc.PublishRequest("$JS.API.DIRECT.GET."+t.stream, sub.Subject, body); err != nil {
+		return answer, err
+	}
+	for {
+		msg, err := nextAnswer(ctx, sub)
+		if errors.Is(err, nats.ErrNoResponders) {
+			return answer, errors.Join(t.there(ctx), errBrokenOff)
+		}
+		if err != nil {
+			return answer, err
+		}
+		if status := msg.Header.Get("Status"); status != "" {
+			return endOfMany(status, msg.Header)
+		}
+		if entry, ok := t.entryOf(msg); ok {
+			entries[entry.Key] = entry
+		}
+	}
+}
+
+func endOfMany(status string, h nats.Header) (answer manyAnswer, err error) {
+	answer.none = status == "404"
+	answer.upTo = parseNumber(h.Get("Nats-UpTo-Sequence"))
+	answer.pending = parseNumber(h.Get("Nats-Num-Pending"))
+	answer.last = parseNumber(h.Get(jetstream.LastSequenceHeader))
+	return answer, scanError(status, h.Get("Description"))
+}
