@@ -122,44 +122,50 @@ func parsePlace(answer []byte, city string) (place, error) {
 	return p, f.err
 }
 
+// forecast is an answer of the forecast.
+type forecast struct {
+	UTCOffset json.Number `json:"utc_offset_seconds"`
+	Units     struct {
+		Temperature string `json:"temperature_2m"`
+	} `json:"current_units"`
+	Current struct {
+		Time        string
+		Temperature json.Number `json:"temperature_2m"`
+		FeelsLike   json.Number `json:"apparent_temperature"`
+		Humidity    json.Number `json:"relative_humidity_2m"`
+		Code        json.Number `json:"weather_code"`
+		Wind        json.Number `json:"wind_speed_10m"`
+	}
+}
+
 // parseForecast completes the reading with an answer of the forecast.
 func parseForecast(answer []byte, r Reading) (Reading, error) {
-	var document struct {
-		UTCOffset json.Number `json:"utc_offset_seconds"`
-		Units     struct {
-			Temperature string `json:"temperature_2m"`
-		} `json:"current_units"`
-		Current struct {
-			Time        string
-			Temperature json.Number `json:"temperature_2m"`
-			FeelsLike   json.Number `json:"apparent_temperature"`
-			Humidity    json.Number `json:"relative_humidity_2m"`
-			Code        json.Number `json:"weather_code"`
-			Wind        json.Number `json:"wind_speed_10m"`
-		}
-	}
+	var document forecast
 	if err := decode(answer, &document); err != nil {
 		return Reading{}, err
 	}
-	var f figures
-	current := document.Current
-	r.Temperature = f.take(current.Temperature, "temperature")
-	r.FeelsLike = f.take(current.FeelsLike, "apparent temperature")
-	r.Humidity = f.take(current.Humidity, "humidity")
-	r.Wind = f.take(current.Wind, "wind speed")
-	code := f.take(current.Code, "weather code")
-	offset := f.take(document.UTCOffset, "time zone")
-	if f.err != nil {
-		return Reading{}, f.err
-	}
 	if unit := document.Units.Temperature; unit != "" && unit != r.Units.degrees() {
 		return Reading{}, fmt.Errorf("answered in %s, and was asked for %s", excerpt(unit, 20), r.Units.degrees())
+	}
+	return document.complete(r)
+}
+
+func (d forecast) complete(r Reading) (Reading, error) {
+	var f figures
+	r.Temperature = f.take(d.Current.Temperature, "temperature")
+	r.FeelsLike = f.take(d.Current.FeelsLike, "apparent temperature")
+	r.Humidity = f.take(d.Current.Humidity, "humidity")
+	r.Wind = f.take(d.Current.Wind, "wind speed")
+	code := f.take(d.Current.Code, "weather code")
+	offset := f.take(d.UTCOffset, "time zone")
+	if f.err != nil {
+		return Reading{}, f.err
 	}
 	var err error
 	if r.Description, err = describe(code); err != nil {
 		return Reading{}, err
 	}
-	if r.Observed, err = observedIn(offset, current.Time); err != nil {
+	if r.Observed, err = observedIn(offset, d.Current.Time); err != nil {
 		return Reading{}, err
 	}
 	return r, r.check()

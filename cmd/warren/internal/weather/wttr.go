@@ -139,9 +139,16 @@ func (c wttrCondition) observed(now time.Time) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("answered with %q as the local time", excerpt(c.LocalDateTime, 40))
 	}
-	ahead := (sinceMidnight(local) - sinceMidnight(utc)).Round(15 * time.Minute)
+	return inZone(now, local, sinceMidnight(local)-sinceMidnight(utc)), nil
+}
+
+// inZone gives a local time the zone that is so far ahead of UTC, give or take a
+// day.
+func inZone(now, local time.Time, ahead time.Duration) time.Time {
+	const day = 24 * time.Hour
+	ahead = ahead.Round(15 * time.Minute) // as zones are; the two times may be a minute apart
 	var best time.Time
-	for _, ahead := range []time.Duration{ahead - 24*time.Hour, ahead, ahead + 24*time.Hour} {
+	for _, ahead := range []time.Duration{ahead - day, ahead, ahead + day} {
 		location, err := zone(ahead)
 		if err != nil {
 			continue
@@ -151,7 +158,7 @@ func (c wttrCondition) observed(now time.Time) (time.Time, error) {
 			best = t
 		}
 	}
-	return best, nil
+	return best
 }
 
 func sinceMidnight(t time.Time) time.Duration {

@@ -138,7 +138,7 @@ func TestWttrTimes(t *testing.T) {
 		{"2026-01-05T23:59:00Z", "11:45 PM", "2026-01-06 05:15 AM", "2026-01-06T05:15:00+05:30"},
 		{"2026-01-05T02:20:00Z", "02:15 AM", "2026-01-04 10:45 PM", "2026-01-04T22:45:00-03:30"},
 		{"2026-01-05T12:20:00Z", "12:14 PM", "2026-01-05 02:15 PM", "2026-01-05T14:15:00+02:00"},
-		// Auckland and Honolulu have the same time of day in different zones.
+		// Kiritimati and Honolulu have the same time of day, a day apart.
 		{"2026-01-05T01:20:00Z", "01:15 AM", "2026-01-05 03:15 PM", "2026-01-05T15:15:00+14:00"},
 		{"2026-01-06T01:20:00Z", "01:15 AM", "2026-01-05 03:15 PM", "2026-01-05T15:15:00-10:00"},
 		// Without the local time, it is the nearest such time in UTC.
