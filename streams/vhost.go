@@ -48,6 +48,15 @@ func (v vhost) homeStream(name string) string { return assetName(string(v), "q",
 // homeSubject is where the default exchange publishes for a queue.
 func (v vhost) homeSubject(name string) string { return string(v) + ".q." + nameToken(name) }
 
+// scheduleSubject is where messages for later wait for a queue under one id;
+// each has a word of its own behind it.
+func (v vhost) scheduleSubject(queue, id string) string {
+	return v.homeSubject(queue) + ".at." + nameToken(id)
+}
+
+// schedules matches all messages for later of a queue.
+func (v vhost) schedules(queue string) string { return v.homeSubject(queue) + ".at.*.*" }
+
 // controlSubject is where other sessions reach one session.
 func (v vhost) controlSubject(session string) string { return string(v) + ".s." + session }
 
