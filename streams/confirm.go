@@ -29,6 +29,8 @@ type Confirm struct {
 	revision      uint64 // of that write
 	index         uint64
 
+	place *place // where a message for later waits; nil for others
+
 	awaitsAck, awaitsTrace bool
 	nointerest             bool
 	tries                  int
@@ -127,6 +129,9 @@ func (c *confirms) enter(confirm *Confirm) error {
 	if confirm.awaitsTrace {
 		confirm.msg.Header.Set(traceDestination, c.prefix+tracePrefix+token)
 	}
+	if confirm.place != nil && !confirm.place.persistent {
+		confirm.msg.Header.Set(epochHeader, c.s.epoch.id())
+	}
 	c.watchExpiry()
 	return nil
 }
@@ -187,6 +192,10 @@ func (c *confirms) acked(confirm *Confirm, msg *nats.Msg) {
 	}
 	confirm.awaitsAck = false
 	if err := ackError(msg.Data); err != nil {
+		if confirm.place != nil && isConflict(err) {
+			c.supersede(confirm)
+			return
+		}
 		c.resolve(confirm, err)
 		return
 	}

@@ -37,8 +37,12 @@ func (s *Session) explainQueue(method string, q Queue) {
 	if q.survives() {
 		storage = "file"
 	}
+	subjects := "subject " + s.vhost.homeSubject(q.Name)
+	if q.Schedules {
+		subjects = fmt.Sprintf("message schedules, subjects %s and %s", s.vhost.homeSubject(q.Name), s.vhost.schedules(q.Name))
+	}
 	s.explain(fmt.Sprintf("%s %s durable=%t exclusive=%t auto_delete=%t", method, q.Name, q.Durable, q.Exclusive, q.AutoDelete),
-		fmt.Sprintf("stream %s: work-queue retention, %s storage, subject %s", s.vhost.homeStream(q.Name), storage, s.vhost.homeSubject(q.Name)),
+		fmt.Sprintf("stream %s: work-queue retention, %s storage, %s", s.vhost.homeStream(q.Name), storage, subjects),
 		fmt.Sprintf("consumer %s: durable pull, explicit ack, lease %v", consumerName(q.Name), s.cfg.Lease))
 }
 
@@ -94,4 +98,13 @@ func (s *Session) explainStore(t *Store) {
 	s.explain(fmt.Sprintf("declare store %s ttl=%v marker_ttl=%v", t.name, t.opts.TTL, t.opts.MarkerTTL),
 		fmt.Sprintf("stream %s: one message a subject, file storage, subjects %s.>", t.stream, t.base),
 		"every write is told on subjects "+t.told+".>")
+}
+
+func (s *Session) explainPublishAt(queue, id string) {
+	if s.cfg.Explain == nil {
+		return
+	}
+	s.explain(fmt.Sprintf("basic.publish exchange= routing_key=%s, for later", queue),
+		fmt.Sprintf("publish to subject %s.* and wait for the stream's acknowledgement", s.vhost.scheduleSubject(queue, id)),
+		"the stream publishes it to subject "+s.vhost.homeSubject(queue)+" when its time comes")
 }

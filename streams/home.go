@@ -18,7 +18,12 @@ func (s *Session) ensureHome(ctx context.Context, rec *queueRecord) error {
 	if err != nil {
 		return err
 	}
-	_, err = stream.CreateConsumer(ctx, s.consumerConfig(rec))
+	consumer := s.consumerConfig(rec)
+	if rec.Schedules {
+		// An ack of what waits for its time would take it away.
+		consumer.FilterSubject = s.vhost.homeSubject(rec.Name)
+	}
+	_, err = stream.CreateConsumer(ctx, consumer)
 	if errors.Is(err, jetstream.ErrConsumerExists) {
 		return nil // made with another lease: it serves
 	}
@@ -47,16 +52,22 @@ func (s *Session) homeConfig(rec *queueRecord) jetstream.StreamConfig {
 	if rec.survives() {
 		storage = jetstream.FileStorage
 	}
+	subjects := []string{s.vhost.homeSubject(rec.Name)}
+	if rec.Schedules {
+		subjects = append(subjects, s.vhost.schedules(rec.Name))
+	}
 	return jetstream.StreamConfig{
 		Name:         s.vhost.homeStream(rec.Name),
 		Description:  "queue " + rec.Name,
-		Subjects:     []string{s.vhost.homeSubject(rec.Name)},
+		Subjects:     subjects,
 		Retention:    jetstream.WorkQueuePolicy,
 		Storage:      storage,
 		Replicas:     s.cfg.Replicas,
 		MaxConsumers: maxConsumers,
 		AllowDirect:  true,
 		Metadata:     map[string]string{"warren.queue": rec.Name, "warren.life": rec.Life},
+
+		AllowMsgSchedules: rec.Schedules,
 	}
 }
 

@@ -29,8 +29,12 @@ func (s *Session) countQueue(ctx context.Context, rec *queueRecord, most int) (Q
 	if err != nil {
 		return QueueInfo{}, err
 	}
+	scheduled, err := s.countScheduled(ctx, rec)
+	if err != nil {
+		return QueueInfo{}, err
+	}
 	held = min(held, total)
-	return QueueInfo{Queue: rec.Queue, Ready: total - held, Unacked: held, Consumers: consumers}, nil
+	return QueueInfo{Queue: rec.Queue, Ready: total - held, Unacked: held, Scheduled: scheduled, Consumers: consumers}, nil
 }
 
 // usage counts the consumers of a queue and what all sessions hold of it.
@@ -85,7 +89,7 @@ func (s *Session) countAt(ctx context.Context, src *source, most int) (int, erro
 	}
 	state := stream.CachedInfo().State
 	doomed := state.Msgs > 0 && state.FirstTime.Before(src.sieve.doomed)
-	if src.exchange == "" {
+	if src.plain {
 		if !doomed || int(state.Msgs) > most {
 			return int(state.Msgs), nil
 		}

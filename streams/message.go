@@ -66,7 +66,7 @@ func (m *Message) encode() (nats.Header, error) {
 
 // decode sets everything but the body from the headers of a message of NATS.
 // Headers that carry no property are those of a publisher that does not know
-// AMQP: they become strings in m.Headers, except NATS' own. Whatever the headers
+// AMQP: they become strings in m.Headers, except NATS' own and ours. Whatever the headers
 // are, the message can be encoded again.
 func (m *Message) decode(h nats.Header) {
 	*m = Message{Body: m.Body}
@@ -78,7 +78,7 @@ func (m *Message) decode(h nats.Header) {
 	}
 	present := m.present()
 	for name, values := range h {
-		if headerProperties[name]&present == 0 && !strings.HasPrefix(name, "Nats-") {
+		if headerProperties[name]&present == 0 && !strings.HasPrefix(name, "Nats-") && name != epochHeader {
 			m.addForeign(name, values)
 		}
 	}

@@ -183,10 +183,6 @@ func isContextError(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-func isConflict(err error) bool {
-	return isAPIError(err, codeWrongLastSequence, codeWrongLastSequenceConstant)
-}
-
 // refusal is an answer as the caller has it.
 func (p *Pending) refusal(err error) error {
 	if !isConflict(err) {

@@ -35,15 +35,9 @@ const (
 func (s *Session) Publish(ctx context.Context, exchange, key string, m Message, flags ...PublishFlag) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	if err := ctx.Err(); err != nil {
-		return publishError(exchange, key, err)
-	}
-	confirm, err := s.publish(ctx, exchange, key, &m, flags)
+	confirm, err := s.prepare(ctx, exchange, key, &m, flags)
 	if err == nil {
-		err = confirm.Wait(ctx)
-	}
-	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) && !errors.Is(err, ErrUnconfirmed) {
-		err = errors.Join(ErrUnconfirmed, err)
+		err = s.publish(ctx, confirm)
 	}
 	if err != nil {
 		return publishError(exchange, key, err)
@@ -56,23 +50,31 @@ func publishError(exchange, key string, err error) error {
 	return fmt.Errorf("publish to exchange %q with key %q: %w", exchange, key, err)
 }
 
-// publish sends a message; the Confirm tells what became of it.
-func (s *Session) publish(ctx context.Context, exchange, key string, m *Message, flags []PublishFlag) (*Confirm, error) {
-	confirm, err := s.prepare(ctx, exchange, key, m, flags)
-	if err != nil {
-		return nil, err
+// publish sends a message and waits for its confirm.
+func (s *Session) publish(ctx context.Context, confirm *Confirm) error {
+	err := s.send(ctx, confirm)
+	if err == nil {
+		err = confirm.Wait(ctx)
 	}
+	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) && !errors.Is(err, ErrUnconfirmed) {
+		err = errors.Join(ErrUnconfirmed, err)
+	}
+	return err
+}
+
+// send sends a message; the Confirm tells what became of it.
+func (s *Session) send(ctx context.Context, confirm *Confirm) error {
 	if err := s.awaitOnline(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.confirms.enter(confirm); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.write(ctx, confirm); err != nil {
 		s.confirms.leave(confirm)
-		return nil, err
+		return err
 	}
-	return confirm, nil
+	return nil
 }
 
 // prepare checks a message and writes it for NATS.
@@ -88,7 +90,28 @@ func (s *Session) prepare(ctx context.Context, exchange, key string, m *Message,
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkMessage(m, all); err != nil {
+	confirm, err := s.compose(ctx, subject, m, all)
+	if err != nil {
+		return nil, err
+	}
+	confirm.exchange, confirm.key = exchange, key
+	confirm.awaitsTrace = all&Mandatory != 0 && exchange != ""
+	if confirm.msg.Header == nil && (confirm.awaitsTrace || all&Deduplicate != 0) {
+		confirm.msg.Header = nats.Header{}
+	}
+	if all&Deduplicate != 0 {
+		confirm.msg.Header.Set(jetstream.MsgIDHeader, m.MessageID)
+	}
+	more := 0
+	if confirm.awaitsTrace {
+		more = s.confirms.traceSize()
+	}
+	return confirm, s.checkSize(confirm.msg, more)
+}
+
+// compose writes a message for a subject.
+func (s *Session) compose(ctx context.Context, subject string, m *Message, flags PublishFlag) (*Confirm, error) {
+	if err := s.checkMessage(m, flags); err != nil {
 		return nil, err
 	}
 	header, err := m.encode()
@@ -96,29 +119,24 @@ func (s *Session) prepare(ctx context.Context, exchange, key string, m *Message,
 		return nil, err
 	}
 	deadline, _ := ctx.Deadline()
-	confirm := &Confirm{
-		exchange: exchange, key: key, flags: all, deadline: deadline,
+	return &Confirm{
+		flags: flags, deadline: deadline,
 		msg:  &nats.Msg{Subject: subject, Header: header, Data: m.Body},
 		done: make(chan struct{}),
-	}
-	confirm.awaitsTrace = all&Mandatory != 0 && exchange != ""
-	if header == nil && (confirm.awaitsTrace || all&Deduplicate != 0) {
-		confirm.msg.Header = nats.Header{}
-	}
-	if all&Deduplicate != 0 {
-		confirm.msg.Header.Set(jetstream.MsgIDHeader, m.MessageID)
-	}
-	size := len(m.Body)
-	if confirm.msg.Header != nil {
-		size = confirm.msg.Size() - len(subject)
-	}
-	if confirm.awaitsTrace {
-		size += s.confirms.traceSize()
+	}, nil
+}
+
+// checkSize refuses what the server would break the connection for. More may be
+// added to the header before it is sent.
+func (s *Session) checkSize(msg *nats.Msg, more int) error {
+	size := len(msg.Data) + more
+	if msg.Header != nil {
+		size = msg.Size() - len(msg.Subject) + more
 	}
 	if limit := s.maxPayload.Load(); int64(size) > limit {
-		return nil, errPrecondition("message size %d, its properties among it, is larger than the server's limit of %d", size, limit)
+		return errPrecondition("message size %d, its properties among it, is larger than the server's limit of %d", size, limit)
 	}
-	return confirm, nil
+	return nil
 }
 
 // address finds the subject of an exchange and a routing key.
@@ -230,7 +248,13 @@ func (s *Session) unheardByQueue(ctx context.Context, confirm *Confirm) (again b
 	if err != nil {
 		return false, err
 	}
-	if revision != 0 && s.standsQueue(rec) {
+	stands := revision != 0 && s.standsQueue(rec)
+	switch {
+	case confirm.place != nil && !stands:
+		return false, s.noQueue(confirm.key)
+	case confirm.place != nil && !rec.Schedules:
+		return false, s.noSchedules(confirm.key)
+	case stands:
 		return true, nil
 	}
 	if confirm.flags&Mandatory != 0 {

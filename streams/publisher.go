@@ -62,34 +62,48 @@ func (s *Session) Publisher(o PublisherOptions) (*Publisher, error) {
 // it as it is for as long as the Confirm is in use. An error says that the
 // message was not published.
 func (p *Publisher) Publish(ctx context.Context, exchange, key string, m Message, flags ...PublishFlag) (*Confirm, error) {
+	confirm, err := p.s.prepare(ctx, exchange, key, &m, flags)
+	if err == nil {
+		err = p.publish(ctx, confirm)
+	}
+	if err != nil {
+		return nil, publishError(exchange, key, err)
+	}
+	return confirm, nil
+}
+
+// PublishAt is [Session.PublishAt] as Publish is [Session.Publish].
+func (p *Publisher) PublishAt(ctx context.Context, at time.Time, queue, id string, m Message) (*Confirm, error) {
+	confirm, err := p.s.prepareAt(ctx, at, queue, id, &m)
+	if err == nil {
+		err = p.publish(ctx, confirm)
+	}
+	if err != nil {
+		return nil, publishAtError(queue, id, err)
+	}
+	return confirm, nil
+}
+
+func (p *Publisher) publish(ctx context.Context, confirm *Confirm) error {
 	select {
 	case p.tokens <- struct{}{}:
 	default:
 		select {
 		case p.tokens <- struct{}{}:
 		case <-ctx.Done():
-			return nil, publishError(exchange, key, ctx.Err())
+			return ctx.Err()
 		}
 	}
-	confirm, err := p.publish(ctx, exchange, key, &m, flags)
+	err := p.s.awaitOnline(ctx)
+	if err == nil {
+		confirm.sink = p
+		confirm.deadline = time.Now().Add(p.s.cfg.Timeout)
+		err = p.enter(ctx, confirm)
+	}
 	if err != nil {
 		<-p.tokens
-		return nil, publishError(exchange, key, err)
 	}
-	return confirm, nil
-}
-
-func (p *Publisher) publish(ctx context.Context, exchange, key string, m *Message, flags []PublishFlag) (*Confirm, error) {
-	confirm, err := p.s.prepare(ctx, exchange, key, m, flags)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.s.awaitOnline(ctx); err != nil {
-		return nil, err
-	}
-	confirm.sink = p
-	confirm.deadline = time.Now().Add(p.s.cfg.Timeout)
-	return confirm, p.enter(ctx, confirm)
+	return err
 }
 
 // enter queues and publishes in one step, so that both have one order.

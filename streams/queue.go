@@ -25,6 +25,10 @@ type Queue struct {
 	// AutoDelete queues go with their last consumer, once they had one.
 	// Default: they stay.
 	AutoDelete bool
+	// Schedules lets messages wait for the queue until their time, with
+	// [Session.PublishAt]; consuming it is slower then. Default: messages are
+	// for now.
+	Schedules bool
 	// Args are further arguments; those that mean something count when a queue
 	// is declared again, and those that ask for something Warren does not have
 	// are 540. Default: none.
@@ -38,6 +42,9 @@ type QueueInfo struct {
 	Ready int
 	// Unacked counts the messages that a consumer, or a Get, holds unsettled.
 	Unacked int
+	// Scheduled counts the messages that wait for their time. After a restart
+	// of the broker, those that ended with it count until that time.
+	Scheduled int
 	// Consumers counts the consumers, in all processes.
 	Consumers int
 }
@@ -132,6 +139,9 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 	if s.isClosed() {
 		return QueueInfo{}, ErrClosed
 	}
+	if err := s.checkSchedules(q); err != nil {
+		return QueueInfo{}, err
+	}
 	if q.AutoDelete {
 		if err := s.sweepUsers(ctx, q.Name); err != nil {
 			return QueueInfo{}, err
@@ -176,6 +186,8 @@ func (rec *queueRecord) equivalent(q Queue) error {
 		return errPrecondition(format, "durable", q.Name, q.Durable, rec.Durable)
 	case rec.AutoDelete != q.AutoDelete:
 		return errPrecondition(format, "auto_delete", q.Name, q.AutoDelete, rec.AutoDelete)
+	case rec.Schedules != q.Schedules:
+		return errPrecondition(format, "schedules", q.Name, q.Schedules, rec.Schedules)
 	}
 	return equivalentArgs("queue", q.Name, q.Args, rec.Args, notYet)
 }
@@ -331,7 +343,7 @@ func (s *Session) queues(ctx context.Context) ([]QueueInfo, error) {
 
 // DeleteQueue deletes a queue with its messages and says how many were ready.
 // Its consumers are told. [IfUnused] refuses with 406 while it has consumers,
-// [IfEmpty] while messages are ready. Deleting a queue that is not there
+// [IfEmpty] while messages are ready or wait for their time. Deleting a queue that is not there
 // succeeds.
 func (s *Session) DeleteQueue(ctx context.Context, name string, flags ...DeleteFlag) (int, error) {
 	count, err := call(ctx, s, func(ctx context.Context) (int, error) {
@@ -361,7 +373,7 @@ func (s *Session) deleteQueue(ctx context.Context, name string, flags DeleteFlag
 	if flags&IfUnused != 0 && info.Consumers > 0 {
 		return 0, errPrecondition("queue '%s' in vhost '%s' in use", name, s.vhost)
 	}
-	if flags&IfEmpty != 0 && info.Ready > 0 {
+	if flags&IfEmpty != 0 && info.Ready+info.Scheduled > 0 {
 		return 0, errPrecondition("queue '%s' in vhost '%s' is not empty", name, s.vhost)
 	}
 	return info.Ready, s.removeQueue(ctx, name, rec.Life)
@@ -387,7 +399,8 @@ type DeleteFlag uint8
 const (
 	// IfUnused deletes only what has no consumers, or no bindings.
 	IfUnused DeleteFlag = 1 << iota
-	// IfEmpty deletes only a queue without ready messages.
+	// IfEmpty deletes only a queue without messages that are ready, or that wait
+	// for their time.
 	IfEmpty
 )
 

@@ -12,8 +12,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// scanBatch is how many messages a scan reads at once.
-const scanBatch = 1000
+// A scan reads so many messages at once, and no more bytes than that but for one
+// message.
+const (
+	scanBatch = 1000
+	scanBytes = 8 << 20
+)
 
 // scan counts the messages of a source's stream in [first, last] that the filters
 // let through and that are the queue's. It reads them, and is for where the
@@ -48,6 +52,7 @@ type storedRequest struct {
 	Batch   int    `json:"batch,omitempty"`
 	Subject string `json:"next_by_subj,omitempty"`
 	LastFor string `json:"last_by_subj,omitempty"`
+	Most    int    `json:"max_bytes,omitempty"` // of the batch
 }
 
 // scanned is a batch of messages: the last sequence that was read, 0 for none,
@@ -59,34 +64,43 @@ type scanned struct {
 
 // scanSome reads one batch of a filter's messages from a sequence on.
 func (s *Session) scanSome(ctx context.Context, src *source, filter string, next uint64) (batch scanned, err error) {
-	body, err := json.Marshal(storedRequest{Seq: next, Batch: scanBatch, Subject: filter})
+	request := storedRequest{Seq: next, Batch: scanBatch, Most: scanBytes, Subject: filter}
+	err = s.readBatch(ctx, src.stream, request, func(msg *nats.Msg, a arrival) {
+		batch.last = a.seq
+		if src.sieve.wants(msg, a) {
+			batch.wanted = append(batch.wanted, a.seq)
+		}
+	})
+	return batch, err
+}
+
+// readBatch reads one batch of a stream's messages.
+func (s *Session) readBatch(ctx context.Context, stream string, request storedRequest, each func(*nats.Msg, arrival)) error {
+	body, err := json.Marshal(request)
 	if err != nil {
-		return batch, err
+		return err
 	}
 	sub, err := s.nc.SubscribeSync(s.nc.NewInbox())
 	if err != nil {
-		return batch, err
+		return err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := s.nc.PublishRequest("$JS.API.DIRECT.GET."+src.stream, sub.Subject, body); err != nil {
-		return batch, err
+	if err := s.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, sub.Subject, body); err != nil {
+		return err
 	}
 	for {
 		msg, err := nextAnswer(ctx, sub)
 		if err != nil {
-			return batch, err
+			return err
 		}
 		if status := msg.Header.Get("Status"); status != "" {
-			return batch, scanError(status, msg.Header.Get("Description"))
+			return scanError(status, msg.Header.Get("Description"))
 		}
 		seq, err := strconv.ParseUint(msg.Header.Get("Nats-Sequence"), 10, 64)
 		if err != nil {
-			return batch, err
+			return err
 		}
-		batch.last = seq
-		if src.sieve.wants(stored(msg, seq)) {
-			batch.wanted = append(batch.wanted, seq)
-		}
+		each(stored(msg, seq))
 	}
 }
 

@@ -92,6 +92,7 @@ type Session struct {
 	status     chan nats.Status
 	writing    chan struct{} // held while a message is written
 	maxPayload atomic.Int64
+	places     atomic.Uint64 // counts messages for later
 
 	mu         sync.Mutex
 	closed     bool

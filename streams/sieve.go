@@ -21,7 +21,10 @@ type sieve struct {
 	spans    []span
 	// doomed is when the broker's life began, for a queue that outlived one.
 	doomed time.Time
-	base   string
+	// epoch is the broker's life, where messages may have waited through more
+	// than one for their time.
+	epoch string
+	base  string
 }
 
 // span is a binding and the sequences (from, until] for which it holds; until
@@ -63,6 +66,9 @@ func (s *Session) newSieve(rec *queueRecord, exchange string) *sieve {
 func (s *Session) newHomeSieve(rec *queueRecord) *sieve {
 	v := &sieve{exact: true}
 	v.doom(s, rec)
+	if rec.Schedules && rec.survives() {
+		v.epoch = s.epoch.id()
+	}
 	return v
 }
 
@@ -103,6 +109,9 @@ func (v *sieve) wants(msg *nats.Msg, a arrival) bool {
 // outlived reports whether the message is one without the persistent flag from
 // an earlier life of the broker.
 func (v *sieve) outlived(msg *nats.Msg, a arrival) bool {
+	if v.epoch != "" && endedWith(msg.Header, v.epoch) {
+		return true
+	}
 	if v.doomed.IsZero() || a.stamp >= v.doomed.UnixNano() {
 		return false
 	}

@@ -12,6 +12,7 @@ type source struct {
 	next     string // where requests go
 	token    string // tells its requests apart in the inbox
 	sieve    *sieve
+	plain    bool // a home whose stream holds nothing but what is consumed
 
 	asked   int       // messages asked for and not yet come
 	pending uint64    // how many wait at the server, when it last said so
@@ -73,7 +74,9 @@ func (src *source) startOver() { src.asked, src.ahead, src.behind = 0, 0, 0 }
 
 // sourcesOf are the home and the views of a queue.
 func (s *Session) sourcesOf(rec *queueRecord) []*source {
-	list := []*source{newSource(rec.Name, "", s.vhost.homeStream(rec.Name), s.newHomeSieve(rec))}
+	home := newSource(rec.Name, "", s.vhost.homeStream(rec.Name), s.newHomeSieve(rec))
+	home.plain = !rec.Schedules
+	list := []*source{home}
 	for _, exchange := range rec.exchanges() {
 		list = append(list, newSource(rec.Name, exchange, s.vhost.exchangeStream(exchange), s.newSieve(rec, exchange)))
 	}

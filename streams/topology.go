@@ -146,7 +146,7 @@ func compareAndSet(ctx context.Context, js broker, msg *nats.Msg, sequence uint6
 	}
 	msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(sequence, 10))
 	ack, err := js.PublishMsg(ctx, msg)
-	if isAPIError(err, codeWrongLastSequence, codeWrongLastSequenceConstant) {
+	if isConflict(err) {
 		return 0, errConflict
 	}
 	if err != nil {
@@ -163,6 +163,11 @@ const (
 	codeWrongLastSequence         jetstream.ErrorCode = 10071
 	codeWrongLastSequenceConstant jetstream.ErrorCode = 10164
 )
+
+// isConflict reports whether the last sequence was not as expected.
+func isConflict(err error) bool {
+	return isAPIError(err, codeWrongLastSequence, codeWrongLastSequenceConstant)
+}
 
 func isAPIError(err error, codes ...jetstream.ErrorCode) bool {
 	var api *jetstream.APIError

@@ -57,6 +57,15 @@ func (v vhost) storeSubject(name string) string { return string(v) + ".t." + nam
 // toldSubject is what the subjects begin with on which a store's writes are told.
 func (v vhost) toldSubject(name string) string { return string(v) + ".told." + nameToken(name) }
 
+// scheduleSubject is where messages for later wait for a queue under one id;
+// each has a word of its own behind it.
+func (v vhost) scheduleSubject(queue, id string) string {
+	return v.homeSubject(queue) + ".at." + nameToken(id)
+}
+
+// schedules matches all messages for later of a queue.
+func (v vhost) schedules(queue string) string { return v.homeSubject(queue) + ".at.*.*" }
+
 // controlSubject is where other sessions reach one session.
 func (v vhost) controlSubject(session string) string { return string(v) + ".s." + session }
 
