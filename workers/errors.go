@@ -1,0 +1,203 @@
+package workers
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// What a caller branches on. Errors that wrap them say more.
+var (
+	// ErrUnknown is the error of an id that no task was sent under, or whose
+	// record has gone, by Forget or because it expired.
+	ErrUnknown = errors.New("no task is known under this id")
+	// ErrRevoked is Celery's TaskRevokedError: the task was revoked, and has no
+	// result.
+	ErrRevoked = errors.New("the task was revoked")
+	// ErrExpired is that a task was not begun before its expiry. It is revoked
+	// then, as in Celery.
+	ErrExpired = errors.New("the task expired before it was begun")
+	// ErrWorkerLost is Celery's WorkerLostError: the workers that ran the task
+	// died of it, as often as the task allows.
+	ErrWorkerLost = errors.New("the workers that ran the task were lost")
+	// ErrSoftTimeLimit is Celery's SoftTimeLimitExceeded: the cause of a task's
+	// context when it has run for as long as it should.
+	ErrSoftTimeLimit = errors.New("the soft time limit is exceeded")
+	// ErrTimeLimit is Celery's TimeLimitExceeded: the task ran longer than it may.
+	ErrTimeLimit = errors.New("the hard time limit is exceeded")
+	// ErrNotRegistered is Celery's NotRegistered: the worker that got the task
+	// does not know it.
+	ErrNotRegistered = errors.New("the task is not registered")
+	// ErrArguments is that a task was given what it does not take: a TypeError.
+	ErrArguments = errors.New("the arguments are not those of the task")
+	// ErrNotConnected is the error of an app that has no connection yet, or none
+	// any more.
+	ErrNotConnected = errors.New("the app is not connected; call Connect first")
+)
+
+// builtin are the sentinels every program knows, by the name Celery gives each.
+var builtin = map[string]error{
+	"TaskRevokedError":      ErrRevoked,
+	"TaskExpiredError":      ErrExpired,
+	"WorkerLostError":       ErrWorkerLost,
+	"SoftTimeLimitExceeded": ErrSoftTimeLimit,
+	"TimeLimitExceeded":     ErrTimeLimit,
+	"NotRegistered":         ErrNotRegistered,
+	"TypeError":             ErrArguments,
+}
+
+// Failure is why a task has no result: the error of its last attempt. It travels
+// to whoever asks for the result, and to error callbacks. Errors.Is finds what
+// was registered under its type with [App.RegisterError], and this package's own
+// errors.
+type Failure struct {
+	TaskID string `json:"task_id"`
+	Task   string `json:"task"`
+	// Type is the name of the error: that it is registered under, or its Go type.
+	Type    string `json:"exc_type"`
+	Message string `json:"exc_message"`
+	// Traceback is the stack of a panic, as text.
+	Traceback string `json:"traceback,omitempty"`
+	// Attempt counts from 1.
+	Attempt int    `json:"attempt"`
+	Worker  string `json:"worker,omitempty"`
+	// Causes are the failures that made this one, in the order of the group.
+	Causes []Failure `json:"causes,omitempty"`
+
+	sentinel error
+}
+
+// Error says which task failed, and why.
+func (f *Failure) Error() string {
+	if f.Task == "" {
+		return f.Message
+	}
+	return fmt.Sprintf("task %s[%s]: %s", f.Task, f.TaskID, f.Message)
+}
+
+// Unwrap gives the registered error, and the causes.
+func (f *Failure) Unwrap() []error {
+	var list []error
+	if f.sentinel != nil {
+		list = append(list, f.sentinel)
+	}
+	for i := range f.Causes {
+		list = append(list, &f.Causes[i])
+	}
+	return list
+}
+
+// revokedType is the type of a failure that is none: the task was revoked.
+const revokedType = "TaskRevokedError"
+
+// chordError is the type of a [ChordError] on its way.
+const chordError = "ChordError"
+
+// ChordError is why a chord, or whatever else waited for all members of a group,
+// did not run: members failed. It is the same through every handle.
+type ChordError struct{ Failure }
+
+// Error says which members failed, and why.
+func (e *ChordError) Error() string { return e.Message }
+
+// Unwrap gives the failures of the members, in the order of the group.
+func (e *ChordError) Unwrap() []error { return e.Failure.Unwrap() }
+
+// newChordFailure is the failure of what waited for a group.
+func newChordFailure(id, task string, causes []Failure) Failure {
+	said := make([]string, len(causes))
+	for i, cause := range causes {
+		said[i] = fmt.Sprintf("dependency %s raised %s: %s", cause.TaskID, cause.Type, cause.Message)
+	}
+	return Failure{
+		TaskID: id, Task: task, Type: chordError, Attempt: 0,
+		Message: strings.Join(said, "; "), Causes: causes,
+	}
+}
+
+// retryError asks for another attempt.
+type retryError struct {
+	after time.Duration
+	cause error
+}
+
+func (e *retryError) Error() string { return fmt.Sprintf("retry in %v: %v", e.after, e.cause) }
+func (e *retryError) Unwrap() error { return e.cause }
+
+// RetryIn is what a task returns to be run again after a while: Celery's
+// self.retry. It counts as a retry and ends, like every other, when the task's
+// [RetryPolicy] has no more of them, or after three where it has no policy; the
+// task has then failed of err.
+func RetryIn(after time.Duration, err error) error {
+	if err == nil {
+		err = errors.New("the task asked to be run again")
+	}
+	return &retryError{max(after, 0), err}
+}
+
+// rejection is an error that no retry helps against.
+type rejection struct{ cause error }
+
+func (e *rejection) Error() string { return e.cause.Error() }
+func (e *rejection) Unwrap() error { return e.cause }
+
+// Reject is what a task returns that must not be retried, whatever its policy
+// says: it has failed of err.
+func Reject(err error) error {
+	if err == nil {
+		err = errors.New("the task rejected its arguments")
+	}
+	return &rejection{err}
+}
+
+// Ignore is Celery's: a task that returns it ends without a result, a failure or
+// callbacks. Its record stays as it was.
+var Ignore = errors.New("the task is to be ignored")
+
+// panicError is what a task panicked with.
+type panicError struct {
+	value any
+	stack string
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+// argumentError is that arguments do not fit.
+func argumentError(task, format string, args ...any) error {
+	return fmt.Errorf("task %q %s: %w", task, fmt.Sprintf(format, args...), ErrArguments)
+}
+
+// UnmarshalJSON reads a failure. That of a Celery worker keeps its message in a
+// list of arguments.
+func (f *Failure) UnmarshalJSON(text []byte) error {
+	type plain Failure
+	var in struct {
+		plain
+		Message json.RawMessage `json:"exc_message"`
+	}
+	if err := json.Unmarshal(text, &in); err != nil {
+		return err
+	}
+	*f = Failure(in.plain)
+	var list []any
+	if json.Unmarshal(in.Message, &list) == nil {
+		said := make([]string, len(list))
+		for i, arg := range list {
+			said[i] = fmt.Sprint(arg)
+		}
+		f.Message = strings.Join(said, ", ")
+		return nil
+	}
+	if len(in.Message) == 0 {
+		return nil
+	}
+	return json.Unmarshal(in.Message, &f.Message)
+}
+
+// What is wrong with a canvas when it is made.
+var (
+	errApps  = errors.New("the canvas has tasks of two apps; make one app of them")
+	errChunk = errors.New("chunks of less than one element; use 1 or more")
+)

@@ -1,0 +1,395 @@
+package workers
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"warren/streams"
+)
+
+// A Message is a task on its way, in Celery's protocol 2: what is known of it in
+// the headers, and [args, kwargs, embed] as the body.
+type Message struct {
+	ID       string
+	Task     string
+	RootID   string
+	ParentID string
+	// Group and GroupIndex are where a member of a group belongs.
+	Group      string
+	GroupIndex int // -1 without a group
+	// Retries counts the attempts before this one.
+	Retries int
+	// ETA is when it may run, Expires when it may not any more; zero for neither.
+	ETA, Expires time.Time
+	// SoftLimit and HardLimit bound a run; zero for no limit.
+	SoftLimit, HardLimit time.Duration
+	NoResult             bool
+	ResultTTL            time.Duration
+	Retry                *RetryPolicy
+	// Origin is who sent it.
+	Origin string
+	// Queue and Priority are where it goes.
+	Queue    string
+	Priority uint8
+	// Headers are the user's.
+	Headers map[string]string
+
+	Args   []json.RawMessage
+	Kwargs map[string]json.RawMessage
+	Embed  Embed
+
+	// more are headers of other programs, kept as they are.
+	more streams.Table
+}
+
+// Embed is what is to happen after a task: the third part of a body.
+type Embed struct {
+	Callbacks []Signature `json:"callbacks"`
+	Errbacks  []Signature `json:"errbacks"`
+	// Chain is what follows, the next step last.
+	Chain []Signature `json:"chain"`
+	// Chord is what all members of the group go into together.
+	Chord *Signature `json:"chord"`
+}
+
+const contentType, contentEncoding = "application/json", "utf-8"
+
+// ours are the headers beyond Celery's.
+const (
+	headerQueue     = "warren_queue"
+	headerPriority  = "warren_priority"
+	headerRetry     = "warren_retry"
+	headerResultTTL = "warren_result_expires"
+)
+
+// encode writes a task as a message of a queue.
+func (m *Message) encode() (streams.Message, error) {
+	body, err := m.body()
+	if err != nil {
+		return streams.Message{}, fmt.Errorf("write task %q: %w", m.Task, err)
+	}
+	headers, err := m.headers()
+	if err != nil {
+		return streams.Message{}, fmt.Errorf("write task %q: %w", m.Task, err)
+	}
+	return streams.Message{
+		ContentType: contentType, ContentEncoding: contentEncoding,
+		DeliveryMode: streams.Persistent, Priority: m.Priority,
+		CorrelationID: m.ID, MessageID: m.dispatch(), Headers: headers, Body: body,
+	}, nil
+}
+
+// dispatch names one sending of a task: what is sent again after a crash, or
+// because nobody knew whether it had arrived, has the name it had.
+func (m *Message) dispatch() string {
+	if m.Retries == 0 {
+		return m.ID
+	}
+	return fmt.Sprintf("%s:%d", m.ID, m.Retries)
+}
+
+func (m *Message) body() ([]byte, error) {
+	args, kwargs := m.Args, m.Kwargs
+	if args == nil {
+		args = []json.RawMessage{}
+	}
+	if kwargs == nil {
+		kwargs = map[string]json.RawMessage{}
+	}
+	return json.Marshal([]any{args, kwargs, m.Embed})
+}
+
+// headers are Celery's, those without a value too, and ours where there is
+// something to say.
+func (m *Message) headers() (streams.Table, error) {
+	t := make(streams.Table, 20+len(m.more))
+	for name, value := range m.more {
+		t[name] = value
+	}
+	t["lang"] = "go"
+	if lang, ok := m.more["lang"]; ok {
+		t["lang"] = lang
+	}
+	t["task"] = m.Task
+	t["id"] = m.ID
+	t["root_id"] = orNil(m.RootID)
+	t["parent_id"] = orNil(m.ParentID)
+	t["group"] = orNil(m.Group)
+	t["group_index"] = nil
+	if m.GroupIndex >= 0 {
+		t["group_index"] = int64(m.GroupIndex)
+	}
+	t["retries"] = int64(m.Retries)
+	t["eta"] = timeOrNil(m.ETA)
+	t["expires"] = timeOrNil(m.Expires)
+	t["timelimit"] = []any{secondsOrNil(m.HardLimit), secondsOrNil(m.SoftLimit)}
+	t["origin"] = orNil(m.Origin)
+	t["ignore_result"] = m.NoResult
+	return t, m.ourHeaders(t)
+}
+
+func (m *Message) ourHeaders(t streams.Table) error {
+	if m.Queue != "" {
+		t[headerQueue] = m.Queue
+	}
+	if m.Priority != 0 {
+		t[headerPriority] = int64(m.Priority)
+	}
+	if m.ResultTTL != 0 {
+		t[headerResultTTL] = m.ResultTTL.Seconds()
+	}
+	if m.Retry != nil {
+		text, err := json.Marshal(m.Retry)
+		if err != nil {
+			return err
+		}
+		t[headerRetry] = string(text)
+	}
+	for name, value := range m.Headers {
+		if _, taken := t[name]; taken {
+			return fmt.Errorf("header %q is the task's own; choose another name", name)
+		}
+		t[name] = value
+	}
+	return nil
+}
+
+func orNil(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func timeOrNil(at time.Time) any {
+	if at.IsZero() {
+		return nil
+	}
+	return at.UTC().Format("2006-01-02T15:04:05.999999-07:00")
+}
+
+func secondsOrNil(d time.Duration) any {
+	if d == 0 {
+		return nil
+	}
+	if d%time.Second == 0 {
+		return int64(d / time.Second)
+	}
+	return d.Seconds()
+}
+
+// decodeMessage reads a task. What is none says what it lacks.
+func decodeMessage(in streams.Message) (*Message, error) {
+	m := &Message{GroupIndex: -1, Priority: in.Priority}
+	r := headerReader{m: m}
+	for name, value := range in.Headers {
+		r.read(name, value)
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	if m.Task == "" {
+		return nil, errors.New("it is no task of Celery's protocol 2: there is no header 'task'")
+	}
+	if m.ID == "" {
+		m.ID = in.CorrelationID
+	}
+	if m.ID == "" {
+		return nil, fmt.Errorf("task %q has no id", m.Task)
+	}
+	if m.RootID == "" {
+		m.RootID = m.ID
+	}
+	if err := m.decodeBody(in.Body); err != nil {
+		return nil, fmt.Errorf("body of task %q: %w", m.Task, err)
+	}
+	return m, nil
+}
+
+func (m *Message) decodeBody(body []byte) error {
+	var parts []json.RawMessage
+	if err := json.Unmarshal(body, &parts); err != nil {
+		return err
+	}
+	if len(parts) != 3 {
+		return fmt.Errorf("got %d parts, want args, kwargs and embed", len(parts))
+	}
+	for i, to := range []any{&m.Args, &m.Kwargs, &m.Embed} {
+		if err := json.Unmarshal(parts[i], to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// headerReader reads headers into a message, and remembers the first that is not
+// as it should be.
+type headerReader struct {
+	m   *Message
+	err error
+}
+
+func (r *headerReader) read(name string, value any) {
+	m := r.m
+	switch name {
+	case "task":
+		m.Task = r.text(name, value)
+	case "id":
+		m.ID = r.text(name, value)
+	case "root_id":
+		m.RootID = r.text(name, value)
+	case "parent_id":
+		m.ParentID = r.text(name, value)
+	case "group":
+		m.Group = r.text(name, value)
+	case "group_index":
+		if value != nil {
+			m.GroupIndex = r.count(name, value)
+		}
+	case "retries":
+		m.Retries = r.count(name, value)
+	case "eta":
+		m.ETA = r.time(name, value)
+	case "expires":
+		m.Expires = r.time(name, value)
+	case "timelimit":
+		r.limits(value)
+	case "origin":
+		m.Origin = r.text(name, value)
+	case "ignore_result":
+		m.NoResult, _ = value.(bool)
+	case headerQueue:
+		m.Queue = r.text(name, value)
+	case headerPriority:
+		m.Priority = uint8(min(r.count(name, value), 255))
+	case headerResultTTL:
+		m.ResultTTL = r.duration(name, value)
+	case headerRetry:
+		r.fail(name, json.Unmarshal([]byte(r.text(name, value)), &m.Retry))
+	default:
+		r.other(name, value)
+	}
+}
+
+// celeryHeaders are those of Celery that mean nothing here.
+var celeryHeaders = map[string]bool{
+	"lang": true, "argsrepr": true, "kwargsrepr": true, "shadow": true, "meth": true,
+	"compression": true, "replaced_task_nesting": true, "stamped_headers": true, "stamps": true,
+}
+
+func (r *headerReader) other(name string, value any) {
+	if s, ok := value.(string); ok && !celeryHeaders[name] {
+		if r.m.Headers == nil {
+			r.m.Headers = make(map[string]string)
+		}
+		r.m.Headers[name] = s
+		return
+	}
+	if r.m.more == nil {
+		r.m.more = make(streams.Table)
+	}
+	r.m.more[name] = value
+}
+
+func (r *headerReader) fail(name string, err error) {
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("header %q: %w", name, err)
+	}
+}
+
+func (r *headerReader) text(name string, value any) string {
+	s, ok := value.(string)
+	if !ok && value != nil {
+		r.fail(name, fmt.Errorf("it is a %T, not a string", value))
+	}
+	return s
+}
+
+func (r *headerReader) count(name string, value any) int {
+	if value == nil {
+		return 0
+	}
+	f, ok := number(value)
+	if n := int(f); ok && f >= 0 && f <= 1<<30 && float64(n) == f {
+		return n
+	}
+	r.fail(name, fmt.Errorf("%v is no count", value))
+	return 0
+}
+
+func (r *headerReader) time(name string, value any) time.Time {
+	if at, ok := value.(time.Time); ok {
+		return at
+	}
+	s := r.text(name, value)
+	if s == "" {
+		return time.Time{}
+	}
+	at, err := parseTime(s)
+	r.fail(name, err)
+	return at
+}
+
+func (r *headerReader) duration(name string, value any) time.Duration {
+	if value == nil {
+		return 0
+	}
+	f, ok := number(value)
+	if !ok || f < 0 {
+		r.fail(name, fmt.Errorf("%v is no number of seconds", value))
+		return 0
+	}
+	d, err := durationOf(f)
+	r.fail(name, err)
+	return d
+}
+
+// limits reads the hard limit and the soft one, which is how Celery sends them.
+func (r *headerReader) limits(value any) {
+	list, _ := value.([]any)
+	if len(list) != 2 {
+		if value != nil {
+			r.fail("timelimit", fmt.Errorf("%v are not two limits", value))
+		}
+		return
+	}
+	r.m.HardLimit = r.duration("timelimit", list[0])
+	r.m.SoftLimit = r.duration("timelimit", list[1])
+}
+
+func number(value any) (float64, bool) {
+	switch n := value.(type) {
+	case int8:
+		return float64(n), true
+	case uint8:
+		return float64(n), true
+	case int16:
+		return float64(n), true
+	case uint16:
+		return float64(n), true
+	case int32:
+		return float64(n), true
+	case uint32:
+		return float64(n), true
+	case int64:
+		return float64(n), true
+	case float32:
+		return float64(n), true
+	case float64:
+		return n, n == n
+	}
+	return 0, false
+}
+
+// origin is who sends from this process, as Celery writes it.
+var origin = func() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return fmt.Sprintf("gen%d@%s", os.Getpid(), strings.ToValidUTF8(host, "?"))
+}()
