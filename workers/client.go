@@ -1,0 +1,355 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"warren/streams"
+)
+
+// client is an app's side of its connection.
+type client struct {
+	app       *App
+	cfg       Config
+	nc        *nats.Conn
+	session   *streams.Session
+	store     *streams.Store
+	publisher *streams.Publisher
+	ids       ids
+	results   *results
+
+	mu       sync.Mutex
+	declared map[string]bool
+
+	over   chan struct{} // closed by close
+	ending sync.Once
+	status chan nats.Status
+	done   sync.WaitGroup
+}
+
+// What an app keeps at the broker, beside its task queues.
+const (
+	storeName  = "tasks"
+	laterQueue = "warren.later"
+)
+
+// joinExpires is how long the members of a group that something waits for may
+// take, from the first to the last.
+const joinExpires = 30 * 24 * time.Hour
+
+func newClient(ctx context.Context, app *App, nc *nats.Conn, cfg Config) (_ *client, err error) {
+	c := &client{
+		app: app, cfg: cfg, nc: nc, ids: newIDs(),
+		declared: make(map[string]bool), over: make(chan struct{}),
+	}
+	if c.session, err = cfg.session(ctx, nc); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = c.session.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	if c.store, err = c.session.DeclareStore(ctx, storeName, streams.StoreOptions{TTL: joinExpires}); err != nil {
+		return nil, err
+	}
+	later := streams.Queue{Name: laterQueue, Durable: true, Schedules: true}
+	if _, err = c.session.DeclareQueue(ctx, later); err != nil {
+		return nil, err
+	}
+	if c.publisher, err = c.session.Publisher(streams.PublisherOptions{Window: 1000}); err != nil {
+		return nil, err
+	}
+	if c.results, err = newResults(ctx, c); err != nil {
+		return nil, err
+	}
+	c.status = nc.StatusChanged(nats.CONNECTED)
+	c.done.Go(c.watchConnection)
+	return c, nil
+}
+
+// watchConnection has waiting results looked at again after a reconnection: what
+// was told meanwhile was told nobody.
+func (c *client) watchConnection() {
+	for {
+		select {
+		case <-c.over:
+			return
+		case _, ok := <-c.status:
+			if !ok {
+				return
+			}
+			c.results.lookAgain()
+		}
+	}
+}
+
+func (c *client) close(ctx context.Context) error {
+	c.ending.Do(func() { close(c.over) })
+	c.nc.RemoveStatusListener(c.status)
+	c.done.Wait()
+	c.results.close()
+	return c.session.Close(ctx)
+}
+
+// apply sends a canvas.
+func (a *App) apply(ctx context.Context, sig Signature) (*handle, error) {
+	c, err := a.connected()
+	if err != nil {
+		return nil, err
+	}
+	sig, err = c.freeze(sig)
+	if err != nil {
+		return nil, err
+	}
+	h := c.results.handle(sig)
+	mv := moves{sentAt: time.Now()}
+	mv.start(sig, nil, spot{root: rootOf(sig), index: -1})
+	if err := c.carry(ctx, &mv); err != nil {
+		return nil, fmt.Errorf("send %s: %w", sig.title(), err)
+	}
+	return h, nil
+}
+
+// title is what a message calls a signature.
+func (s Signature) title() string {
+	if s.Kind == KindTask {
+		return fmt.Sprintf("task %q", s.Task)
+	}
+	return string(s.Kind)
+}
+
+// rootOf is the id that all tasks of a canvas know: by it, they are revoked
+// together.
+func rootOf(sig Signature) string {
+	switch {
+	case sig.Kind == KindGroup:
+		return sig.Options.GroupID
+	case sig.Kind == KindChain && len(sig.Tasks) > 0:
+		return rootOf(sig.Tasks[0])
+	}
+	return sig.Options.TaskID
+}
+
+// freeze freezes a canvas, with what its tasks were defined with.
+func (c *client) freeze(sig Signature) (Signature, error) {
+	return freeze(sig, c.ids.next, c.complete)
+}
+
+// complete adds what a task was defined with to a call, as far as it says how to
+// send it, and checks the arguments of a task that is known here.
+func (c *client) complete(sig *Signature, follows bool) error {
+	if sig.Options.TaskID != "" {
+		if err := checkID(sig.Options.TaskID); err != nil {
+			return err
+		}
+	}
+	t := c.app.lookup(sig.Task)
+	if t == nil {
+		sig.Options.Queue = c.route(sig.Task, sig.Options.Queue)
+		return nil
+	}
+	defined := t.opts.CallOptions
+	defined.Retry, defined.SoftLimit, defined.HardLimit, defined.ResultTTL = nil, 0, 0, 0 // the worker's own
+	sig.Options = sig.Options.over(defined)
+	sig.Options.Queue = c.route(sig.Task, sig.Options.Queue)
+	if follows && !sig.Immutable {
+		return t.arityAfter(*sig)
+	}
+	return t.verify(sig.Args, sig.Kwargs)
+}
+
+// route says which queue a task goes to.
+func (c *client) route(task, queue string) string {
+	if queue != "" {
+		return queue
+	}
+	queue = c.cfg.Queue
+	longest := -1
+	for pattern, to := range c.cfg.Routes {
+		if ok, _ := path.Match(pattern, task); ok && len(pattern) > longest {
+			queue, longest = to, len(pattern)
+		}
+	}
+	return queue
+}
+
+// carry does what an event brings about. Doing it twice changes nothing.
+func (c *client) carry(ctx context.Context, mv *moves) error {
+	if mv.none() {
+		return nil
+	}
+	if err := c.keepJoins(ctx, mv.joins); err != nil {
+		return err
+	}
+	if err := c.send(ctx, mv); err != nil {
+		return err
+	}
+	next := &moves{sentAt: mv.sentAt}
+	for _, s := range mv.slots {
+		if err := c.fill(ctx, s, next); err != nil {
+			return fmt.Errorf("fill slot %d of group %s: %w", s.index, s.join, err)
+		}
+	}
+	if err := c.carry(ctx, next); err != nil {
+		return err
+	}
+	for _, id := range next.past {
+		if err := c.clear(ctx, id); err != nil {
+			return fmt.Errorf("clear group %s away: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func (mv *moves) none() bool {
+	return len(mv.joins)+len(mv.tasks)+len(mv.ends)+len(mv.slots)+len(mv.past) == 0
+}
+
+// send sends tasks, and records them and those that ended without being sent.
+func (c *client) send(ctx context.Context, mv *moves) error {
+	var puts []*streams.Pending
+	var confirms []*sending
+	for _, e := range mv.ends {
+		puts = append(puts, c.begin(ctx, e))
+	}
+	for _, m := range mv.tasks {
+		if !m.NoResult {
+			puts = append(puts, c.announce(ctx, m))
+		}
+		s, err := c.dispatch(ctx, m, mv.sentAt)
+		if err != nil {
+			return err
+		}
+		confirms = append(confirms, s)
+	}
+	var errs error
+	for _, s := range confirms {
+		errs = errors.Join(errs, s.wait(ctx))
+	}
+	for _, p := range puts {
+		if err := waitFor(ctx, p); err != nil && !errors.Is(err, streams.ErrConflict) {
+			errs = errors.Join(errs, fmt.Errorf("record a task: %w", err))
+		}
+	}
+	return errs
+}
+
+func waitFor(ctx context.Context, p *streams.Pending) error {
+	select {
+	case <-p.Done():
+		_, err := p.Result()
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// announce records that a task was sent, unless it was before.
+func (c *client) announce(ctx context.Context, m *Message) *streams.Pending {
+	r := m.about(Pending)
+	ttl := c.cfg.ResultExpires
+	if !m.ETA.IsZero() {
+		ttl += max(time.Until(m.ETA), 0)
+	}
+	return c.put(ctx, sentKey(m.ID), r, ttl, streams.Absent)
+}
+
+// begin records a task that ended without being sent.
+func (c *client) begin(ctx context.Context, e end) *streams.Pending {
+	r := record{Status: Failed, Task: e.task, ID: e.id, Failure: &e.cause, Done: time.Now().UTC()}
+	if e.revoked {
+		r.Status = Revoked
+	}
+	return c.put(ctx, stateKey(e.id), r, c.cfg.ResultExpires, streams.Absent)
+}
+
+func (c *client) put(ctx context.Context, key string, r record, ttl time.Duration, e streams.Expectation) *streams.Pending {
+	text, err := marshal(r)
+	if err != nil { // a record is made of what was JSON before
+		text = []byte("{}")
+	}
+	return c.store.Begin(ctx, streams.Put{Key: key, Value: text, TTL: ttl, Expect: e})
+}
+
+// sending is a task on its way to its queue.
+type sending struct {
+	c       *client
+	m       *Message
+	body    streams.Message
+	confirm *streams.Confirm
+}
+
+// dispatch sends a task to its queue, or to where it waits for its time.
+func (c *client) dispatch(ctx context.Context, m *Message, now time.Time) (*sending, error) {
+	if m.Queue == "" {
+		m.Queue = c.route(m.Task, "")
+	}
+	body, err := m.encode()
+	if err != nil {
+		return nil, err
+	}
+	s := &sending{c: c, m: m, body: body}
+	if m.ETA.After(now) {
+		return s, c.session.PublishAt(ctx, m.ETA, laterQueue, m.dispatch(), body)
+	}
+	if err := c.declare(ctx, m.Queue); err != nil {
+		return nil, err
+	}
+	s.confirm, err = c.publish(ctx, m.Queue, body)
+	return s, err
+}
+
+func (c *client) publish(ctx context.Context, queue string, body streams.Message) (*streams.Confirm, error) {
+	return c.publisher.Publish(ctx, "", queue, body, streams.Mandatory|streams.Deduplicate)
+}
+
+// wait waits until the broker has the task. A queue that was deleted meanwhile is
+// declared again.
+func (s *sending) wait(ctx context.Context) error {
+	if s.confirm == nil {
+		return nil
+	}
+	err := s.confirm.Wait(ctx)
+	var returned *streams.Returned
+	if !errors.As(err, &returned) {
+		return err
+	}
+	s.c.forget(s.m.Queue)
+	if err := s.c.declare(ctx, s.m.Queue); err != nil {
+		return err
+	}
+	if s.confirm, err = s.c.publish(ctx, s.m.Queue, s.body); err != nil {
+		return err
+	}
+	return s.confirm.Wait(ctx)
+}
+
+// declare makes sure, once, that a task queue is there.
+func (c *client) declare(ctx context.Context, queue string) error {
+	c.mu.Lock()
+	declared := c.declared[queue]
+	c.mu.Unlock()
+	if declared {
+		return nil
+	}
+	if _, err := c.session.DeclareQueue(ctx, streams.Queue{Name: queue, Durable: true}); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.declared[queue] = true
+	return nil
+}
+
+func (c *client) forget(queue string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.declared, queue)
+}

@@ -1,0 +1,32 @@
+package workers
+
+import "context"
+
+// runKey is where a task's context has its run.
+type runKey struct{}
+
+// Request is what a task can know of the call it runs for: Celery's
+// self.request.
+type Request struct {
+	ID, Task, RootID, ParentID, Group string
+	// Retries counts the attempts before this one.
+	Retries int
+	Queue   string
+	Worker  string
+	// Headers are those of the call. They are not to be changed.
+	Headers map[string]string
+}
+
+// RequestOf gives the request of a task's context; false says that the context
+// is not a task's, as in Call.
+func RequestOf(ctx context.Context) (Request, bool) {
+	r, ok := ctx.Value(runKey{}).(*run)
+	if !ok {
+		return Request{}, false
+	}
+	m := r.m
+	return Request{
+		ID: m.ID, Task: m.Task, RootID: m.RootID, ParentID: m.ParentID, Group: m.Group,
+		Retries: m.Retries, Queue: m.Queue, Worker: r.w.cfg.Name, Headers: m.Headers,
+	}, true
+}

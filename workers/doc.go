@@ -1,0 +1,58 @@
+// Package workers runs tasks on NATS JetStream the way Celery does: typed calls
+// in front, Celery's protocol 2 on the wire, queues of package streams below.
+//
+// An ordinary function becomes a task, and its types are inferred:
+//
+//	app := workers.New("shop")
+//	add := workers.Func2(app, "add", func(ctx context.Context, x, y int) (int, error) {
+//		return x + y, nil
+//	})
+//
+//	err := app.Connect(ctx, nc, workers.Config{})
+//	result, err := add.Delay(ctx, 1, 1) // *Result[int]
+//	sum, err := result.Get(ctx)         // 2
+//
+//	err = app.Worker(workers.WorkerConfig{}).Run(ctx) // in this process or another
+//
+// Calls are put together with [Chain2] to [Chain6], [Pipe], [Group], [Chord],
+// [Map], [Starmap], [Chunks], Link and LinkError; wiring that does not fit does
+// not compile. S is a complete call, P one whose first argument comes from what
+// is before it.
+//
+// # Promises
+//
+//   - A task that was sent is run at least once, whoever is killed when. What is
+//     sent twice because nobody knew whether it had arrived is run once, unless
+//     more than two minutes lie between.
+//   - A task is acknowledged after its end is recorded and what follows it is
+//     sent. A worker that is killed loses nothing: within [Config.Lease] another
+//     one runs its tasks again.
+//   - The end of a task is recorded once. A run that was overtaken by another run
+//     of the same task, because its worker was thought dead, records nothing, and
+//     nothing follows from it.
+//   - What follows an end follows once, also when it is sent twice: ids are fixed
+//     when a canvas is sent. The members of a group count by their first result.
+//   - States are recorded from the sending on: a task that waits is PENDING, an id
+//     that nobody knows is UNKNOWN.
+//   - Get waits exactly as long as its context, and is told of the end instead of
+//     asking for it.
+//   - What stands behind a failure ends at once, members of groups too. A chord
+//     of which members failed is a [ChordError], through every handle.
+//   - A worker holds no more tasks than it runs.
+//   - Tasks with a countdown or an ETA, and retries, wait in the server and in no
+//     worker, and never begin before their time.
+//
+// # What a crash can cost
+//
+// The effects of a task's own code may happen twice: make them idempotent, by the
+// id in [RequestOf] for example. With the embedded server's default, and NATS'
+// own, what was confirmed in the two seconds before a crash of the server's
+// machine may be lost; not so with --sync always, or three replicas.
+//
+// # How it is kept
+//
+// A task queue is a durable queue of package streams. The store "tasks" has what
+// became of each task, the groups that something waits for, and what is revoked;
+// values expire by themselves. The queue "warren.later" has what waits for its
+// time, and every worker forwards from it.
+package workers

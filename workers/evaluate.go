@@ -1,0 +1,302 @@
+package workers
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// The evaluator of canvases. It is pure: it says what is to be sent and recorded
+// when a canvas begins, when a task of it has succeeded, and when one has failed.
+// Every id in what it is given is fixed, so that saying it twice changes nothing.
+
+// A spot is where a signature stands in its canvas.
+type spot struct {
+	root, parent string
+	rest         []Signature // what follows, the next step last
+	join         string      // the group whose members all go into what follows it
+	size         int         // how many those are
+	group        string
+	index        int // in the group, -1 without one
+	headers      map[string]string
+}
+
+// moves are what an event brings about. Joins and records are written before the
+// tasks are sent.
+type moves struct {
+	joins  []join
+	tasks  []*Message
+	ends   []end    // of tasks that will not run
+	slots  []slot   // filled
+	past   []string // joins that have gone on
+	sentAt time.Time
+}
+
+// A join is a group whose results are gathered: for what follows it in a chain,
+// for the group it is a member of, or for its callbacks. It is recorded once, and
+// its members carry its name.
+type join struct {
+	ID     string `json:"id"`
+	Size   int    `json:"size"`
+	Root   string `json:"root_id"`
+	Parent string `json:"parent_id,omitempty"`
+	// Rest is what follows, the next step last.
+	Rest []Signature `json:"rest,omitempty"`
+	// Join, Group and Index are where the group itself belongs.
+	Join      string            `json:"join,omitempty"`
+	JoinSize  int               `json:"join_size,omitempty"`
+	Group     string            `json:"group,omitempty"`
+	Index     int               `json:"index"`
+	Callbacks []Signature       `json:"callbacks,omitempty"`
+	Errbacks  []Signature       `json:"errbacks,omitempty"`
+	Headers   map[string]string `json:"headers,omitempty"`
+}
+
+// A slot is what one member of a join has come to.
+type slot struct {
+	join  string
+	size  int
+	index int
+	value json.RawMessage
+	fail  *Failure
+}
+
+// An end is the record of a task that another one's failure, or revocation, kept
+// from running.
+type end struct {
+	id, task string
+	revoked  bool
+	cause    Failure
+}
+
+// start begins a canvas with what comes before it, if anything does.
+func (mv *moves) start(sig Signature, before json.RawMessage, at spot) {
+	if sig.Immutable {
+		before = nil
+	}
+	switch sig.Kind {
+	case KindChain:
+		mv.startChain(sig, before, at)
+	case KindGroup:
+		mv.startGroup(sig, before, at)
+	default:
+		mv.tasks = append(mv.tasks, mv.message(sig, before, at))
+	}
+}
+
+func (mv *moves) startChain(sig Signature, before json.RawMessage, at spot) {
+	if len(sig.Tasks) == 0 {
+		mv.proceed(before, at)
+		return
+	}
+	rest := slices.Clone(sig.Tasks[1:])
+	slices.Reverse(rest)
+	at.rest = append(slices.Clone(at.rest), rest...)
+	mv.start(sig.Tasks[0], before, at)
+}
+
+func (mv *moves) startGroup(sig Signature, before json.RawMessage, at spot) {
+	member := spot{root: at.root, parent: at.parent, group: sig.Options.GroupID, headers: at.headers}
+	if len(sig.Tasks) == 0 {
+		mv.succeed(json.RawMessage("[]"), sig.Options.Link, at)
+		return
+	}
+	if sig.joined() || len(at.rest) > 0 || at.join != "" {
+		member.join, member.size = sig.Options.GroupID, len(sig.Tasks)
+		mv.joins = append(mv.joins, join{
+			ID: sig.Options.GroupID, Size: len(sig.Tasks), Root: at.root, Parent: at.parent,
+			Rest: at.rest, Join: at.join, JoinSize: at.size, Group: at.group, Index: at.index,
+			Callbacks: sig.Options.Link, Errbacks: sig.Options.LinkError, Headers: at.headers,
+		})
+	}
+	for i, task := range sig.Tasks {
+		member.index = i
+		mv.start(task, before, member)
+	}
+}
+
+// joined reports whether somebody waits for a group as a whole.
+func (s Signature) joined() bool {
+	return s.Kind == KindGroup && len(s.Options.Link)+len(s.Options.LinkError) > 0
+}
+
+// message is the task that a signature stands for, with what comes before it in
+// front of its arguments or where it says.
+func (mv *moves) message(sig Signature, before json.RawMessage, at spot) *Message {
+	o := sig.Options
+	m := &Message{
+		ID: o.TaskID, Task: sig.Task, RootID: at.root, ParentID: at.parent,
+		Group: at.group, GroupIndex: at.index, Origin: origin,
+		Expires: o.Expires.when(mv.sentAt), SoftLimit: time.Duration(o.SoftLimit), HardLimit: time.Duration(o.HardLimit),
+		NoResult: o.NoResult, ResultTTL: time.Duration(o.ResultTTL), Retry: o.Retry,
+		Queue: o.Queue, Headers: o.Headers, Args: sig.Args, Kwargs: sig.Kwargs,
+		Embed: Embed{Callbacks: o.Link, Errbacks: o.LinkError, Chain: at.rest},
+	}
+	if m.RootID == "" {
+		m.RootID = m.ID
+	}
+	if at.group == "" {
+		m.GroupIndex = -1
+	}
+	if at.join != "" {
+		m.Embed.Chord = joinReference(at.join, at.size)
+	}
+	if o.Priority != nil {
+		m.Priority = *o.Priority
+	}
+	if o.ETA != nil {
+		m.ETA = o.ETA.Time
+	} else if o.Countdown > 0 {
+		m.ETA = mv.sentAt.Add(time.Duration(o.Countdown))
+	}
+	for name, value := range at.headers {
+		if _, ok := m.Headers[name]; !ok {
+			m.Headers = withHeader(m.Headers, name, value)
+		}
+	}
+	m.give(before, o.Into)
+	return m
+}
+
+// give puts a value in front of the arguments, or into the one that is named.
+func (m *Message) give(before json.RawMessage, into string) {
+	switch {
+	case before == nil:
+	case into == "":
+		m.Args = append([]json.RawMessage{before}, m.Args...)
+	default:
+		kwargs := map[string]json.RawMessage{into: before}
+		for name, value := range m.Kwargs {
+			if name != into {
+				kwargs[name] = value
+			}
+		}
+		m.Kwargs = kwargs
+	}
+}
+
+// joinTask is what a join is called where Celery has the body of a chord.
+const joinTask = "warren.join"
+
+func joinReference(id string, size int) *Signature {
+	return &Signature{Task: joinTask, Options: CallOptions{GroupID: id, ChordSize: size}}
+}
+
+// spot is where a task on its way stands.
+func (m *Message) spot() spot {
+	at := spot{
+		root: m.RootID, parent: m.ID, rest: m.Embed.Chain,
+		group: m.Group, index: m.GroupIndex, headers: m.Headers,
+	}
+	if m.Embed.Chord != nil {
+		at.join, at.size = m.Embed.Chord.Options.GroupID, m.Embed.Chord.Options.ChordSize
+	}
+	return at
+}
+
+// succeeded is what follows when a task has.
+func (mv *moves) succeeded(m *Message, result json.RawMessage) {
+	mv.succeed(result, m.Embed.Callbacks, m.spot())
+}
+
+// succeed calls back, and goes on.
+func (mv *moves) succeed(value json.RawMessage, callbacks []Signature, at spot) {
+	for _, callback := range callbacks {
+		mv.start(callback, value, spot{root: at.root, parent: at.parent, index: -1, headers: at.headers})
+	}
+	mv.proceed(value, at)
+}
+
+// proceed gives a value to the next step, or to the group that waits for it.
+func (mv *moves) proceed(value json.RawMessage, at spot) {
+	if n := len(at.rest); n > 0 {
+		next := at.rest[n-1]
+		at.rest = at.rest[: n-1 : n-1]
+		mv.start(next, value, at)
+		return
+	}
+	if at.join != "" {
+		mv.slots = append(mv.slots, slot{join: at.join, size: at.size, index: at.index, value: value})
+	}
+}
+
+// failed is what follows when a task has, for good: its error callbacks are
+// called, and whatever stood behind it ends at once.
+func (mv *moves) failed(m *Message, f Failure) {
+	mv.callErrbacks(m.Embed.Errbacks, f, m.spot())
+	mv.stop(f, false, m.spot())
+}
+
+// revoked is what follows when a task was: nobody is called.
+func (mv *moves) revoked(m *Message, f Failure) { mv.stop(f, true, m.spot()) }
+
+// stop ends what stands behind a spot, and tells the group that waits for it.
+func (mv *moves) stop(f Failure, revoked bool, at spot) {
+	for i := len(at.rest) - 1; i >= 0; i-- {
+		mv.end(at.rest[i], f, revoked)
+	}
+	if at.join != "" {
+		mv.slots = append(mv.slots, slot{join: at.join, size: at.size, index: at.index, fail: &f})
+	}
+}
+
+// end ends every task of a signature.
+func (mv *moves) end(sig Signature, f Failure, revoked bool) {
+	if sig.Kind == KindTask {
+		mv.ends = append(mv.ends, end{id: sig.Options.TaskID, task: sig.Task, revoked: revoked, cause: f})
+		return
+	}
+	for _, task := range sig.Tasks {
+		mv.end(task, f, revoked)
+	}
+}
+
+// callErrbacks sends the error callbacks of a failed task.
+func (mv *moves) callErrbacks(errbacks []Signature, f Failure, at spot) {
+	for _, errback := range errbacks {
+		var given any = f
+		if errback.Options.ErrbackID {
+			given = f.TaskID
+		}
+		before, err := marshal(given)
+		if err != nil {
+			continue // a failure is made of strings and numbers
+		}
+		mv.start(errback, before, spot{root: at.root, parent: f.TaskID, index: -1, headers: at.headers})
+	}
+}
+
+// spot is where what follows a join stands.
+func (j *join) spot() spot {
+	return spot{
+		root: j.Root, parent: j.Parent, rest: j.Rest, join: j.Join, size: j.JoinSize,
+		group: j.Group, index: j.Index, headers: j.Headers,
+	}
+}
+
+// gathered is what follows when all members of a join have succeeded.
+func (mv *moves) gathered(j *join, values []json.RawMessage) error {
+	list, err := marshal(values)
+	if err != nil {
+		return err
+	}
+	mv.succeed(list, j.Callbacks, j.spot())
+	return nil
+}
+
+// broke is what follows when members of a join have failed: what would have come
+// next has failed of it, and its error callbacks are called, once.
+func (mv *moves) broke(j *join, causes []Failure, revoked bool) {
+	at := j.spot()
+	id, task, errbacks := j.ID, "", j.Errbacks
+	if n := len(at.rest); n > 0 {
+		next := at.rest[n-1]
+		id, task = first(next.Options.TaskID, next.Options.GroupID), next.Task
+		errbacks = append(slices.Clone(errbacks), next.Options.LinkError...)
+	}
+	f := newChordFailure(id, task, causes)
+	if !revoked {
+		mv.callErrbacks(errbacks, f, at)
+	}
+	mv.stop(f, revoked, at)
+}

@@ -1,0 +1,222 @@
+package workers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"warren/streams"
+)
+
+// The gathering of a group. Each member writes its own slot; of two values the
+// first counts, so that a member that runs twice is counted once. Whoever sees
+// that all slots are filled goes on; two may, and do the same.
+
+// fanIn is how many slots are looked at together. So many filled ones fill one
+// slot of the next level: a member looks at fanIn slots and not at all of them.
+const fanIn = 32
+
+// filled is what a slot holds.
+type filled struct {
+	Value   json.RawMessage `json:"value,omitempty"`
+	Failure *Failure        `json:"failure,omitempty"`
+}
+
+// keepJoins records joins, before any member is sent.
+func (c *client) keepJoins(ctx context.Context, joins []join) error {
+	puts := make([]*streams.Pending, 0, len(joins))
+	for i := range joins {
+		text, err := marshal(joins[i])
+		if err != nil {
+			return err
+		}
+		puts = append(puts, c.store.Begin(ctx, streams.Put{Key: joinKey(joins[i].ID), Value: text, TTL: joinExpires}))
+	}
+	for _, p := range puts {
+		if err := waitFor(ctx, p); err != nil {
+			return fmt.Errorf("record a group: %w", err)
+		}
+	}
+	return nil
+}
+
+// join reads a group; nil says that it has gone on, or was forgotten.
+func (c *client) join(ctx context.Context, id string) (*join, error) {
+	e, err := c.store.Get(ctx, joinKey(id))
+	if errors.Is(err, streams.ErrNoEntry) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	j := new(join)
+	if err := json.Unmarshal(e.Value, j); err != nil {
+		return nil, fmt.Errorf("read group %s: %w", id, err)
+	}
+	return j, nil
+}
+
+// fill fills a member's slot, and adds what follows, if that was decided by it.
+func (c *client) fill(ctx context.Context, s slot, next *moves) error {
+	if s.index < 0 || s.index >= s.size {
+		return fmt.Errorf("the group has %d members", s.size)
+	}
+	text, err := marshal(filled{s.value, s.fail})
+	if err != nil {
+		return err
+	}
+	revision, err := c.store.Put(ctx, streams.Put{Key: slotKey(s.join, 0, s.index), Value: text, TTL: joinExpires, Expect: streams.Absent})
+	if err != nil && !errors.Is(err, streams.ErrConflict) {
+		return err
+	}
+	if s.fail != nil {
+		return c.breakJoin(ctx, s, next)
+	}
+	complete, err := c.climb(ctx, s, revision)
+	if err != nil || !complete {
+		return err
+	}
+	return c.gather(ctx, s.join, next)
+}
+
+// climb reports whether the last slot was filled: it looks at the neighbours of a
+// slot, and when all are filled, fills the slot above them, up to the last level.
+func (c *client) climb(ctx context.Context, s slot, revision uint64) (bool, error) {
+	index, size := s.index, s.size
+	for level := 0; ; level++ {
+		block := index / fanIn
+		all, err := c.blockFilled(ctx, s.join, level, block*fanIn, min(size, (block+1)*fanIn), slotKey(s.join, level, index), revision)
+		if err != nil || !all {
+			return false, err
+		}
+		if size <= fanIn {
+			return true, nil
+		}
+		size = (size + fanIn - 1) / fanIn
+		index = block
+		revision, err = c.store.Put(ctx, streams.Put{Key: slotKey(s.join, level+1, index), Value: []byte("{}"), TTL: joinExpires})
+		if err != nil {
+			return false, err
+		}
+	}
+}
+
+// blockFilled looks at neighbouring slots. What it reads must be as new as the
+// slot it was called for: a server that is behind is asked again.
+func (c *client) blockFilled(ctx context.Context, id string, level, from, to int, own string, revision uint64) (bool, error) {
+	keys := make([]string, 0, to-from)
+	for i := from; i < to; i++ {
+		keys = append(keys, slotKey(id, level, i))
+	}
+	for {
+		entries, err := c.store.GetMany(ctx, keys)
+		if err != nil {
+			return false, err
+		}
+		if e, ok := entries[own]; ok && e.Revision >= revision {
+			return len(entries) == len(keys), nil
+		}
+		if _, err := c.store.Get(ctx, own); errors.Is(err, streams.ErrNoEntry) {
+			return false, nil // the group has gone on, and its slots are cleared away
+		} else if err != nil {
+			return false, err
+		}
+	}
+}
+
+// slots reads what the members of a group have come to, in their order; nil for
+// those that are not done.
+func (c *client) slots(ctx context.Context, j *join) ([]*filled, error) {
+	keys := make([]string, j.Size)
+	for i := range keys {
+		keys[i] = slotKey(j.ID, 0, i)
+	}
+	entries, err := c.store.GetMany(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]*filled, j.Size)
+	for i, key := range keys {
+		e, ok := entries[key]
+		if !ok {
+			continue
+		}
+		list[i] = new(filled)
+		if err := json.Unmarshal(e.Value, list[i]); err != nil {
+			return nil, fmt.Errorf("read slot %d: %w", i, err)
+		}
+	}
+	return list, nil
+}
+
+// gather goes on with the results of all members.
+func (c *client) gather(ctx context.Context, id string, next *moves) error {
+	j, err := c.join(ctx, id)
+	if err != nil || j == nil {
+		return err
+	}
+	list, err := c.slots(ctx, j)
+	if err != nil {
+		return err
+	}
+	values := make([]json.RawMessage, len(list))
+	for i, f := range list {
+		switch {
+		case f == nil:
+			return nil // another one has gone on, and cleared the slots away
+		case f.Failure != nil:
+			return nil // whoever failed goes on
+		}
+		values[i] = f.Value
+	}
+	next.past = append(next.past, id)
+	return next.gathered(j, values)
+}
+
+// breakJoin goes on with the failure of a member: the first that fails decides.
+func (c *client) breakJoin(ctx context.Context, s slot, next *moves) error {
+	j, err := c.join(ctx, s.join)
+	if err != nil || j == nil {
+		return err
+	}
+	if first, err := c.firstToBreak(ctx, s); err != nil || !first {
+		return err
+	}
+	list, err := c.slots(ctx, j)
+	if err != nil {
+		return err
+	}
+	causes := []Failure{}
+	for i, f := range list {
+		switch {
+		case i == s.index:
+			causes = append(causes, *s.fail)
+		case f != nil && f.Failure != nil:
+			causes = append(causes, *f.Failure)
+		}
+	}
+	next.broke(j, causes, s.fail.Type == revokedType)
+	return nil
+}
+
+// firstToBreak reports whether a member is the one whose failure decides.
+func (c *client) firstToBreak(ctx context.Context, s slot) (bool, error) {
+	mine := strconv.Itoa(s.index)
+	_, err := c.store.Put(ctx, streams.Put{Key: brokenKey(s.join), Value: []byte(mine), TTL: joinExpires, Expect: streams.Absent})
+	if !errors.Is(err, streams.ErrConflict) {
+		return err == nil, err
+	}
+	e, err := c.store.Get(ctx, brokenKey(s.join))
+	return err == nil && string(e.Value) == mine, err
+}
+
+// clear forgets a group that has gone on: what follows it has been sent.
+func (c *client) clear(ctx context.Context, id string) error {
+	_, err := c.store.Purge(ctx, joinKey(id)+".>")
+	if err == nil {
+		_, err = c.store.Purge(ctx, joinKey(id))
+	}
+	return err
+}

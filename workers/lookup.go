@@ -1,0 +1,55 @@
+package workers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"warren/streams"
+)
+
+// read reads the record of a task: of its run if it has one, otherwise of its
+// having been sent. None is ErrUnknown.
+func (c *client) read(ctx context.Context, id string) (record, error) {
+	sent, state := sentKey(id), stateKey(id)
+	entries, err := c.store.GetMany(ctx, []string{sent, state})
+	if err != nil {
+		return record{}, fmt.Errorf("look up task %s: %w", id, err)
+	}
+	e, ok := entries[state]
+	if !ok {
+		e, ok = entries[sent]
+	}
+	switch {
+	case !ok:
+		return record{}, fmt.Errorf("task %s: %w", id, ErrUnknown)
+	case e.Gone == streams.Expired:
+		return record{}, fmt.Errorf("task %s: its record has expired: %w", id, ErrUnknown)
+	case e.Gone != 0:
+		return record{}, fmt.Errorf("task %s: it was forgotten: %w", id, ErrUnknown)
+	}
+	return parseRecord(id, e.Value)
+}
+
+func parseRecord(id string, text []byte) (record, error) {
+	var r record
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("read the record of task %s: %w", id, err)
+	}
+	return r, nil
+}
+
+// runRecord reads the record of a task's run, and its revision; 0 says that there
+// is none.
+func (c *client) runRecord(ctx context.Context, id string) (record, uint64, error) {
+	e, err := c.store.Get(ctx, stateKey(id))
+	if errors.Is(err, streams.ErrNoEntry) {
+		return record{}, 0, nil
+	}
+	if err != nil {
+		return record{}, 0, err
+	}
+	r, err := parseRecord(id, e.Value)
+	return r, e.Revision, err
+}

@@ -1,0 +1,9 @@
+package workers_test
+
+import (
+	"testing"
+
+	"warren/embedded/embeddedtest"
+)
+
+func TestMain(m *testing.M) { embeddedtest.Main(m) }

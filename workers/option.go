@@ -1,0 +1,175 @@
+package workers
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// An Option says how a task is sent and run. Given where the task is defined, it
+// holds for all its calls; given to a call, it holds for that call.
+type Option func(*settings)
+
+// settings are what options set.
+type settings struct {
+	CallOptions
+	problem error
+}
+
+func settingsOf(opts []Option) settings {
+	var s settings
+	for _, o := range opts {
+		o(&s)
+	}
+	return s
+}
+
+func (s *settings) refuse(format string, args ...any) {
+	if s.problem == nil {
+		s.problem = fmt.Errorf(format, args...)
+	}
+}
+
+// Queue sends the task to a queue. Default: that of its definition, or the
+// app's routes, or the app's own.
+func Queue(name string) Option { return func(s *settings) { s.Queue = name } }
+
+// Countdown lets the task wait in the server for so long before a worker gets
+// it. Default: at once.
+func Countdown(d time.Duration) Option {
+	return func(s *settings) {
+		if d < 0 {
+			s.refuse("countdown %v is negative; use 0 for at once", d)
+		}
+		s.CallOptions.Countdown = seconds(d)
+	}
+}
+
+// ETA lets the task wait in the server until then.
+func ETA(at time.Time) Option { return func(s *settings) { s.CallOptions.ETA = &moment{at} } }
+
+// Expires revokes the task when no worker has begun it so long after it was
+// sent. Default: never.
+func Expires(after time.Duration) Option {
+	return func(s *settings) {
+		if after <= 0 {
+			s.refuse("expiry %v is over before it begins; use a positive one", after)
+		}
+		s.CallOptions.Expires = &expiry{after: after}
+	}
+}
+
+// ExpiresAt revokes the task when no worker has begun it by then.
+func ExpiresAt(at time.Time) Option {
+	return func(s *settings) { s.CallOptions.Expires = &expiry{at: at} }
+}
+
+// ID is the id of the task. A second one of the same id, within two minutes, is
+// not sent. Default: one is made.
+func ID(id string) Option { return func(s *settings) { s.TaskID = id } }
+
+// Header adds a header that middleware and tasks can read.
+func Header(name, value string) Option {
+	return func(s *settings) {
+		headers := stringHeaders{name: value}
+		for n, v := range s.Headers {
+			if n != name {
+				headers[n] = v
+			}
+		}
+		s.Headers = headers
+	}
+}
+
+// IgnoreResult keeps no result of the task: who asks for it waits in vain.
+// Failures are kept.
+func IgnoreResult() Option { return func(s *settings) { s.NoResult = true } }
+
+// ResultExpires is how long the result is kept. Default: the app's, a day.
+func ResultExpires(after time.Duration) Option {
+	return func(s *settings) {
+		if after < time.Second {
+			s.refuse("result expiry %v: use a second or more", after)
+		}
+		s.ResultTTL = seconds(after)
+	}
+}
+
+// Retry runs the task again when it fails. Default: it is not.
+func Retry(p RetryPolicy) Option {
+	return func(s *settings) {
+		if err := p.check(); err != nil {
+			s.refuse("%w", err)
+		}
+		s.CallOptions.Retry = &p
+	}
+}
+
+// SoftLimit ends the context of the task, with [ErrSoftTimeLimit], after so long.
+// Default: no limit.
+func SoftLimit(d time.Duration) Option {
+	return func(s *settings) {
+		if d <= 0 {
+			s.refuse("soft limit %v: use a positive one", d)
+		}
+		s.CallOptions.SoftLimit = seconds(d)
+	}
+}
+
+// HardLimit gives the task up after so long: it has failed, with [ErrTimeLimit],
+// and its place is free, whether its code returns or not. Default: no limit.
+func HardLimit(d time.Duration) Option {
+	return func(s *settings) {
+		if d <= 0 {
+			s.refuse("hard limit %v: use a positive one", d)
+		}
+		s.CallOptions.HardLimit = seconds(d)
+	}
+}
+
+// over puts the options of a call over those of its task.
+func (o CallOptions) over(base CallOptions) CallOptions {
+	o.Queue = first(o.Queue, base.Queue)
+	o.Countdown = first(o.Countdown, base.Countdown)
+	o.SoftLimit = first(o.SoftLimit, base.SoftLimit)
+	o.HardLimit = first(o.HardLimit, base.HardLimit)
+	o.ResultTTL = first(o.ResultTTL, base.ResultTTL)
+	o.Priority = first(o.Priority, base.Priority)
+	o.ETA = first(o.ETA, base.ETA)
+	o.Expires = first(o.Expires, base.Expires)
+	o.Retry = first(o.Retry, base.Retry)
+	o.NoResult = o.NoResult || base.NoResult
+	for name, value := range base.Headers {
+		if _, ok := o.Headers[name]; !ok {
+			o.Headers = withHeader(o.Headers, name, value)
+		}
+	}
+	return o
+}
+
+func withHeader(h stringHeaders, name, value string) stringHeaders {
+	more := stringHeaders{name: value}
+	for n, v := range h {
+		more[n] = v
+	}
+	return more
+}
+
+func first[T comparable](a, b T) T {
+	var zero T
+	if a != zero {
+		return a
+	}
+	return b
+}
+
+// check says what cannot be meant together.
+func (o CallOptions) check() error {
+	switch {
+	case o.Countdown != 0 && o.ETA != nil:
+		return errors.New("both a countdown and an ETA are given; use one")
+	case o.HardLimit != 0 && o.SoftLimit > o.HardLimit:
+		return errors.New("the soft limit is longer than the hard one; make it shorter")
+	}
+	return nil
+}

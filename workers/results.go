@@ -1,0 +1,148 @@
+package workers
+
+import (
+	"context"
+	"encoding/json"
+	"runtime"
+	"sync"
+	"weak"
+
+	"warren/streams"
+)
+
+// results hears what becomes of tasks: of those this client has sent by one
+// subscription for all, of others by one each while somebody waits. A result
+// that nobody has a handle on any more is not kept.
+type results struct {
+	c    *client
+	stop func()
+
+	mu     sync.Mutex
+	cells  map[string]weak.Pointer[cell] // by the id of the task
+	again  chan struct{}                 // closed when all are to be looked at again
+	closed bool
+}
+
+// A cell is where the end of one task arrives.
+type cell struct {
+	id   string
+	done chan struct{}
+	once sync.Once
+	end  record
+}
+
+func (c *cell) arrive(r record) {
+	c.once.Do(func() {
+		c.end = r
+		close(c.done)
+	})
+}
+
+func newResults(ctx context.Context, c *client) (*results, error) {
+	r := &results{c: c, cells: make(map[string]weak.Pointer[cell]), again: make(chan struct{})}
+	stop, err := c.store.Notify(ctx, "task."+c.ids.prefix()+".*.state", r.told)
+	r.stop = stop
+	return r, err
+}
+
+func (r *results) close() {
+	r.stop()
+	r.lookAgain()
+}
+
+// cell gives the cell of a task, the same to everybody.
+func (r *results) cell(id string) *cell {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.cells[id].Value(); c != nil {
+		return c
+	}
+	c := &cell{id: id, done: make(chan struct{})}
+	r.cells[id] = weak.Make(c)
+	runtime.AddCleanup(c, r.drop, id)
+	return c
+}
+
+// drop forgets a cell nobody has any more, unless there is a new one.
+func (r *results) drop(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cells[id].Value() == nil {
+		delete(r.cells, id)
+	}
+}
+
+// told is called with every change of a task.
+func (r *results) told(e streams.Entry) {
+	var rec record
+	if e.Gone != 0 || json.Unmarshal(e.Value, &rec) != nil || !rec.Status.Ready() {
+		return
+	}
+	r.mu.Lock()
+	c := r.cells[rec.ID].Value()
+	r.mu.Unlock()
+	if c != nil {
+		c.arrive(rec)
+	}
+}
+
+// lookAgain has everybody who waits look at the store.
+func (r *results) lookAgain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.again)
+	r.again = make(chan struct{})
+}
+
+func (r *results) renewed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.again
+}
+
+// wait waits until a task has ended.
+func (r *results) wait(ctx context.Context, c *cell, known bool) (record, error) {
+	if clientOf(c.id) != r.c.ids.prefix() {
+		stop, err := r.c.store.Notify(ctx, stateKey(c.id), r.told)
+		if err != nil {
+			return record{}, err
+		}
+		defer stop()
+		known = false
+	}
+	for {
+		again := r.renewed()
+		if !known {
+			if err := r.look(ctx, c); err != nil {
+				return record{}, err
+			}
+		}
+		known = false
+		select {
+		case <-c.done:
+			return c.end, nil
+		default:
+		}
+		select {
+		case <-c.done:
+			return c.end, nil
+		case <-again:
+		case <-r.c.over:
+			return record{}, ErrNotConnected
+		case <-ctx.Done():
+			return record{}, ctx.Err()
+		}
+	}
+}
+
+// look reads what has become of a task. One that nobody knows is an error.
+func (r *results) look(ctx context.Context, c *cell) error {
+	rec, err := r.c.read(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	if rec.Status.Ready() {
+		c.arrive(rec)
+	}
+	return nil
+}

@@ -1,0 +1,439 @@
+package workers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"warren/streams"
+)
+
+// A run is one attempt of one task in a worker.
+type run struct {
+	w      *Worker
+	m      *Message
+	queue  string
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	began  time.Time
+
+	mu       sync.Mutex
+	revision uint64 // of the record that this run may replace
+	losses   int
+	said     bool // that it has begun
+	over     bool
+}
+
+// lingering is how long a task runs before its record says that it has begun.
+// Shorter ones would spend more on saying so than on running.
+const lingering = 50 * time.Millisecond
+
+// errOvertaken is that another run of the task has got further: what this one
+// comes to is nobody's concern any more.
+var errOvertaken = errors.New("another run of the task has overtaken this one")
+
+// take runs what a queue delivered, and settles it once all that follows is sent.
+func (w *Worker) take(ctx context.Context, queue string, d *streams.Delivery) {
+	m, err := decodeMessage(d.Message)
+	if err != nil {
+		w.log.Error("dropped what is no task", "queue", queue, "error", err)
+		w.settle(d.Ack())
+		return
+	}
+	if m.Queue == "" {
+		m.Queue = queue
+	}
+	err = w.serve(ctx, m, d.Redelivered)
+	switch {
+	case err == nil || errors.Is(err, errOvertaken):
+		w.settle(d.Ack())
+	case errors.Is(err, errShutdown):
+		w.settle(d.Nack(streams.Requeue))
+	default:
+		w.log.Warn("could not record what became of a task; it is run again", "task", m.Task, "id", m.ID, "error", err)
+		pause(ctx, time.Second)
+		w.settle(d.Nack(streams.Requeue))
+	}
+}
+
+// serve does everything about one delivery of a task but settling it.
+func (w *Worker) serve(ctx context.Context, m *Message, again bool) error {
+	r := &run{w: w, m: m, began: time.Now()}
+	r.ctx, r.cancel = context.WithCancelCause(ctx)
+	defer r.cancel(nil)
+	if !w.enter(r) {
+		return errOvertaken // it is running here already
+	}
+	defer w.leave(r)
+	if again || m.Retries > 0 {
+		if done, err := r.resume(ctx, again); done || err != nil {
+			return err
+		}
+	}
+	return r.finish(ctx, r.attempt())
+}
+
+func (w *Worker) enter(r *run) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.active[r.m.ID] != nil {
+		return false
+	}
+	w.active[r.m.ID] = r
+	return true
+}
+
+func (w *Worker) leave(r *run) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.active, r.m.ID)
+}
+
+// resume looks at what other runs of the task have come to. It is done when there
+// is nothing left to run: what follows is then sent again, in case it was not.
+func (r *run) resume(ctx context.Context, again bool) (done bool, err error) {
+	rec, revision, err := r.w.c.runRecord(ctx, r.m.ID)
+	if err != nil {
+		return false, err
+	}
+	r.revision = revision
+	switch {
+	case rec.Status.Ready():
+		return true, r.follow(ctx, rec)
+	case rec.Retries > r.m.Retries:
+		return true, r.reschedule(ctx, rec)
+	case !again:
+		return false, nil
+	case rec.Status == Started && rec.Retries == r.m.Retries:
+		r.losses = rec.Losses + 1
+	case rec.Status != Received:
+		r.losses = 1
+	default:
+		r.losses = rec.Losses
+	}
+	if r.losses >= r.w.cfg.Losses {
+		return true, r.finish(ctx, outcome{err: fmt.Errorf("%d of them: %w", r.losses, ErrWorkerLost)})
+	}
+	return false, r.say(ctx, Started)
+}
+
+// say records how far the run is, if it has not been overtaken.
+func (r *run) say(ctx context.Context, s State) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return nil
+	}
+	rec := r.m.about(s)
+	rec.Worker, rec.Losses, rec.Began = r.w.cfg.Name, r.losses, r.began.UTC()
+	return r.write(ctx, rec)
+}
+
+// write replaces the record of the run. The lock is held.
+func (r *run) write(ctx context.Context, rec record) error {
+	text, err := marshal(rec)
+	if err != nil {
+		return err
+	}
+	expect := streams.Absent
+	if r.revision != 0 {
+		expect = streams.Revision(r.revision)
+	}
+	put := streams.Put{Key: stateKey(r.m.ID), Value: text, TTL: r.expires(), Expect: expect}
+	r.revision, err = r.w.c.store.Put(ctx, put)
+	if errors.Is(err, streams.ErrConflict) {
+		return errOvertaken
+	}
+	return err
+}
+
+// expires is how long the record is kept.
+func (r *run) expires() time.Duration {
+	if r.m.ResultTTL > 0 {
+		return r.m.ResultTTL
+	}
+	if t := r.w.app.lookup(r.m.Task); t != nil && t.opts.ResultTTL > 0 {
+		return time.Duration(t.opts.ResultTTL)
+	}
+	return r.w.c.cfg.ResultExpires
+}
+
+// outcome is what an attempt came to.
+type outcome struct {
+	value json.RawMessage
+	err   error
+}
+
+// attempt runs the task, unless it must not be run any more.
+func (r *run) attempt() outcome {
+	m := r.m
+	switch {
+	case r.w.revoked.has(m.ID) || r.w.revoked.has(m.RootID):
+		return outcome{err: ErrRevoked}
+	case !m.Expires.IsZero() && time.Now().After(m.Expires):
+		return outcome{err: ErrExpired}
+	}
+	invoke, err := r.w.code(m)
+	if err != nil {
+		return outcome{err: err}
+	}
+	ctx, cancel := r.limit()
+	defer cancel()
+	linger := time.AfterFunc(lingering, func() {
+		if err := r.say(r.ctx, Started); err != nil && r.ctx.Err() == nil {
+			r.cancel(err)
+		}
+	})
+	defer linger.Stop()
+	return r.guard(ctx, invoke)
+}
+
+// limit is the context of the task's code: it ends at the soft limit.
+func (r *run) limit() (context.Context, context.CancelFunc) {
+	ctx := context.WithValue(r.ctx, runKey{}, r)
+	if soft := r.bound(r.m.SoftLimit, func(o CallOptions) seconds { return o.SoftLimit }); soft > 0 {
+		return context.WithTimeoutCause(ctx, soft, ErrSoftTimeLimit)
+	}
+	return context.WithCancel(ctx)
+}
+
+// bound is a limit of the call, or else of the task.
+func (r *run) bound(asked time.Duration, defined func(CallOptions) seconds) time.Duration {
+	if asked > 0 {
+		return asked
+	}
+	if t := r.w.app.lookup(r.m.Task); t != nil {
+		return time.Duration(defined(t.opts.CallOptions))
+	}
+	return 0
+}
+
+// guard runs the code, and gives it up at the hard limit.
+func (r *run) guard(ctx context.Context, invoke func(context.Context) (json.RawMessage, error)) outcome {
+	hard := r.bound(r.m.HardLimit, func(o CallOptions) seconds { return o.HardLimit })
+	if hard == 0 {
+		return call(ctx, invoke)
+	}
+	done := make(chan outcome, 1)
+	r.w.leaked.Add(1)
+	go func() {
+		defer r.w.leaked.Add(-1)
+		done <- call(ctx, invoke)
+	}()
+	timer := time.NewTimer(hard)
+	defer timer.Stop()
+	select {
+	case o := <-done:
+		return o
+	case <-timer.C:
+		r.cancel(ErrTimeLimit)
+		return outcome{err: fmt.Errorf("%w of %v", ErrTimeLimit, hard)}
+	}
+}
+
+// call runs the code of a task and catches its panic.
+func call(ctx context.Context, invoke func(context.Context) (json.RawMessage, error)) (o outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			o = outcome{err: &panicError{v, string(debug.Stack())}}
+		}
+	}()
+	value, err := invoke(ctx)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
+	}
+	return outcome{value, err}
+}
+
+// code finds what runs a task.
+func (w *Worker) code(m *Message) (func(context.Context) (json.RawMessage, error), error) {
+	if m.Task == starmapTask || m.Task == mapTask {
+		return w.mapCode(m)
+	}
+	t := w.app.lookup(m.Task)
+	if t == nil {
+		return nil, fmt.Errorf("%w: worker %s has no task %q", ErrNotRegistered, w.cfg.Name, m.Task)
+	}
+	args, err := t.bind(m.Args, m.Kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (json.RawMessage, error) { return t.invoke(ctx, args) }, nil
+}
+
+// finish records what an attempt came to, and sends what follows.
+func (r *run) finish(ctx context.Context, o outcome) error {
+	m := r.m
+	switch {
+	case o.err == nil:
+		rec := m.about(Succeeded)
+		rec.Result = o.value
+		return r.end(ctx, rec)
+	case errors.Is(o.err, Ignore):
+		return nil
+	case errors.Is(o.err, errOvertaken):
+		return errOvertaken
+	case errors.Is(o.err, errShutdown):
+		return r.handBack(ctx)
+	case errors.Is(o.err, ErrRevoked), errors.Is(o.err, ErrExpired):
+		rec := m.about(Revoked)
+		rec.Failure = r.failure(o.err)
+		return r.end(ctx, rec)
+	}
+	if errors.Is(o.err, ErrNotRegistered) || errors.Is(o.err, ErrArguments) || errors.Is(o.err, ErrWorkerLost) {
+		return r.fail(ctx, o.err) // no other attempt comes to anything else
+	}
+	if after, ok := again(o.err, r.policy(), m.Retries); ok {
+		return r.retry(ctx, after, o.err)
+	}
+	return r.fail(ctx, o.err)
+}
+
+// policy is the retry policy of the call, with the errors of the task's own.
+func (r *run) policy() *RetryPolicy {
+	t := r.w.app.lookup(r.m.Task)
+	switch {
+	case t == nil || t.opts.Retry == nil:
+		return r.m.Retry
+	case r.m.Retry == nil:
+		return t.opts.Retry
+	}
+	p := *r.m.Retry
+	p.on, p.not = t.opts.Retry.on, t.opts.Retry.not
+	return &p
+}
+
+// handBack records that the worker, and not the task, is why it did not end.
+func (r *run) handBack(ctx context.Context) error {
+	if err := r.say(ctx, Received); err != nil {
+		return err
+	}
+	return errShutdown
+}
+
+func (r *run) fail(ctx context.Context, err error) error {
+	rec := r.m.about(Failed)
+	rec.Failure = r.failure(err)
+	return r.end(ctx, rec)
+}
+
+// failure words an error for those who are told.
+func (r *run) failure(err error) *Failure {
+	f := &Failure{
+		TaskID: r.m.ID, Task: r.m.Task, Message: err.Error(), Attempt: r.m.Retries + 1, Worker: r.w.cfg.Name,
+	}
+	var panicked *panicError
+	if errors.As(err, &panicked) {
+		f.Type, f.Traceback = "panic", panicked.stack
+		return f
+	}
+	for {
+		var asked *retryError
+		var rejected *rejection
+		switch {
+		case errors.As(err, &asked):
+			err = asked.cause
+		case errors.As(err, &rejected):
+			err = rejected.cause
+		default:
+			f.Message = err.Error()
+			if f.Type = r.w.app.errorName(err); f.Type == "" {
+				f.Type = fmt.Sprintf("%T", err)
+			}
+			return f
+		}
+	}
+}
+
+// end records the end of the task, and sends what follows. Whoever is overtaken
+// sends nothing.
+func (r *run) end(ctx context.Context, rec record) error {
+	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
+	defer cancel()
+	mv := r.moves(rec)
+	rec.Worker, rec.Done = r.w.cfg.Name, time.Now().UTC()
+	rec.Children = mv.children()
+	if err := r.conclude(ctx, rec); err != nil {
+		return err
+	}
+	return r.w.c.carry(ctx, mv)
+}
+
+// conclude writes the last record of the task; that of a success nobody asks for
+// only where another record is in its place.
+func (r *run) conclude(ctx context.Context, rec record) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over = true
+	if r.m.NoResult && rec.Status == Succeeded {
+		if r.revision == 0 {
+			return nil
+		}
+		rec.Result = nil
+	}
+	return r.write(ctx, rec)
+}
+
+// moves are what follows a record that is the last.
+func (r *run) moves(rec record) *moves {
+	mv := &moves{sentAt: time.Now()}
+	switch rec.Status {
+	case Succeeded:
+		mv.succeeded(r.m, rec.Result)
+	case Failed:
+		mv.failed(r.m, *rec.Failure)
+	case Revoked:
+		f := Failure{TaskID: r.m.ID, Task: r.m.Task, Type: revokedType, Message: ErrRevoked.Error()}
+		if rec.Failure != nil {
+			f = *rec.Failure
+		}
+		mv.revoked(r.m, f)
+	}
+	return mv
+}
+
+// follow sends what follows a task that has ended, again.
+func (r *run) follow(ctx context.Context, rec record) error {
+	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
+	defer cancel()
+	return r.w.c.carry(ctx, r.moves(rec))
+}
+
+// retry records that the task is to be run again, and sends it.
+func (r *run) retry(ctx context.Context, after time.Duration, err error) error {
+	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
+	defer cancel()
+	rec := r.m.about(Retrying)
+	rec.Retries = r.m.Retries + 1
+	rec.Failure = r.failure(err)
+	rec.Worker = r.w.cfg.Name
+	rec.Done = time.Now().Add(after).UTC() // when it is due
+	r.mu.Lock()
+	r.over = true
+	werr := r.write(ctx, rec)
+	r.mu.Unlock()
+	if werr != nil {
+		return werr
+	}
+	r.w.log.Info("task is retried", "task", r.m.Task, "id", r.m.ID, "in", after, "error", err)
+	return r.reschedule(ctx, rec)
+}
+
+// reschedule sends the attempt that a record speaks of, unless it was sent.
+func (r *run) reschedule(ctx context.Context, rec record) error {
+	if rec.Status != Retrying || rec.Retries != r.m.Retries+1 {
+		return nil // that attempt has begun
+	}
+	next := *r.m
+	next.Retries = rec.Retries
+	next.ETA = rec.Done
+	s, err := r.w.c.dispatch(ctx, &next, time.Now())
+	if err != nil {
+		return err
+	}
+	return s.wait(ctx)
+}
