@@ -71,7 +71,8 @@ func newRoot(called string) *cobra.Command {
 	b := newBroker(root.PersistentFlags())
 	root.SetGlobalNormalizationFunc(dashed)
 	root.AddGroup(
-		&cobra.Group{ID: groupExercises, Title: "Exercises:"},
+		&cobra.Group{ID: groupExercises, Title: "Exercises of RabbitMQ:"},
+		&cobra.Group{ID: groupTasks, Title: "Exercises of Celery:"},
 		&cobra.Group{ID: groupBroker, Title: "The broker:"},
 	)
 	addGroup(root, groupExercises,
@@ -80,6 +81,7 @@ func newRoot(called string) *cobra.Command {
 		newReceiveLogsDirect(b), newEmitLogDirect(b),
 		newReceiveLogsTopic(b), newEmitLogTopic(b),
 		newGenerate(b), newSubscribe(b))
+	addGroup(root, groupTasks, newWorker(b), newCanvas(b))
 	addGroup(root, groupBroker,
 		newServe(b), newList(b), newQueue(b), newExchange(b), newDemo(), newVersion())
 	aliasUnderscores(root)
@@ -90,6 +92,7 @@ func newRoot(called string) *cobra.Command {
 
 const (
 	groupExercises = "exercises"
+	groupTasks     = "tasks"
 	groupBroker    = "broker"
 )
 

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"warren/workers"
+)
+
+// withApp connects an app for a command, and closes it. A worker may take as
+// long as its tasks do to end: only a broker that is away ends it sooner.
+func (b *broker) withApp(cmd *cobra.Command, app *workers.App, use func(context.Context) error) (err error) {
+	if b.dir != "" && !b.embedded {
+		return usageError{errors.New("--dir goes with --embedded: another broker has a directory already")}
+	}
+	nc, stop, err := b.connect(cmd)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	defer context.AfterFunc(cmd.Context(), func() { leaveIfAway(cmd, nc) })()
+	if err := app.Connect(cmd.Context(), nc, b.appConfig(cmd.ErrOrStderr())); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeApp(app, nc)) }()
+	err = use(cmd.Context())
+	if cmd.Context().Err() != nil && errors.Is(err, nats.ErrConnectionClosed) {
+		return cmd.Context().Err()
+	}
+	return err
+}
+
+func (b *broker) appConfig(stderr io.Writer) workers.Config {
+	return workers.Config{VHost: b.vhost, Replicas: b.replicas, Lease: b.lease, Logger: newLogger(stderr)}
+}
+
+func closeApp(app *workers.App, nc *nats.Conn) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err := app.Close(ctx)
+	if !nc.IsConnected() {
+		return nil
+	}
+	return err
+}

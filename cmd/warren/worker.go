@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"warren/workers"
+)
+
+type workerOptions struct {
+	cfg workers.WorkerConfig
+}
+
+func newWorker(b *broker) *cobra.Command {
+	var o workerOptions
+	cmd := &cobra.Command{
+		Use:   "worker",
+		Short: "Run the lecture's Celery tasks",
+		Long: `Worker runs the tasks of the lecture: add, mul, xsum, broken_task, on_task_error,
+print_task and on_task_success. In another terminal type 'warren canvas', or
+'warren call add 1 1'. Start several, and they share the tasks.
+
+The first Ctrl-C waits for the tasks that run. The second one cancels them and
+hands them back, to be run again by another worker.`,
+		Example: `  warren worker
+  warren worker --concurrency 1 --name celery@two`,
+		Args: noArguments,
+	}
+	flags := cmd.Flags()
+	flags.IntVar(&o.cfg.Concurrency, "concurrency", 8, "run so many tasks at once")
+	flags.StringVar(&o.cfg.Name, "name", "", "what to call this worker\n(default: celery@ and the name of the host)")
+	flags.StringSliceVar(&o.cfg.Queues, "queues", []string{"celery"}, "take tasks from these queues")
+	flags.DurationVar(&o.cfg.Grace, "grace", 0, "wait so long at most for the tasks that run, at the end\n(default: as long as they take)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if o.cfg.Concurrency < 1 {
+			return usageError{fmt.Errorf("--concurrency is %d; use 1 or more", o.cfg.Concurrency)}
+		}
+		l := newLecture(cmd.OutOrStdout())
+		return b.withApp(cmd, l.app, func(ctx context.Context) error {
+			return o.run(ctx, l.app, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		})
+	}
+	return cmd
+}
+
+// run runs a worker until Ctrl-C, and cancels its tasks at the second.
+func (o workerOptions) run(ctx context.Context, app *workers.App, out, stderr io.Writer) error {
+	w := app.Worker(o.cfg)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, ends()...)
+	defer signal.Stop(signals)
+	over := make(chan struct{})
+	defer close(over)
+	go func() {
+		select {
+		case <-w.Ready():
+			fmt.Fprintf(out, "Tasks: %s\nWaiting for tasks from %s. To exit press CTRL+C\n",
+				strings.Join(app.Registered(), ", "), strings.Join(o.cfg.Queues, ", "))
+		case <-over:
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-over:
+			return
+		}
+		o.part(w, signals, over, stderr)
+	}()
+	return w.Run(ctx)
+}
+
+// part waits with the user for the tasks that run.
+func (o workerOptions) part(w *workers.Worker, signals <-chan os.Signal, over <-chan struct{}, stderr io.Writer) {
+	soon := time.NewTimer(500 * time.Millisecond)
+	defer soon.Stop()
+	select {
+	case <-signals: // the one that ended the context
+	default:
+	}
+	for {
+		select {
+		case <-soon.C:
+			fmt.Fprintln(stderr, "Waiting for the tasks that run. Press CTRL+C again to hand them back.")
+		case <-signals:
+			w.Stop()
+		case <-over:
+			return
+		}
+	}
+}
