@@ -23,9 +23,9 @@ func newWorker(b *broker) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "worker",
 		Short: "Run the lecture's Celery tasks",
-		Long: `Worker runs the tasks of the lecture: add, mul, xsum, broken_task, on_task_error,
-print_task and on_task_success. In another terminal type 'warren canvas', or
-'warren call add 1 1'. Start several, and they share the tasks.
+		Long: `Worker runs the tasks of the lecture: add, mul, xsum, broken_task,
+on_task_error, print_task and on_task_success. In another terminal type
+'warren canvas'. Start several, and they share the tasks.
 
 The first Ctrl-C waits for the tasks that run. The second one cancels them and
 hands them back, to be run again by another worker.`,
@@ -37,7 +37,7 @@ hands them back, to be run again by another worker.`,
 	flags.IntVar(&o.cfg.Concurrency, "concurrency", 8, "run so many tasks at once")
 	flags.StringVar(&o.cfg.Name, "name", "", "what to call this worker\n(default: celery@ and the name of the host)")
 	flags.StringSliceVar(&o.cfg.Queues, "queues", []string{"celery"}, "take tasks from these queues")
-	flags.DurationVar(&o.cfg.Grace, "grace", 0, "wait so long at most for the tasks that run, at the end\n(default: as long as they take)")
+	flags.DurationVar(&o.cfg.Grace, "grace", 0, "wait so long at most, at the end, for tasks that run\n(default: as long as they take)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.cfg.Concurrency < 1 {
 			return usageError{fmt.Errorf("--concurrency is %d; use 1 or more", o.cfg.Concurrency)}
