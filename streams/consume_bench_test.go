@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
 
@@ -17,10 +18,10 @@ var prefetches = []int{1, 2, 3, 4, 8, 16, 64, 256, 1000}
 // BenchmarkConsume consumes and acknowledges a queue of waiting messages of
 // 128 bytes, file storage, beside the three ways nats.go has.
 func BenchmarkConsume(b *testing.B) {
-	for _, transport := range transports {
+	for _, transport := range embeddedtest.Transports {
 		for _, prefetch := range prefetches {
-			b.Run(fmt.Sprintf("%s/prefetch=%d", transport.name, prefetch), func(b *testing.B) {
-				benchConsume(b, transport.connect(b), prefetch)
+			b.Run(fmt.Sprintf("%s/prefetch=%d", transport.Name, prefetch), func(b *testing.B) {
+				benchConsume(b, transport.Connect(b), prefetch)
 			})
 		}
 	}
@@ -28,11 +29,11 @@ func BenchmarkConsume(b *testing.B) {
 
 // BenchmarkBacklog is BenchmarkConsume with 100,000 messages waiting.
 func BenchmarkBacklog(b *testing.B) {
-	for _, transport := range transports {
+	for _, transport := range embeddedtest.Transports {
 		for _, prefetch := range []int{1, 2, 64} {
-			b.Run(fmt.Sprintf("%s/prefetch=%d", transport.name, prefetch), func(b *testing.B) {
-				// A contender takes some more than it is asked to before it stops.
-				benchBacklog(b, transport.connect(b), prefetch, min(100_000, 10*b.N+1000))
+			b.Run(fmt.Sprintf("%s/prefetch=%d", transport.Name, prefetch), func(b *testing.B) {
+				// A embeddedtest.Contender takes some more than it is asked to before it stops.
+				benchBacklog(b, transport.Connect(b), prefetch, min(100_000, 10*b.N+1000))
 			})
 		}
 	}
@@ -41,7 +42,7 @@ func BenchmarkBacklog(b *testing.B) {
 func benchConsume(b *testing.B, nc *nats.Conn, prefetch int) {
 	b.Helper()
 	q := newBenchQueue(b, nc)
-	versus(b, q.ours(prefetch), q.bounded(prefetch, q.consume), q.bounded(prefetch, q.messages), q.fetch(prefetch))
+	embeddedtest.Versus(b, "msg", q.ours(prefetch), q.bounded(prefetch, q.consume), q.bounded(prefetch, q.messages), q.fetch(prefetch))
 }
 
 func benchBacklog(b *testing.B, nc *nats.Conn, prefetch, backlog int) {
@@ -49,7 +50,7 @@ func benchBacklog(b *testing.B, nc *nats.Conn, prefetch, backlog int) {
 	q := newBenchQueue(b, nc)
 	q.fill(b, backlog)
 	q.keep = true
-	versus(b, q.ours(prefetch), q.consume(prefetch))
+	embeddedtest.Versus(b, "msg", q.ours(prefetch), q.consume(prefetch))
 }
 
 // benchQueue is one durable queue that all contenders drain in turn.
@@ -63,7 +64,7 @@ type benchQueue struct {
 
 func newBenchQueue(b *testing.B, nc *nats.Conn) *benchQueue {
 	b.Helper()
-	// What one contender was sent and left, when it stopped, the next one waits
+	// What one embeddedtest.Contender was sent and left, when it stopped, the next one waits
 	// for: no longer than this.
 	s, err := streams.Open(b.Context(), nc, streams.Config{Lease: 500 * time.Millisecond})
 	if err != nil {
@@ -100,7 +101,7 @@ func (q *benchQueue) fill(b *testing.B, n int) {
 	}
 }
 
-func (q *benchQueue) ours(prefetch int) contender {
+func (q *benchQueue) ours(prefetch int) embeddedtest.Contender {
 	return func(b *testing.B, n int) time.Duration {
 		b.Helper()
 		q.fill(b, n)
@@ -136,7 +137,7 @@ func (q *benchQueue) consumer(b *testing.B) jetstream.Consumer {
 
 // bounded gives a way of nats.go the bound a prefetch is: PullMaxMessages(N) alone
 // bounds what is buffered, and has more than N unacknowledged.
-func (q *benchQueue) bounded(prefetch int, way func(int) contender) contender {
+func (q *benchQueue) bounded(prefetch int, way func(int) embeddedtest.Contender) embeddedtest.Contender {
 	return func(b *testing.B, n int) time.Duration {
 		b.Helper()
 		q.limit(b, prefetch)
@@ -154,7 +155,7 @@ func (q *benchQueue) limit(b *testing.B, unacknowledged int) {
 	}
 }
 
-func (q *benchQueue) consume(prefetch int) contender {
+func (q *benchQueue) consume(prefetch int) embeddedtest.Contender {
 	return func(b *testing.B, n int) time.Duration {
 		b.Helper()
 		q.fill(b, n)
@@ -177,7 +178,7 @@ func (q *benchQueue) consume(prefetch int) contender {
 	}
 }
 
-func (q *benchQueue) messages(prefetch int) contender {
+func (q *benchQueue) messages(prefetch int) embeddedtest.Contender {
 	return func(b *testing.B, n int) time.Duration {
 		b.Helper()
 		q.fill(b, n)
@@ -201,7 +202,7 @@ func (q *benchQueue) messages(prefetch int) contender {
 	}
 }
 
-func (q *benchQueue) fetch(prefetch int) contender {
+func (q *benchQueue) fetch(prefetch int) embeddedtest.Contender {
 	return func(b *testing.B, n int) time.Duration {
 		b.Helper()
 		q.fill(b, n)

@@ -24,7 +24,7 @@ func BenchmarkExchange(b *testing.B) {
 		for _, queues := range []int{1, 10, 100, 1000} {
 			b.Run(fmt.Sprintf("%s/queues=%d", kind, queues), func(b *testing.B) {
 				x := newBenchExchange(b, kind, queues)
-				versus(b, x.ours, x.raw)
+				embeddedtest.Versus(b, "msg", x.ours, x.raw)
 			})
 		}
 	}
@@ -40,7 +40,7 @@ func BenchmarkBindings(b *testing.B) {
 				x.bind(b, 0, "k."+strconv.Itoa(i))
 			}
 			x.key = func(i int) string { return "k." + strconv.Itoa(i%bindings) }
-			versus(b, x.ours, x.raw)
+			embeddedtest.Versus(b, "msg", x.ours, x.raw)
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
 
@@ -17,9 +18,9 @@ import (
 // due until its handler ran, beside nats.go on the same queue. A message that
 // could not be sent in time counts as late.
 func BenchmarkLatency(b *testing.B) {
-	for _, transport := range transports {
-		b.Run(transport.name, func(b *testing.B) {
-			q := newBenchQueue(b, transport.connect(b))
+	for _, transport := range embeddedtest.Transports {
+		b.Run(transport.Name, func(b *testing.B) {
+			q := newBenchQueue(b, transport.Connect(b))
 			ours := q.latency(b, b.N)
 			raw := q.rawLatency(b, b.N)
 			b.ReportMetric(0, "ns/op")

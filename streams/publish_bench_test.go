@@ -9,17 +9,18 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
 
 // BenchmarkPublish publishes confirmed messages to a durable queue, one by one
 // and with a window, beside nats.go publishing to the same stream.
 func BenchmarkPublish(b *testing.B) {
-	for _, transport := range transports {
+	for _, transport := range embeddedtest.Transports {
 		for _, size := range []int{128, 1024} {
 			for _, window := range []int{1, 16, 256, 1000} {
-				b.Run(fmt.Sprintf("%s/%dB/window=%d", transport.name, size, window), func(b *testing.B) {
-					benchPublish(b, transport.connect(b), size, window)
+				b.Run(fmt.Sprintf("%s/%dB/window=%d", transport.Name, size, window), func(b *testing.B) {
+					benchPublish(b, transport.Connect(b), size, window)
 				})
 			}
 		}
@@ -31,10 +32,10 @@ func benchPublish(b *testing.B, nc *nats.Conn, size, window int) {
 	q := newBenchQueue(b, nc)
 	body := make([]byte, size)
 	if window == 1 {
-		versus(b, q.publish(body), q.rawPublish(body))
+		embeddedtest.Versus(b, "msg", q.publish(body), q.rawPublish(body))
 		return
 	}
-	versus(b, q.publishWindow(body, window), q.rawPublishWindow(body, window))
+	embeddedtest.Versus(b, "msg", q.publishWindow(body, window), q.rawPublishWindow(body, window))
 }
 
 func (q *benchQueue) empty(b *testing.B) {
@@ -48,7 +49,7 @@ func (q *benchQueue) empty(b *testing.B) {
 	}
 }
 
-func (q *benchQueue) publish(body []byte) contender {
+func (q *benchQueue) publish(body []byte) embeddedtest.Contender {
 	return func(b *testing.B, n int) time.Duration {
 		b.Helper()
 		q.empty(b)
@@ -63,7 +64,7 @@ func (q *benchQueue) publish(body []byte) contender {
 	}
 }
 
-func (q *benchQueue) rawPublish(body []byte) contender {
+func (q *benchQueue) rawPublish(body []byte) embeddedtest.Contender {
 	return func(b *testing.B, n int) time.Duration {
 		b.Helper()
 		q.empty(b)
@@ -78,7 +79,7 @@ func (q *benchQueue) rawPublish(body []byte) contender {
 	}
 }
 
-func (q *benchQueue) publishWindow(body []byte, window int) contender {
+func (q *benchQueue) publishWindow(body []byte, window int) embeddedtest.Contender {
 	return func(b *testing.B, n int) time.Duration {
 		b.Helper()
 		q.empty(b)
@@ -100,7 +101,7 @@ func (q *benchQueue) publishWindow(body []byte, window int) contender {
 	}
 }
 
-func (q *benchQueue) rawPublishWindow(body []byte, window int) contender {
+func (q *benchQueue) rawPublishWindow(body []byte, window int) embeddedtest.Contender {
 	return func(b *testing.B, n int) time.Duration {
 		b.Helper()
 		q.empty(b)
