@@ -67,14 +67,14 @@ func (c *client) fill(ctx context.Context, s slot, next *moves) error {
 	if err != nil {
 		return err
 	}
-	revision, err := c.store.Put(ctx, streams.Put{Key: slotKey(s.join, 0, s.index), Value: text, TTL: joinExpires, Expect: streams.Absent})
+	_, err = c.store.Put(ctx, streams.Put{Key: slotKey(s.join, 0, s.index), Value: text, TTL: joinExpires, Expect: streams.Absent})
 	if err != nil && !errors.Is(err, streams.ErrConflict) {
 		return err
 	}
 	if s.fail != nil {
 		return c.breakJoin(ctx, s, next)
 	}
-	complete, err := c.climb(ctx, s, revision)
+	complete, err := c.climb(ctx, s)
 	if err != nil || !complete {
 		return err
 	}
@@ -83,47 +83,40 @@ func (c *client) fill(ctx context.Context, s slot, next *moves) error {
 
 // climb reports whether the last slot was filled: it looks at the neighbours of a
 // slot, and when all are filled, fills the slot above them, up to the last level.
-func (c *client) climb(ctx context.Context, s slot, revision uint64) (bool, error) {
+func (c *client) climb(ctx context.Context, s slot) (bool, error) {
 	index, size := s.index, s.size
 	for level := 0; ; level++ {
-		block := index / fanIn
-		all, err := c.blockFilled(ctx, s.join, level, block*fanIn, min(size, (block+1)*fanIn), slotKey(s.join, level, index), revision)
+		all, err := c.blockFilled(ctx, s.join, level, index, size)
 		if err != nil || !all {
 			return false, err
 		}
 		if size <= fanIn {
 			return true, nil
 		}
-		size = (size + fanIn - 1) / fanIn
-		index = block
-		revision, err = c.store.Put(ctx, streams.Put{Key: slotKey(s.join, level+1, index), Value: []byte("{}"), TTL: joinExpires})
-		if err != nil {
+		index, size = index/fanIn, (size+fanIn-1)/fanIn
+		above := streams.Put{Key: slotKey(s.join, level+1, index), Value: []byte("{}"), TTL: joinExpires}
+		if _, err := c.store.Put(ctx, above); err != nil {
 			return false, err
 		}
 	}
 }
 
-// blockFilled looks at neighbouring slots. What it reads must be as new as the
-// slot it was called for: a server that is behind is asked again.
-func (c *client) blockFilled(ctx context.Context, id string, level, from, to int, own string, revision uint64) (bool, error) {
-	keys := make([]string, 0, to-from)
-	for i := from; i < to; i++ {
-		keys = append(keys, slotKey(id, level, i))
-	}
-	for {
-		entries, err := c.store.GetMany(ctx, keys)
+// blockFilled looks at the neighbours of a slot that is filled, until one is not:
+// at those behind it first, as members end about in the order they began in. It
+// asks the store's leader, which knows what was written before the slot was.
+func (c *client) blockFilled(ctx context.Context, id string, level, index, size int) (bool, error) {
+	from := index / fanIn * fanIn
+	n := min(size-from, fanIn)
+	for i := 1; i < n; i++ {
+		_, err := c.store.Get(ctx, slotKey(id, level, from+(index-from+i)%n))
+		if errors.Is(err, streams.ErrNoEntry) {
+			return false, nil // or the group has gone on, and its slots are cleared away
+		}
 		if err != nil {
 			return false, err
 		}
-		if e, ok := entries[own]; ok && e.Revision >= revision {
-			return len(entries) == len(keys), nil
-		}
-		if _, err := c.store.Get(ctx, own); errors.Is(err, streams.ErrNoEntry) {
-			return false, nil // the group has gone on, and its slots are cleared away
-		} else if err != nil {
-			return false, err
-		}
 	}
+	return true, nil
 }
 
 // slots reads what the members of a group have come to, in their order; nil for
