@@ -156,6 +156,9 @@ func canvas(kind Kind, parts ...part) part {
 	for i, member := range parts {
 		p.sig.Tasks[i] = member.sig
 		p.fail(member.err)
+		if member.unique != (unique{}) {
+			p.fail(errUnique)
+		}
 		switch {
 		case p.app == nil:
 			p.app = member.app

@@ -99,7 +99,7 @@ func (c *client) close(ctx context.Context) error {
 }
 
 // apply sends a canvas.
-func (a *App) apply(ctx context.Context, sig Signature) (*handle, error) {
+func (a *App) apply(ctx context.Context, sig Signature, u unique) (*handle, error) {
 	c, err := a.connected()
 	if err != nil {
 		return nil, err
@@ -108,6 +108,13 @@ func (a *App) apply(ctx context.Context, sig Signature) (*handle, error) {
 	if err != nil {
 		return nil, err
 	}
+	if u != (unique{}) {
+		return c.applyUnique(ctx, sig, u)
+	}
+	return c.applyFrozen(ctx, sig)
+}
+
+func (c *client) applyFrozen(ctx context.Context, sig Signature) (*handle, error) {
 	h := c.results.handle(sig)
 	mv := moves{sentAt: time.Now()}
 	mv.start(sig, nil, spot{root: rootOf(sig), index: -1})

@@ -267,7 +267,7 @@ func (d definition) call(args ...any) part {
 	if err != nil {
 		err = argumentError(d.task.name, "cannot be given these arguments (%v)", err)
 	}
-	return part{d.app, Signature{Task: d.task.name, Args: texts}, err}
+	return part{app: d.app, sig: Signature{Task: d.task.name, Args: texts}, unique: d.task.opts.unique, err: err}
 }
 
 // result writes what a function returned.

@@ -15,7 +15,7 @@ func (c *client) read(ctx context.Context, id string) (record, error) {
 	sent, state := sentKey(id), stateKey(id)
 	entries, err := c.store.GetMany(ctx, []string{sent, state})
 	if err != nil {
-		return record{}, fmt.Errorf("look up task %s: %w", id, err)
+		return record{}, fmt.Errorf("look up its record: %w", err)
 	}
 	e, ok := entries[state]
 	if !ok {
@@ -23,11 +23,11 @@ func (c *client) read(ctx context.Context, id string) (record, error) {
 	}
 	switch {
 	case !ok:
-		return record{}, fmt.Errorf("task %s: %w", id, ErrUnknown)
+		return record{}, ErrUnknown
 	case e.Gone == streams.Expired:
-		return record{}, fmt.Errorf("task %s: its record has expired: %w", id, ErrUnknown)
+		return record{}, fmt.Errorf("its record has expired: %w", ErrUnknown)
 	case e.Gone != 0:
-		return record{}, fmt.Errorf("task %s: it was forgotten: %w", id, ErrUnknown)
+		return record{}, fmt.Errorf("it was forgotten: %w", ErrUnknown)
 	}
 	return parseRecord(id, e.Value)
 }

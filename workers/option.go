@@ -13,6 +13,7 @@ type Option func(*settings)
 // settings are what options set.
 type settings struct {
 	CallOptions
+	unique  unique
 	problem error
 }
 
@@ -67,6 +68,18 @@ func ExpiresAt(at time.Time) Option {
 // ID is the id of the task. A second one of the same id, within two minutes, is
 // not sent. Default: one is made.
 func ID(id string) Option { return func(s *settings) { s.TaskID = id } }
+
+// Unique sends no second task of a key within a time: the call gives a handle on
+// the first one instead, whether that has ended or not. It is for single tasks,
+// and counts in whole seconds.
+func Unique(key string, within time.Duration) Option {
+	return func(s *settings) {
+		if key == "" || within < time.Second {
+			s.refuse("unique key %q for %v: use a key, and a second or more", key, within)
+		}
+		s.unique = unique{key, within}
+	}
+}
 
 // Header adds a header that middleware and tasks can read.
 func Header(name, value string) Option {

@@ -21,6 +21,7 @@ type handle struct {
 	members []*handle // of a group
 	parent  *handle   // of what it follows in a chain
 	fresh   bool      // its task was sent by this handle's maker, after it was made
+	claimed bool      // its task was, or is being, sent by somebody else
 	noValue bool
 }
 
@@ -98,7 +99,7 @@ func (h *handle) get(ctx context.Context) (json.RawMessage, error) {
 	if h.noValue {
 		return nil, fmt.Errorf("task %s: %w", h.cell.id, errNoResult)
 	}
-	r, err := h.c.results.wait(ctx, h.cell, h.fresh)
+	r, err := h.c.results.wait(ctx, h)
 	if err != nil {
 		return nil, fmt.Errorf("wait for task %s: %w", h.cell.id, err)
 	}
@@ -203,10 +204,13 @@ func (r *Result[R]) State(ctx context.Context) (State, error) { return r.h.state
 func (h *handle) state(ctx context.Context) (State, error) {
 	if h.cell != nil {
 		r, err := h.c.read(ctx, h.cell.id)
-		if errors.Is(err, ErrUnknown) {
+		switch {
+		case errors.Is(err, ErrUnknown):
 			return Unknown, nil
+		case err != nil:
+			return Unknown, fmt.Errorf("state of task %s: %w", h.cell.id, err)
 		}
-		return r.Status, err
+		return r.Status, nil
 	}
 	worst := Succeeded
 	for _, member := range h.members {

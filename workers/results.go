@@ -3,6 +3,7 @@ package workers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"runtime"
 	"sync"
 	"weak"
@@ -100,8 +101,9 @@ func (r *results) renewed() <-chan struct{} {
 	return r.again
 }
 
-// wait waits until a task has ended.
-func (r *results) wait(ctx context.Context, c *cell, known bool) (record, error) {
+// wait waits until the task of a handle has ended.
+func (r *results) wait(ctx context.Context, h *handle) (record, error) {
+	c, known := h.cell, h.fresh
 	if clientOf(c.id) != r.c.ids.prefix() {
 		stop, err := r.c.store.Notify(ctx, stateKey(c.id), r.told)
 		if err != nil {
@@ -113,13 +115,13 @@ func (r *results) wait(ctx context.Context, c *cell, known bool) (record, error)
 	for {
 		again := r.renewed()
 		if !known {
-			if err := r.look(ctx, c); err != nil {
+			if err := r.look(ctx, c); err != nil && !(h.claimed && errors.Is(err, ErrUnknown)) {
 				return record{}, err
 			}
 		}
 		known = false
 		select {
-		case <-c.done:
+		case <-c.done: // although the context may have ended
 			return c.end, nil
 		default:
 		}

@@ -5,9 +5,10 @@ import "context"
 // part is a signature on its way to be sent: with the app that sends it, and
 // what was wrong with it when it was made.
 type part struct {
-	app *App
-	sig Signature
-	err error
+	app    *App
+	sig    Signature
+	unique unique
+	err    error
 }
 
 // Sig is a complete call, or canvas, whose result is an R. It is a value: its
@@ -83,7 +84,7 @@ func (s Sig[R]) Apply(ctx context.Context, opts ...Option) (*Result[R], error) {
 	if p.app == nil && p.sig.Kind == KindGroup && len(p.sig.Tasks) == 0 {
 		return &Result[R]{new(handle)}, nil // of nobody's tasks, and done
 	}
-	h, err := p.app.apply(ctx, p.sig)
+	h, err := p.app.apply(ctx, p.sig, p.unique)
 	if err != nil {
 		return nil, err
 	}
@@ -116,11 +117,11 @@ func (p part) with(opts []Option) part {
 	if len(opts) == 0 {
 		return p
 	}
-	s := settings{CallOptions: p.sig.Options}
+	s := settings{CallOptions: p.sig.Options, unique: p.unique}
 	for _, o := range opts {
 		o(&s)
 	}
-	p.sig.Options = s.CallOptions
+	p.sig.Options, p.unique = s.CallOptions, s.unique
 	p.fail(s.problem)
 	return p
 }
