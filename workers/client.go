@@ -298,6 +298,9 @@ func (c *client) dispatch(ctx context.Context, m *Message, now time.Time) (*send
 	if m.Queue == "" {
 		m.Queue = c.route(m.Task, "")
 	}
+	if err := c.spillAll(ctx, m); err != nil {
+		return nil, err
+	}
 	body, err := m.encode()
 	if err != nil {
 		return nil, err

@@ -274,16 +274,6 @@ func (j *join) spot() spot {
 	}
 }
 
-// gathered is what follows when all members of a join have succeeded.
-func (mv *moves) gathered(j *join, values []json.RawMessage) error {
-	list, err := marshal(values)
-	if err != nil {
-		return err
-	}
-	mv.succeed(list, j.Callbacks, j.spot())
-	return nil
-}
-
 // broke is what follows when members of a join have failed: what would have come
 // next has failed of it, and its error callbacks are called, once.
 func (mv *moves) broke(j *join, causes []Failure, revoked bool) {

@@ -162,10 +162,20 @@ func (c *client) gather(ctx context.Context, id string, next *moves) error {
 		case f.Failure != nil:
 			return nil // whoever failed goes on
 		}
-		values[i] = f.Value
+		if values[i], err = c.fetch(ctx, f.Value); err != nil {
+			return fmt.Errorf("result %d: %w", i, err)
+		}
+	}
+	all, err := marshal(values)
+	if err != nil {
+		return err
+	}
+	if all, err = c.spill(ctx, all, joinExpires); err != nil {
+		return err
 	}
 	next.past = append(next.past, id)
-	return next.gathered(j, values)
+	next.succeed(all, j.Callbacks, j.spot())
+	return nil
 }
 
 // breakJoin goes on with the failure of a member: the first that fails decides.

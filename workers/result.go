@@ -103,7 +103,14 @@ func (h *handle) get(ctx context.Context) (json.RawMessage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wait for task %s: %w", h.cell.id, err)
 	}
-	return r.value(h.c.app)
+	value, err := r.value(h.c.app)
+	if err != nil {
+		return nil, err
+	}
+	if value, err = h.c.fetch(ctx, value); err != nil {
+		return nil, fmt.Errorf("result of task %s: %w", h.cell.id, err)
+	}
+	return value, nil
 }
 
 // getGroup gets the results of the members, all at once; the first error that

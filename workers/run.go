@@ -74,6 +74,12 @@ func (w *Worker) serve(ctx context.Context, m *Message, again bool) error {
 			return err
 		}
 	}
+	switch err := w.c.fetchAll(ctx, m); {
+	case errors.Is(err, errBlob):
+		return r.finish(ctx, outcome{err: err})
+	case err != nil:
+		return err
+	}
 	return r.finish(ctx, r.attempt())
 }
 
@@ -270,9 +276,7 @@ func (r *run) finish(ctx context.Context, o outcome) error {
 	m := r.m
 	switch {
 	case o.err == nil:
-		rec := m.about(Succeeded)
-		rec.Result = o.value
-		return r.end(ctx, rec)
+		return r.succeed(ctx, o.value)
 	case errors.Is(o.err, Ignore):
 		return nil
 	case errors.Is(o.err, errOvertaken):
@@ -291,6 +295,21 @@ func (r *run) finish(ctx context.Context, o outcome) error {
 		return r.retry(ctx, after, o.err)
 	}
 	return r.fail(ctx, o.err)
+}
+
+// succeed records a result, or where it is kept.
+func (r *run) succeed(ctx context.Context, value json.RawMessage) error {
+	ttl := r.expires()
+	if len(r.m.Embed.Chain) > 0 || r.m.Embed.Chord != nil || len(r.m.Embed.Callbacks) > 0 {
+		ttl = max(ttl, joinExpires) // others get it too
+	}
+	kept, err := r.w.c.spill(ctx, value, ttl)
+	if err != nil {
+		return err
+	}
+	rec := r.m.about(Succeeded)
+	rec.Result = kept
+	return r.end(ctx, rec)
 }
 
 // policy is the retry policy of the call, with the errors of the task's own.
