@@ -145,3 +145,65 @@ func connectAll(t *testing.T, nodes map[string]*embeddedtest.Child) *nats.Conn {
 	t.Cleanup(nc.Close)
 	return nc
 }
+
+// TestAStoreInACluster: whichever server answers, it knows what this store has
+// written; of many that expect the same one wins; and when the leader goes, no
+// follower misses a key.
+func TestAStoreInACluster(t *testing.T) {
+	t.Parallel()
+	nodes := embeddedtest.Cluster(t, 3)
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	defer cancel()
+	cfg := streams.Config{Replicas: 3, Timeout: 20 * time.Second}
+	s := openWith(t, nodes.Connect(t, nats.ReconnectWait(20*time.Millisecond)), cfg)
+	store, err := s.DeclareStore(ctx, "store", streams.StoreOptions{})
+	must(t, err)
+	for i := range 50 {
+		key := "read." + strconv.Itoa(i)
+		revision := put(t, store, value(key, "v"))
+		many, err := store.GetMany(ctx, []string{key, "missing"})
+		must(t, err)
+		if got := many[key].Revision; got != revision || len(many) != 1 {
+			t.Fatalf("got %v at once after a write, want revision %d", many, revision)
+		}
+	}
+	wins := make(chan error, 16)
+	for range cap(wins) {
+		go func() {
+			_, err := store.Put(ctx, streams.Put{Key: "race", Expect: streams.Absent})
+			wins <- err
+		}()
+	}
+	won := 0
+	for range cap(wins) {
+		if err := <-wins; err == nil {
+			won++
+		} else {
+			wantError(t, "race", err, streams.ErrConflict)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d of %d won, want 1", won, cap(wins))
+	}
+	follows, notified, ready := newFollower(), newFollower(), make(chan struct{})
+	unnotice, err := store.Notify(ctx, "k.*", notified.note)
+	must(t, err)
+	defer unnotice()
+	following, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- store.Follow(following, "k.*", follows.note, func() { close(ready) }) }()
+	<-ready
+	want := []string{}
+	for i := range 60 {
+		if i == 30 {
+			stopLeader(ctx, t, nodes, "warren~t~store")
+		}
+		key := "k." + strconv.Itoa(i)
+		want = append(want, key)
+		write(t, store, key)
+	}
+	wantList(t, "followed", follows.await(t, "k.59"), want...)
+	wantList(t, "notified", notified.await(t, "k.59"), want...)
+	stop()
+	wantError(t, "follow", <-ended, context.Canceled)
+}

@@ -37,6 +37,9 @@ func (s *Session) connectionChanged(ctx context.Context, status nats.Status) {
 		s.maxPayload.Store(s.nc.MaxPayload())
 		s.confirms.reconnected()
 		s.run(func() { s.recoverSession(ctx) })
+		for _, n := range s.allNotices() {
+			s.run(func() { n.catchUp(ctx) })
+		}
 	case nats.RECONNECTING, nats.DISCONNECTED:
 		s.goOffline()
 		s.confirms.disconnected()
@@ -124,9 +127,6 @@ func (s *Session) rejoin(ctx context.Context) error {
 	}
 	// What ended with the broker is cleared away: publishers may go on.
 	s.goOnline(ctx)
-	for _, n := range s.allNotices() {
-		s.run(func() { n.catchUp(ctx) })
-	}
 	for _, u := range s.allUsers() {
 		if err := s.enrollAnew(ctx, u.queue); err != nil {
 			return err

@@ -32,6 +32,9 @@
 // Where subjects cannot say what a binding says, the filters are wider and the
 // consumer decides, exactly. [Config.Explain] tells what each step becomes.
 //
+// A [Store] is no part of AMQP: a table of last values for what is built on top, on
+// a stream that keeps one message a subject and republishes every write.
+//
 // # Guarantees
 //
 // Declaring. When DeclareExchange, DeclareQueue, Bind or Unbind returns, the
@@ -81,6 +84,13 @@
 // left of it is cleared away within seconds by any other session. An auto-delete
 // queue goes with its last consumer, an auto-delete exchange with its last
 // binding. The consumers of a queue that goes are told: [ErrCancelled].
+//
+// Stores. When Put returns nil, the broker has stored the value, and Get has it, or
+// a later one, from every session. Of all writes that expect the same revision, one
+// is done. A value is there until its TTL is over, and not for more than a second
+// longer. Follow and Notify tell the last write of every key, in order, whatever goes
+// and comes back meanwhile. A value is as durable as a persistent message in a durable
+// queue.
 //
 // # What a crash takes
 //
@@ -172,9 +182,9 @@
 // takes none, and waits for as long as the connection does.
 //
 // Run calls one handler at a time, in order, or [ConsumeOptions.Concurrency] of
-// them, in any. Push, [PublisherOptions.Confirmed] and [Config.Explain] are
-// called from goroutines that have other work: they must not block, and must not
-// call back into the package, except to settle a delivery. A handler of Run must
+// them, in any. Push, [PublisherOptions.Confirmed], [Config.Explain] and what
+// [Store.Notify] calls are called from goroutines that have other work: they must not
+// block, and must not call back into the package, except to settle a delivery. A handler of Run must
 // not cancel its consumer or close its session; it ends the context of Run
 // instead.
 //

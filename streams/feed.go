@@ -19,6 +19,7 @@ type feed struct {
 	next   uint64 // the first sequence that was not read
 	bare   bool   // without values
 	f      func(Entry) bool
+	ends   func(last uint64) // told where the stream ends before it is read; may be nil
 }
 
 // toEnd reads what is there, until f says false.
@@ -94,6 +95,9 @@ func (d *feed) begin(ctx context.Context) (*pass, error) {
 	if s.isClosed() {
 		return nil, ErrClosed
 	}
+	if err := d.findPlace(ctx); err != nil {
+		return nil, err
+	}
 	consumer, err := s.js.CreateConsumer(ctx, d.t.stream, jetstream.ConsumerConfig{
 		FilterSubject:     d.filter,
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
@@ -112,6 +116,21 @@ func (d *feed) begin(ctx context.Context) (*pass, error) {
 		return nil, err
 	}
 	return p, p.sub.SetPendingLimits(-1, -1) // it has what was asked for at most
+}
+
+// findPlace goes back to where the stream ends: a power cut has taken what was
+// written since.
+func (d *feed) findPlace(ctx context.Context) error {
+	stream, err := d.t.s.js.Stream(ctx, d.t.stream)
+	if err != nil {
+		return d.t.gone(err)
+	}
+	last := stream.CachedInfo().State.LastSeq
+	d.next = min(d.next, last+1)
+	if d.ends != nil {
+		d.ends(last)
+	}
+	return nil
 }
 
 // end takes the consumer away. Nobody waits for that: it would go by itself.

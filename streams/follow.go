@@ -2,7 +2,6 @@ package streams
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -24,7 +23,11 @@ func (t *Store) follow(ctx context.Context, pattern string, f func(Entry), ready
 		return err
 	}
 	d := &feed{t: t, filter: filter, next: 1, f: func(entry Entry) bool { f(entry); return ctx.Err() == nil }}
-	return errors.Join(d.forEver(ctx, ready), ctx.Err())
+	err = d.forEver(ctx, ready)
+	if ended := ctx.Err(); ended != nil {
+		return ended
+	}
+	return err
 }
 
 // Range calls f with the value of every key that matches a pattern, each key once,

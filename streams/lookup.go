@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,33 +16,46 @@ import (
 // Get reads the entry of a key as it stands. Without a value the error is
 // [ErrNoEntry]; the entry says by a marker, for as long as there is one, why.
 func (t *Store) Get(ctx context.Context, key string) (Entry, error) {
-	entry, err := call(ctx, t.s, func(ctx context.Context) (Entry, error) {
-		entry, _, err := t.read(ctx, key)
-		return entry, err
-	})
-	if err == nil && (entry.Revision == 0 || entry.Gone != Present) {
+	found, err := ask(ctx, t, func(ctx context.Context) (storedEntry, error) { return t.read(ctx, key) })
+	if err == nil && (found.Revision == 0 || found.Gone != Present) {
 		err = ErrNoEntry
 	}
 	if err != nil {
-		return entry, fmt.Errorf("get %q from store %q: %w", key, t.name, err)
+		return found.Entry, fmt.Errorf("get %q from store %q: %w", key, t.name, err)
 	}
-	return entry, nil
+	return found.Entry, nil
 }
 
-// read reads the entry of a key and its header; revision 0 says that there is
-// none. It asks the stream's leader, which knows everything that was confirmed.
-func (t *Store) read(ctx context.Context, key string) (Entry, nats.Header, error) {
+// ask asks about a store, for as long as the session is open.
+func ask[T any](ctx context.Context, t *Store, f func(context.Context) (T, error)) (T, error) {
+	if t.s.isClosed() {
+		var none T
+		return none, ErrClosed
+	}
+	return call(ctx, t.s, f)
+}
+
+// storedEntry is an entry with the header it was written with.
+type storedEntry struct {
+	Entry
+	header nats.Header
+}
+
+// read reads the entry of a key; revision 0 says that there is none. It asks the
+// stream's leader, which knows everything that was confirmed.
+func (t *Store) read(ctx context.Context, key string) (storedEntry, error) {
+	none := storedEntry{Entry: Entry{Key: key}}
 	subject, err := t.subject(key)
 	if err != nil {
-		return Entry{Key: key}, nil, err
+		return none, err
 	}
 	msg, a, err := t.s.readStored(ctx, t.stream, storedRequest{LastFor: subject})
 	if err != nil || msg == nil {
-		return Entry{Key: key}, nil, t.gone(err)
+		return none, t.gone(err)
 	}
 	entry, _ := entryAt(t.base, msg, msg.Subject, a.seq, time.Unix(0, a.stamp))
 	t.saw(entry.Revision)
-	return entry, msg.Header, nil
+	return storedEntry{entry, msg.Header}, nil
 }
 
 // there says whether the store is.
@@ -61,7 +75,7 @@ const (
 // entry are left out. Each entry is at least as new as what this Store has seen of
 // it.
 func (t *Store) GetMany(ctx context.Context, keys []string) (map[string]Entry, error) {
-	entries, err := call(ctx, t.s, func(ctx context.Context) (map[string]Entry, error) { return t.getMany(ctx, keys) })
+	entries, err := ask(ctx, t, func(ctx context.Context) (map[string]Entry, error) { return t.getMany(ctx, keys) })
 	if err != nil {
 		return nil, fmt.Errorf("get %d keys from store %q: %w", len(keys), t.name, err)
 	}
@@ -109,29 +123,31 @@ type manyRequest struct {
 	Seq      uint64   `json:"seq,omitempty"`
 }
 
-// getSome asks for some keys until the answer is complete and not older than what
-// this Store has seen: in a cluster, any server that has the stream answers.
+// getSome asks for some keys until the answer is complete. In a cluster, any server
+// that has the stream may answer: one that does not know what this Store has seen
+// is asked again, and the leader after a while, and where there is no telling.
 func (t *Store) getSome(ctx context.Context, keys, subjects []string) (map[string]Entry, error) {
-	known := t.latest.Load()
 	entries := make(map[string]Entry, len(keys))
-	request := manyRequest{Subjects: subjects}
-	for {
+	known, began := t.latest.Load(), time.Now()
+	for request := (manyRequest{Subjects: subjects}); ; {
 		answer, err := untilAnswered(ctx, func() (manyAnswer, error) { return t.askMany(ctx, request, entries) })
+		stale := t.replicated && answer.upTo < known
 		switch {
 		case err != nil:
 			return nil, err
-		case answer.none && t.replicated:
-			return t.getEach(ctx, keys) // it does not say how old it is
-		case answer.none || answer.upTo >= known && answer.pending == 0:
-			return entries, nil
-		case answer.upTo < known:
+		case stale && (answer.none || time.Since(began) > answerTime):
+			return t.getEach(ctx, keys)
+		case stale:
 			clear(entries)
 			request.Seq = 0
-			if err := sleep(ctx, time.Millisecond); err != nil {
-				return nil, err
-			}
+			err = sleep(ctx, time.Millisecond)
+		case answer.pending == 0:
+			return entries, nil
 		default:
 			request.Seq = answer.last + 1
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 }
@@ -140,12 +156,12 @@ func (t *Store) getSome(ctx context.Context, keys, subjects []string) (map[strin
 func (t *Store) getEach(ctx context.Context, keys []string) (map[string]Entry, error) {
 	entries := make(map[string]Entry)
 	for _, key := range keys {
-		entry, _, err := t.read(ctx, key)
+		found, err := t.read(ctx, key)
 		if err != nil {
 			return nil, err
 		}
-		if entry.Revision != 0 {
-			entries[key] = entry
+		if found.Revision != 0 {
+			entries[key] = found.Entry
 		}
 	}
 	return entries, nil
@@ -174,7 +190,7 @@ func (t *Store) askMany(ctx context.Context, request manyRequest, entries map[st
 	for {
 		msg, err := nextAnswer(ctx, sub)
 		if errors.Is(err, nats.ErrNoResponders) {
-			return answer, errors.Join(t.there(ctx), errBrokenOff)
+			return answer, cmp.Or(t.there(ctx), errBrokenOff)
 		}
 		if err != nil {
 			return answer, err

@@ -15,10 +15,12 @@ type notice struct {
 	t      *Store
 	filter string
 	f      func(Entry)
-	sub    *nats.Subscription
+	subs   []*nats.Subscription
 
 	mu      sync.Mutex
+	begun   bool    // last is known
 	last    uint64  // what was told, or written before
+	breaks  int     // counts when something may have been missed
 	holding bool    // what comes waits until what was missed is told
 	held    []Entry // that waits
 	stopped atomic.Bool
@@ -29,9 +31,8 @@ type notice struct {
 // markers of what expired or was deleted. In a pattern, * is any one word, and > at
 // the end is one or more. f is called in the order of the revisions, one at a
 // time, and must not block; it may be called once more while stop is. After a lost
-// connection it is called with what stands of what was written meanwhile. In a
-// cluster, a write may be missed when the server goes that leads the store:
-// [Store.Follow] misses none.
+// connection, or when another server of a cluster leads the store, it is called with
+// what stands of what it may have missed.
 func (t *Store) Notify(ctx context.Context, pattern string, f func(Entry)) (stop func(), err error) {
 	n, err := within(ctx, t.s,
 		func(ctx context.Context) (*notice, error) { return t.notify(ctx, pattern, f) },
@@ -48,34 +49,69 @@ func (t *Store) notify(ctx context.Context, pattern string, f func(Entry)) (*not
 		return nil, err
 	}
 	n := &notice{t: t, filter: t.base + "." + words, f: f, holding: true}
-	if n.sub, err = t.s.nc.Subscribe(t.told+"."+words, n.came); err != nil {
-		return nil, err
+	err = n.listen(t.told+"."+words, n.came)
+	if err == nil && t.replicated {
+		err = n.listen(leaderElected+t.stream, n.led)
 	}
-	if err := n.begin(ctx); err != nil {
+	if err == nil {
+		err = n.begin(ctx)
+	}
+	if err != nil {
 		n.end()
 		return nil, err
 	}
 	return n, nil
 }
 
-// begin begins where the stream is. The answer comes behind the subscription.
-func (n *notice) begin(ctx context.Context) error {
-	if err := n.sub.SetPendingLimits(-1, -1); err != nil {
+// leaderElected is where a cluster tells that a stream has another leader. What the
+// last one stored as it went, it may not have told.
+const leaderElected = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED."
+
+func (n *notice) led(*nats.Msg) {
+	n.hold()
+	n.t.s.run(func() { n.catchUp(n.t.s.ctx) })
+}
+
+func (n *notice) listen(subject string, f nats.MsgHandler) error {
+	sub, err := n.t.s.nc.Subscribe(subject, f)
+	if err != nil {
 		return err
 	}
+	n.subs = append(n.subs, sub)
+	return sub.SetPendingLimits(-1, -1)
+}
+
+// begin begins where the stream is. The answer comes behind the subscription, and
+// does not count if something may have been missed meanwhile.
+func (n *notice) begin(ctx context.Context) error {
 	if !n.t.s.noticed(n) {
 		return ErrClosed
 	}
-	stream, err := n.t.s.js.Stream(ctx, n.t.stream)
-	if err != nil {
-		n.t.s.unnoticed(n)
-		return n.t.gone(err)
+	for !n.begun {
+		breaks := n.since()
+		stream, err := n.t.s.js.Stream(ctx, n.t.stream)
+		if err != nil {
+			n.t.s.unnoticed(n)
+			return n.t.gone(err)
+		}
+		n.beginAt(stream.CachedInfo().State.LastSeq, breaks)
 	}
+	return nil
+}
+
+func (n *notice) beginAt(last uint64, breaks int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.last = stream.CachedInfo().State.LastSeq
-	n.release()
-	return nil
+	if n.breaks == breaks {
+		n.begun, n.last = true, last
+		n.release()
+	}
+}
+
+func (n *notice) since() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.breaks
 }
 
 func (n *notice) came(msg *nats.Msg) {
@@ -102,12 +138,13 @@ func (n *notice) tell(entry Entry) {
 	n.f(entry)
 }
 
-// hold keeps what comes, from when the connection is lost: what was missed comes
+// hold keeps what comes, from when something may have been missed: that comes
 // before it.
 func (n *notice) hold() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.holding = true
+	n.breaks++
 }
 
 // release tells what was held. The lock is held.
@@ -119,23 +156,50 @@ func (n *notice) release() {
 	n.held = nil
 }
 
-// catchUp reads what was missed, for as long as the connection that is back stays.
+// catchUp reads what was missed, for as long as the context. If more may have been
+// missed meanwhile, somebody else does.
 func (n *notice) catchUp(ctx context.Context) {
-	n.mu.Lock()
-	from := n.last + 1
-	n.mu.Unlock()
-	missed := &feed{t: n.t, filter: n.filter, next: from, f: func(entry Entry) bool {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		n.tell(entry)
-		return !n.stopped.Load()
-	}}
-	err := missed.toEnd(ctx)
+	missed, breaks := n.missed()
+	if missed == nil {
+		return
+	}
+	if err := missed.toEnd(ctx); err != nil {
+		if ctx.Err() == nil {
+			n.t.s.cfg.Logger.Warn("could not read what was missed of a store", "store", n.t.name, "error", err)
+		}
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err == nil {
+	if n.breaks == breaks {
 		n.release()
 	}
+}
+
+// missed is what may have been missed so far; nil while nothing could be.
+func (n *notice) missed() (*feed, int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.begun {
+		return nil, n.breaks
+	}
+	return &feed{
+		t: n.t, filter: n.filter, next: n.last + 1, ends: n.goBack,
+		f: func(entry Entry) bool {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.tell(entry)
+			return !n.stopped.Load()
+		},
+	}, n.breaks
+}
+
+// goBack goes back to where the stream ends, if a power cut has taken what was told
+// last: what comes has the same revisions.
+func (n *notice) goBack(end uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.last = min(n.last, end)
 }
 
 // stop ends a notice. A broker that has stopped reading may hold up the
@@ -149,7 +213,9 @@ func (n *notice) stop() {
 
 func (n *notice) end() {
 	n.stopped.Store(true)
-	_ = n.sub.Unsubscribe()
+	for _, sub := range n.subs {
+		_ = sub.Unsubscribe()
+	}
 }
 
 // noticed notes a notice that is the session's to end; false says that the session

@@ -61,6 +61,9 @@ func (p *Pending) begin(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if p.t.s.isClosed() {
+		return ErrClosed
+	}
 	if err := checkTTL("the TTL", p.put.TTL); err != nil {
 		return err
 	}
@@ -161,22 +164,22 @@ func (p *Pending) resolved(c *Confirm) {
 		p.end(c.revision, nil)
 	case p.mayKnowMore(c.err):
 		if !p.t.s.run(func() { p.findOut(c.err) }) {
-			p.end(0, c.err)
+			p.giveUp(ErrClosed)
 		}
 	default:
-		p.end(0, p.refusal(c.err))
+		p.giveUp(p.refusal(c.err))
 	}
 }
 
 // mayKnowMore reports whether an answer is not the last word.
 func (p *Pending) mayKnowMore(err error) bool {
 	switch {
-	case p.put.Expect == Any, p.t.s.ctx.Err() != nil:
+	case p.put.Expect == Any, errors.Is(err, ErrClosed), errors.Is(err, nats.ErrConnectionClosed), isContextError(err):
 		return false
 	case isConflict(err):
 		return p.unsure || p.put.Expect == Absent
 	}
-	return errors.Is(err, ErrUnconfirmed) && !errors.Is(err, nats.ErrConnectionClosed) && !isContextError(err)
+	return errors.Is(err, ErrUnconfirmed)
 }
 
 func isContextError(err error) bool {
@@ -224,6 +227,9 @@ func (p *Pending) sendAgain(ctx context.Context) {
 
 // giveUp ends a write about which no more can be found out.
 func (p *Pending) giveUp(err error) {
+	if p.t.s.ctx.Err() != nil {
+		err = ErrClosed
+	}
 	if p.unsure && !errors.Is(err, ErrUnconfirmed) {
 		err = errors.Join(ErrUnconfirmed, err)
 	}
@@ -232,23 +238,28 @@ func (p *Pending) giveUp(err error) {
 
 // lookAgain looks at what is there instead of what was expected.
 func (p *Pending) lookAgain(ctx context.Context) {
-	entry, header, err := p.t.read(ctx, p.put.Key)
+	found, err := call(ctx, p.t.s, func(ctx context.Context) (storedEntry, error) { return p.t.read(ctx, p.put.Key) })
 	if err != nil {
 		p.giveUp(err)
 		return
 	}
-	conflict := &ConflictError{Key: p.put.Key, Revision: entry.Revision}
+	p.compare(ctx, found)
+}
+
+// compare decides by what is there, or tries again.
+func (p *Pending) compare(ctx context.Context, found storedEntry) {
+	conflict := &ConflictError{Key: p.put.Key, Revision: found.Revision}
 	switch {
-	case header.Get(tokenHeader) == p.token:
-		p.end(entry.Revision, nil)
-	case p.unsure && header.Get(jetstream.ExpectedLastSubjSeqHeader) == strconv.FormatUint(p.expected, 10):
+	case found.header.Get(tokenHeader) == p.token:
+		p.end(found.Revision, nil)
+	case p.unsure && found.header.Get(jetstream.ExpectedLastSubjSeqHeader) == strconv.FormatUint(p.expected, 10):
 		p.end(0, conflict) // another one took the place
 	case p.unsure:
 		p.end(0, fmt.Errorf("%w: the entry was written again since", ErrUnconfirmed))
-	case entry.Revision != 0 && entry.Gone == Present:
+	case found.Revision != 0 && found.Gone == Present:
 		p.end(0, conflict)
 	default:
-		p.expected = entry.Revision
+		p.expected = found.Revision
 		p.sendAgain(ctx)
 	}
 }

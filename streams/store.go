@@ -150,7 +150,7 @@ func (t *Store) saw(revision uint64) {
 // Purge drops every entry whose key matches a pattern, markers among them, and
 // leaves no marker. It says how many there were. Nobody is told.
 func (t *Store) Purge(ctx context.Context, pattern string) (int, error) {
-	count, err := call(ctx, t.s, func(ctx context.Context) (int, error) { return t.purge(ctx, pattern) })
+	count, err := ask(ctx, t, func(ctx context.Context) (int, error) { return t.purge(ctx, pattern) })
 	if err != nil {
 		return 0, fmt.Errorf("purge %q of store %q: %w", pattern, t.name, err)
 	}

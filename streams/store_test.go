@@ -14,20 +14,20 @@ import (
 	"warren/streams"
 )
 
-func declareStore(t testing.TB, s *streams.Session, o streams.StoreOptions) *streams.Store {
-	t.Helper()
-	store, err := s.DeclareStore(t.Context(), "store", o)
+func declareStore(tb testing.TB, s *streams.Session, o streams.StoreOptions) *streams.Store {
+	tb.Helper()
+	store, err := s.DeclareStore(tb.Context(), "store", o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return store
 }
 
-func put(t testing.TB, store *streams.Store, p streams.Put) uint64 {
-	t.Helper()
-	revision, err := store.Put(t.Context(), p)
+func put(tb testing.TB, store *streams.Store, p streams.Put) uint64 {
+	tb.Helper()
+	revision, err := store.Put(tb.Context(), p)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return revision
 }
