@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
 
@@ -16,9 +17,9 @@ import (
 // they are, with a TTL, and with an expectation, beside nats.go publishing the same
 // messages to the same stream.
 func BenchmarkStore(b *testing.B) {
-	for _, transport := range transports {
+	for _, transport := range embeddedtest.Transports {
 		for _, kind := range []string{"plain", "ttl", "expect"} {
-			b.Run(transport.name+"/"+kind, func(b *testing.B) { benchStore(b, transport.connect(b), kind) })
+			b.Run(transport.Name+"/"+kind, func(b *testing.B) { benchStore(b, transport.Connect(b), kind) })
 		}
 	}
 }
@@ -32,7 +33,7 @@ func benchStore(b *testing.B, nc *nats.Conn, kind string) {
 	b.Cleanup(func() { _ = s.Close(context.Background()) })
 	q := &benchTable{nc: nc, kind: kind, value: make([]byte, 256)}
 	q.store = declareStore(b, s, streams.StoreOptions{})
-	versus(b, q.begin, q.raw)
+	embeddedtest.Versus(b, "msg", q.begin, q.raw)
 }
 
 type benchTable struct {
