@@ -16,7 +16,7 @@ import (
 
 // fanIn is how many slots are looked at together. So many filled ones fill one
 // slot of the next level: a member looks at fanIn slots and not at all of them.
-const fanIn = 32
+const fanIn = 128
 
 // filled is what a slot holds.
 type filled struct {
@@ -101,23 +101,36 @@ func (c *client) climb(ctx context.Context, s slot) (bool, error) {
 	}
 }
 
-// blockFilled looks at the neighbours of a slot that is filled, until one is not:
-// at those behind it first, as members end about in the order they began in. It
-// asks the store's leader, which knows what was written before the slot was.
+// blockFilled looks at the neighbours of a slot that is filled, from the last one
+// on: as members begin in their order, that one mostly tells. What is read is as
+// new as the slot, which was written before.
 func (c *client) blockFilled(ctx context.Context, id string, level, index, size int) (bool, error) {
 	from := index / fanIn * fanIn
-	n := min(size-from, fanIn)
-	for i := 1; i < n; i++ {
-		_, err := c.store.Get(ctx, slotKey(id, level, from+(index-from+i)%n))
+	var keys []string
+	for i := min(size, from+fanIn) - 1; i >= from; i-- {
+		if i != index {
+			keys = append(keys, slotKey(id, level, i))
+		}
+	}
+	for range min(probes, len(keys)) {
+		_, err := c.store.Get(ctx, keys[0])
 		if errors.Is(err, streams.ErrNoEntry) {
 			return false, nil // or the group has gone on, and its slots are cleared away
 		}
 		if err != nil {
 			return false, err
 		}
+		keys = keys[1:]
 	}
-	return true, nil
+	if len(keys) == 0 {
+		return true, nil
+	}
+	entries, err := c.store.GetMany(ctx, keys)
+	return len(entries) == len(keys), err
 }
+
+// probes is how many slots are looked at one by one.
+const probes = 4
 
 // slots reads what the members of a group have come to, in their order; nil for
 // those that are not done.
