@@ -3,6 +3,7 @@ package workers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"runtime"
 	"sync"
 	"weak"
@@ -100,8 +101,10 @@ func (r *results) renewed() <-chan struct{} {
 	return r.again
 }
 
-// wait waits until a task has ended.
-func (r *results) wait(ctx context.Context, c *cell, known bool) (record, error) {
+// wait waits until a task has ended. A fresh one is this client's to send, or to be
+// sent by what comes before it: that there is no trace of it yet says nothing.
+func (r *results) wait(ctx context.Context, c *cell, fresh bool) (record, error) {
+	known := fresh
 	if clientOf(c.id) != r.c.ids.prefix() {
 		stop, err := r.c.store.Notify(ctx, stateKey(c.id), r.told)
 		if err != nil {
@@ -113,12 +116,16 @@ func (r *results) wait(ctx context.Context, c *cell, known bool) (record, error)
 	for {
 		again := r.renewed()
 		if !known {
-			if err := r.look(ctx, c); err != nil {
+			err := r.look(ctx, c)
+			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				continue // the broker did not answer in time, but there is more time
+			}
+			if err != nil && !(fresh && errors.Is(err, errNotSent)) {
 				return record{}, err
 			}
 		}
 		known = false
-		select {
+		select { // first, whatever else has happened
 		case <-c.done:
 			return c.end, nil
 		default:
@@ -135,9 +142,14 @@ func (r *results) wait(ctx context.Context, c *cell, known bool) (record, error)
 	}
 }
 
-// look reads what has become of a task. One that nobody knows is an error.
+// look reads what has become of a task. One that nobody knows is an error. The
+// server that leads the store is asked first: another one of its cluster may not
+// know of an end of which this client was not told.
 func (r *results) look(ctx context.Context, c *cell) error {
-	rec, err := r.c.read(ctx, c.id)
+	rec, revision, err := r.c.runRecord(ctx, c.id)
+	if err == nil && revision == 0 {
+		rec, err = r.c.read(ctx, c.id)
+	}
 	if err != nil {
 		return err
 	}
