@@ -464,3 +464,30 @@ func TestAHandlerMayTakeLongerThanTheLease(t *testing.T) {
 		r.wantCounts(q, 0, 0, 1)
 	})
 }
+
+// TestWhatLapsesComesAgainAfterTheLease: nothing is said of it, and its place in
+// the window is free at once.
+func TestWhatLapsesComesAgainAfterTheLease(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		const lease = 3 * time.Second
+		r := newRig(t, embeddedtest.Connect(t), streams.Config{Lease: lease})
+		r.ctx = t.Context()
+		q := r.queue(streams.Queue{Name: "q"})
+		r.number(q, 2)
+		next := r.pull(r.consume(q, streams.ConsumeOptions{Prefetch: 1}))
+		must(t, r.take(next, 1)[0].Lapse())
+		start := time.Now()
+		second := r.take(next, 1)[0]
+		wantBodies(t, bodies([]*streams.Delivery{second}), "2")
+		must(t, second.Ack())
+		again := r.take(next, 1)[0]
+		wantBodies(t, bodies([]*streams.Delivery{again}), "1")
+		if got := time.Since(start).Round(10 * time.Millisecond); got != lease {
+			t.Errorf("it came again after %v, want %v", got, lease)
+		}
+		must(t, again.Ack())
+		if err := again.Lapse(); !errors.Is(err, streams.ErrPreconditionFailed) {
+			t.Errorf("lapse of what was acknowledged: got %v, want 406", err)
+		}
+	})
+}

@@ -69,10 +69,18 @@ func (d *Delivery) Reject(flags ...SettleFlag) error {
 	return d.settle(verdictDrop, one[:])
 }
 
+// Lapse lets go of the message and says nothing: the session renews its lease no
+// longer. If another consumer got it meanwhile, because a lease was over before,
+// it stays with that one; otherwise it comes again when the lease is over.
+func (d *Delivery) Lapse() error {
+	return d.settle(verdictLapse, nil)
+}
+
 // A verdict is what is said of a message, as JetStream writes it.
 type verdict string
 
 const (
+	verdictLapse   verdict = "" // which is not said
 	verdictAck     verdict = "+ACK"
 	verdictDrop    verdict = "+TERM"
 	verdictRequeue verdict = "-NAK"

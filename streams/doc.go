@@ -62,7 +62,9 @@
 // Settling. A delivery is settled once; settling it again is 406. It may be
 // settled from any goroutine and after its consumer was cancelled. An ack is sent
 // and not waited for: after a crash of either side right behind it the message
-// may come again, marked as redelivered. A broker that deals with acks at once may
+// may come again, marked as redelivered. Lapse settles a delivery without a word to
+// the broker, which another consumer that has the message by now will not notice. A
+// broker that deals with acks at once may
 // be asked for more before it has dealt with the last few, eight and those of one
 // request at most. Delivery is at least once.
 //

@@ -88,5 +88,8 @@ func (s *Session) refreshed(queue string) bool {
 
 // settleRaw says a verdict of a message.
 func (s *Session) settleRaw(reply string, v verdict) error {
+	if v == verdictLapse {
+		return nil
+	}
 	return s.nc.Publish(reply, verdictBytes[v])
 }

@@ -119,7 +119,6 @@ func (l *ledger) take(d *Delivery) bool {
 		return false
 	}
 	d.settled = true
-	l.note(d.stream, d.reply)
 	l.held[d.Tag-l.first] = nil
 	l.open--
 	l.trim()
@@ -178,6 +177,9 @@ func (l *ledger) settle(d *Delivery, v verdict) error {
 		return nil
 	}
 	ok := l.take(d)
+	if ok && v != verdictLapse {
+		l.note(d.stream, d.reply)
+	}
 	l.mu.Unlock()
 	if !ok {
 		return errUnknownTag(d.Tag)
@@ -217,6 +219,7 @@ func (l *ledger) takeUpTo(tag uint64) []*Delivery {
 	}
 	for _, d := range settled {
 		l.take(d)
+		l.note(d.stream, d.reply)
 	}
 	// What came back and went out again has a later tag than what it was before.
 	slices.SortStableFunc(settled, func(a, b *Delivery) int { return a.stamp.Compare(b.stamp) })

@@ -27,10 +27,11 @@ type client struct {
 	mu       sync.Mutex
 	declared map[string]bool
 
-	over   chan struct{} // closed by close
-	ending sync.Once
-	status chan nats.Status
-	done   sync.WaitGroup
+	over    chan struct{} // closed by close
+	ending  sync.Once
+	status  chan nats.Status
+	leaders *nats.Subscription
+	done    sync.WaitGroup
 }
 
 // What an app keeps at the broker, beside its task queues.
@@ -69,10 +70,18 @@ func newClient(ctx context.Context, app *App, nc *nats.Conn, cfg Config) (_ *cli
 	if c.results, err = newResults(ctx, c); err != nil {
 		return nil, err
 	}
+	if c.leaders, err = nc.Subscribe(leaderElected, func(*nats.Msg) { c.results.lookAgain() }); err != nil {
+		c.results.stop()
+		return nil, err
+	}
 	c.status = nc.StatusChanged(nats.CONNECTED)
 	c.done.Go(c.watchConnection)
 	return c, nil
 }
+
+// leaderElected is where a cluster tells that a stream has another leader. What the
+// one before did not tell any more is looked up.
+const leaderElected = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*"
 
 // watchConnection has waiting results looked at again after a reconnection: what
 // was told meanwhile was told nobody.
@@ -93,6 +102,7 @@ func (c *client) watchConnection() {
 func (c *client) close(ctx context.Context) error {
 	c.ending.Do(func() { close(c.over) })
 	c.nc.RemoveStatusListener(c.status)
+	_ = c.leaders.Unsubscribe() // without a connection there is nothing to end
 	c.done.Wait()
 	c.results.close()
 	return c.session.Close(ctx)
@@ -198,7 +208,10 @@ func (c *client) carry(ctx context.Context, mv *moves) error {
 	if err := c.send(ctx, mv); err != nil {
 		return err
 	}
-	next := &moves{sentAt: mv.sentAt}
+	if len(mv.tasks) > 0 {
+		reached(pointSent)
+	}
+	next := &moves{sentAt: mv.sentAt, again: mv.again}
 	for _, s := range mv.slots {
 		if err := c.fill(ctx, s, next); err != nil {
 			return fmt.Errorf("fill slot %d of group %s: %w", s.index, s.join, err)
@@ -226,7 +239,14 @@ func (c *client) send(ctx context.Context, mv *moves) error {
 	for _, e := range mv.ends {
 		puts = append(puts, c.begin(ctx, e))
 	}
-	for _, m := range mv.tasks {
+	tasks := mv.tasks
+	if mv.again {
+		var err error
+		if tasks, err = c.notBegun(ctx, tasks); err != nil {
+			return err
+		}
+	}
+	for _, m := range tasks {
 		if !m.NoResult {
 			puts = append(puts, c.announce(ctx, m))
 		}
@@ -246,6 +266,35 @@ func (c *client) send(ctx context.Context, mv *moves) error {
 		}
 	}
 	return errs
+}
+
+// notBegun leaves out the tasks of which there are records. The broker drops what
+// is sent twice too, but forgets it: in two minutes, or with a crash.
+func (c *client) notBegun(ctx context.Context, tasks []*Message) ([]*Message, error) {
+	keys := make([]string, len(tasks))
+	for i, m := range tasks {
+		keys[i] = stateKey(m.ID)
+	}
+	entries, err := c.store.GetMany(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var left []*Message
+	for i, m := range tasks {
+		e, ok := entries[keys[i]]
+		if !ok {
+			left = append(left, m)
+			continue
+		}
+		rec, err := parseRecord(m.ID, e.Value)
+		if e.Gone == streams.Present && err != nil {
+			return nil, err
+		}
+		if e.Gone == streams.Present && !rec.begun(m.Retries) {
+			left = append(left, m)
+		}
+	}
+	return left, nil
 }
 
 func waitFor(ctx context.Context, p *streams.Pending) error {

@@ -71,6 +71,7 @@ func (c *client) fill(ctx context.Context, s slot, next *moves) error {
 	if err != nil && !errors.Is(err, streams.ErrConflict) {
 		return err
 	}
+	reached(pointFilled)
 	if s.fail != nil {
 		return c.breakJoin(ctx, s, next)
 	}

@@ -23,7 +23,7 @@ func (c *client) read(ctx context.Context, id string) (record, error) {
 	}
 	switch {
 	case !ok:
-		return record{}, ErrUnknown
+		return record{}, errNotSent
 	case e.Gone == streams.Expired:
 		return record{}, fmt.Errorf("its record has expired: %w", ErrUnknown)
 	case e.Gone != 0:
@@ -31,6 +31,9 @@ func (c *client) read(ctx context.Context, id string) (record, error) {
 	}
 	return parseRecord(id, e.Value)
 }
+
+// errNotSent is the ErrUnknown of a task of which there is no trace.
+var errNotSent = fmt.Errorf("%w", ErrUnknown)
 
 func parseRecord(id string, text []byte) (record, error) {
 	var r record

@@ -101,9 +101,11 @@ func (r *results) renewed() <-chan struct{} {
 	return r.again
 }
 
-// wait waits until the task of a handle has ended.
+// wait waits until the task of a handle has ended. A fresh one is this client's to
+// send, or to be sent by what comes before it: that there is no trace of it yet
+// says nothing.
 func (r *results) wait(ctx context.Context, h *handle) (record, error) {
-	c, known := h.cell, h.fresh
+	c, known, expected := h.cell, h.fresh, h.fresh || h.claimed
 	if clientOf(c.id) != r.c.ids.prefix() {
 		stop, err := r.c.store.Notify(ctx, stateKey(c.id), r.told)
 		if err != nil {
@@ -115,13 +117,17 @@ func (r *results) wait(ctx context.Context, h *handle) (record, error) {
 	for {
 		again := r.renewed()
 		if !known {
-			if err := r.look(ctx, c); err != nil && !(h.claimed && errors.Is(err, ErrUnknown)) {
+			err := r.look(ctx, c)
+			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				continue // the broker did not answer in time, but there is more time
+			}
+			if err != nil && !(expected && errors.Is(err, errNotSent)) {
 				return record{}, err
 			}
 		}
 		known = false
-		select {
-		case <-c.done: // although the context may have ended
+		select { // first, whatever else has happened
+		case <-c.done:
 			return c.end, nil
 		default:
 		}
@@ -137,9 +143,14 @@ func (r *results) wait(ctx context.Context, h *handle) (record, error) {
 	}
 }
 
-// look reads what has become of a task. One that nobody knows is an error.
+// look reads what has become of a task. One that nobody knows is an error. The
+// server that leads the store is asked first: another one of its cluster may not
+// know of an end of which this client was not told.
 func (r *results) look(ctx context.Context, c *cell) error {
-	rec, err := r.c.read(ctx, c.id)
+	rec, revision, err := r.c.runRecord(ctx, c.id)
+	if err == nil && revision == 0 {
+		rec, err = r.c.read(ctx, c.id)
+	}
 	if err != nil {
 		return err
 	}

@@ -48,9 +48,14 @@ func (w *Worker) take(ctx context.Context, queue string, d *streams.Delivery) {
 		m.Queue = queue
 	}
 	err = w.serve(ctx, m, d.Redelivered)
+	reached(pointSettling)
 	switch {
-	case err == nil || errors.Is(err, errOvertaken):
+	case err == nil:
 		w.settle(d.Ack())
+	case errors.Is(err, errOvertaken):
+		// An ack would take it from the other run: were its worker killed, nobody
+		// would run the task again.
+		w.settle(d.Lapse())
 	case errors.Is(err, errShutdown):
 		w.settle(d.Nack(streams.Requeue))
 	default:
@@ -62,27 +67,52 @@ func (w *Worker) take(ctx context.Context, queue string, d *streams.Delivery) {
 
 // serve does everything about one delivery of a task but settling it.
 func (w *Worker) serve(ctx context.Context, m *Message, again bool) error {
-	r := &run{w: w, m: m, began: time.Now()}
+	r := &run{w: w, m: m, began: time.Now().UTC()}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.cancel(nil)
 	if !w.enter(r) {
 		return errOvertaken // it is running here already
 	}
 	defer w.leave(r)
-	if again || m.Retries > 0 {
+	if err := r.perform(ctx, again); !errors.Is(err, errOvertaken) {
+		return err
+	}
+	_, done, err := r.ended(ctx)
+	if done {
+		return err
+	}
+	return errOvertaken
+}
+
+// perform runs the task, unless it has run, and records what it came to.
+func (r *run) perform(ctx context.Context, again bool) error {
+	if again || r.m.Retries > 0 {
 		if done, err := r.resume(ctx, again); done || err != nil {
 			return err
 		}
 	}
-	switch err := w.c.fetchAll(ctx, m); {
-	case errors.Is(err, errBlob):
-		return r.finish(ctx, outcome{err: err})
-	case err != nil:
+	o, err := r.outcome(ctx)
+	if err != nil {
 		return err
 	}
-	return r.finish(ctx, r.attempt())
+	for refused := false; ; {
+		err := r.finish(ctx, o)
+		switch {
+		case err == nil || errors.Is(err, errOvertaken) || errors.Is(err, errShutdown) || r.w.ending():
+			return err
+		case errors.Is(err, streams.ErrPreconditionFailed) && !refused:
+			// What it came to, or what follows, is too large for the broker, and will
+			// be the next time.
+			refused, o = true, outcome{err: Reject(err)}
+			continue
+		}
+		r.w.log.Warn("could not record what became of a task; it is tried again", "task", r.m.Task, "id", r.m.ID, "error", err)
+		r.w.rest(time.Second)
+	}
 }
 
+// enter makes a run known to whoever cancels it; false says that there is one of
+// its task already.
 func (w *Worker) enter(r *run) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,6 +120,9 @@ func (w *Worker) enter(r *run) bool {
 		return false
 	}
 	w.active[r.m.ID] = r
+	if w.handingBack {
+		r.cancel(errShutdown)
+	}
 	return true
 }
 
@@ -102,18 +135,10 @@ func (w *Worker) leave(r *run) {
 // resume looks at what other runs of the task have come to. It is done when there
 // is nothing left to run: what follows is then sent again, in case it was not.
 func (r *run) resume(ctx context.Context, again bool) (done bool, err error) {
-	rec, revision, err := r.w.c.runRecord(ctx, r.m.ID)
-	if err != nil {
-		return false, err
-	}
-	r.revision = revision
+	rec, done, err := r.ended(ctx)
 	switch {
-	case rec.Status.Ready():
-		return true, r.follow(ctx, rec)
-	case rec.Retries > r.m.Retries:
-		return true, r.reschedule(ctx, rec)
-	case !again:
-		return false, nil
+	case done || err != nil || !again:
+		return done, err
 	case rec.Status == Started && rec.Retries == r.m.Retries:
 		r.losses = rec.Losses + 1
 	case rec.Status != Received:
@@ -127,6 +152,25 @@ func (r *run) resume(ctx context.Context, again bool) (done bool, err error) {
 	return false, r.say(ctx, Started)
 }
 
+// ended reports whether another run has brought the attempt to its end. What
+// follows is then sent again, in case it was not.
+func (r *run) ended(ctx context.Context) (rec record, done bool, err error) {
+	rec, revision, err := r.w.c.runRecord(ctx, r.m.ID)
+	if err != nil {
+		return rec, false, err
+	}
+	r.mu.Lock()
+	r.revision = revision
+	r.mu.Unlock()
+	switch {
+	case rec.Status.Ready():
+		return rec, true, r.follow(ctx, rec)
+	case rec.Retries > r.m.Retries:
+		return rec, true, r.reschedule(ctx, rec)
+	}
+	return rec, false, nil
+}
+
 // say records how far the run is, if it has not been overtaken.
 func (r *run) say(ctx context.Context, s State) error {
 	r.mu.Lock()
@@ -135,30 +179,56 @@ func (r *run) say(ctx context.Context, s State) error {
 		return nil
 	}
 	rec := r.m.about(s)
-	rec.Worker, rec.Losses, rec.Began = r.w.cfg.Name, r.losses, r.began.UTC()
+	rec.Losses = r.losses
 	return r.write(ctx, rec)
 }
 
 // write replaces the record of the run. The lock is held.
 func (r *run) write(ctx context.Context, rec record) error {
+	rec.Worker, rec.Began = r.w.cfg.Name, r.began
 	text, err := marshal(rec)
 	if err != nil {
 		return err
 	}
-	expect := streams.Absent
-	if r.revision != 0 {
-		expect = streams.Revision(r.revision)
+	for {
+		put := streams.Put{
+			Key: stateKey(r.m.ID), Value: text, TTL: r.expires(rec.Status), Expect: streams.Revision(r.revision),
+		}
+		revision, err := r.w.c.store.Put(ctx, put)
+		if err == nil {
+			r.revision = revision
+			return nil
+		}
+		if !errors.Is(err, streams.ErrConflict) {
+			return err
+		}
+		if err := r.regain(ctx); err != nil {
+			return err
+		}
 	}
-	put := streams.Put{Key: stateKey(r.m.ID), Value: text, TTL: r.expires(), Expect: expect}
-	r.revision, err = r.w.c.store.Put(ctx, put)
-	if errors.Is(err, streams.ErrConflict) {
-		return errOvertaken
-	}
-	return err
 }
 
-// expires is how long the record is kept.
-func (r *run) expires() time.Duration {
+// regain looks whose record is in the place of the one that is to be replaced. It
+// may be the run's own, of which nobody knew whether it had arrived; the one
+// before may have expired, or been forgotten.
+func (r *run) regain(ctx context.Context) error {
+	rec, revision, err := r.w.c.runRecord(ctx, r.m.ID)
+	if err != nil {
+		return err
+	}
+	if revision != 0 && (rec.Worker != r.w.cfg.Name || !rec.Began.Equal(r.began)) {
+		return errOvertaken
+	}
+	r.revision = revision
+	return nil
+}
+
+// expires is how long a record is kept: one that is not the last for as long as
+// the store keeps anything.
+func (r *run) expires(s State) time.Duration {
+	if !s.Ready() {
+		return 0
+	}
 	if r.m.ResultTTL > 0 {
 		return r.m.ResultTTL
 	}
@@ -174,10 +244,24 @@ type outcome struct {
 	err   error
 }
 
+// outcome fetches the arguments that are kept apart, and runs the task. An error
+// says that they could not be had now.
+func (r *run) outcome(ctx context.Context) (outcome, error) {
+	switch err := r.w.c.fetchAll(ctx, r.m); {
+	case errors.Is(err, errBlob):
+		return outcome{err: Reject(err)}, nil
+	case err != nil:
+		return outcome{}, err
+	}
+	return r.attempt(ctx), nil
+}
+
 // attempt runs the task, unless it must not be run any more.
-func (r *run) attempt() outcome {
+func (r *run) attempt(ctx context.Context) outcome {
 	m := r.m
 	switch {
+	case r.ctx.Err() != nil:
+		return outcome{err: context.Cause(r.ctx)}
 	case r.w.revoked.has(m.ID) || r.w.revoked.has(m.RootID):
 		return outcome{err: ErrRevoked}
 	case !m.Expires.IsZero() && time.Now().After(m.Expires):
@@ -187,15 +271,35 @@ func (r *run) attempt() outcome {
 	if err != nil {
 		return outcome{err: err}
 	}
-	ctx, cancel := r.limit()
-	defer cancel()
+	reached(pointTaken)
+	said := make(chan struct{})
 	linger := time.AfterFunc(lingering, func() {
-		if err := r.say(r.ctx, Started); err != nil && r.ctx.Err() == nil {
-			r.cancel(err)
-		}
+		defer close(said)
+		r.sayStarted(ctx)
 	})
-	defer linger.Stop()
-	return r.guard(ctx, invoke)
+	defer func() {
+		if !linger.Stop() {
+			<-said
+		}
+	}()
+	limited, cancel := r.limit()
+	defer cancel()
+	o := r.guard(limited, invoke)
+	reached(pointRan)
+	return o
+}
+
+// sayStarted ends a run that was overtaken. A record that could not be written is
+// no reason to: it will be.
+func (r *run) sayStarted(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
+	defer cancel()
+	switch err := r.say(ctx, Started); {
+	case errors.Is(err, errOvertaken):
+		r.cancel(err)
+	case err != nil:
+		r.w.log.Warn("could not record that a task has begun", "task", r.m.Task, "id", r.m.ID, "error", err)
+	}
 }
 
 // limit is the context of the task's code: it ends at the soft limit.
@@ -224,11 +328,15 @@ func (r *run) guard(ctx context.Context, invoke func(context.Context) (json.RawM
 	if hard == 0 {
 		return call(ctx, invoke)
 	}
-	done := make(chan outcome, 1)
-	r.w.leaked.Add(1)
+	done := make(chan outcome)
+	givenUp := make(chan struct{})
 	go func() {
-		defer r.w.leaked.Add(-1)
-		done <- call(ctx, invoke)
+		o := call(ctx, invoke)
+		select {
+		case done <- o:
+		case <-givenUp:
+			r.w.leaked.Add(-1)
+		}
 	}()
 	timer := time.NewTimer(hard)
 	defer timer.Stop()
@@ -237,6 +345,8 @@ func (r *run) guard(ctx context.Context, invoke func(context.Context) (json.RawM
 		return o
 	case <-timer.C:
 		r.cancel(ErrTimeLimit)
+		r.w.leaked.Add(1)
+		close(givenUp)
 		return outcome{err: fmt.Errorf("%w of %v", ErrTimeLimit, hard)}
 	}
 }
@@ -299,7 +409,7 @@ func (r *run) finish(ctx context.Context, o outcome) error {
 
 // succeed records a result, or where it is kept.
 func (r *run) succeed(ctx context.Context, value json.RawMessage) error {
-	ttl := r.expires()
+	ttl := r.expires(Succeeded)
 	if len(r.m.Embed.Chain) > 0 || r.m.Embed.Chord != nil || len(r.m.Embed.Callbacks) > 0 {
 		ttl = max(ttl, joinExpires) // others get it too
 	}
@@ -374,11 +484,12 @@ func (r *run) end(ctx context.Context, rec record) error {
 	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
 	defer cancel()
 	mv := r.moves(rec)
-	rec.Worker, rec.Done = r.w.cfg.Name, time.Now().UTC()
+	rec.Done = time.Now().UTC()
 	rec.Children = mv.children()
 	if err := r.conclude(ctx, rec); err != nil {
 		return err
 	}
+	reached(pointRecorded)
 	return r.w.c.carry(ctx, mv)
 }
 
@@ -419,7 +530,9 @@ func (r *run) moves(rec record) *moves {
 func (r *run) follow(ctx context.Context, rec record) error {
 	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
 	defer cancel()
-	return r.w.c.carry(ctx, r.moves(rec))
+	mv := r.moves(rec)
+	mv.again = true
+	return r.w.c.carry(ctx, mv)
 }
 
 // retry records that the task is to be run again, and sends it.
@@ -429,7 +542,6 @@ func (r *run) retry(ctx context.Context, after time.Duration, err error) error {
 	rec := r.m.about(Retrying)
 	rec.Retries = r.m.Retries + 1
 	rec.Failure = r.failure(err)
-	rec.Worker = r.w.cfg.Name
 	rec.Done = time.Now().Add(after).UTC() // when it is due
 	r.mu.Lock()
 	r.over = true
@@ -438,6 +550,7 @@ func (r *run) retry(ctx context.Context, after time.Duration, err error) error {
 	if werr != nil {
 		return werr
 	}
+	reached(pointRecorded)
 	r.w.log.Info("task is retried", "task", r.m.Task, "id", r.m.ID, "in", after, "error", err)
 	return r.reschedule(ctx, rec)
 }

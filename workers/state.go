@@ -47,6 +47,11 @@ type record struct {
 	Losses int `json:"losses,omitempty"`
 }
 
+// begun reports whether an attempt has begun, by the record of its task.
+func (r record) begun(retries int) bool {
+	return r.Status.Ready() || r.Retries > retries || r.Retries == retries && r.Status != Retrying
+}
+
 // about begins the record of a task.
 func (m *Message) about(s State) record {
 	r := record{Status: s, Task: m.Task, ID: m.ID, ParentID: m.ParentID, Group: m.Group, Queue: m.Queue, Retries: m.Retries}

@@ -75,18 +75,20 @@ type Worker struct {
 	ready   chan struct{}
 	cold    chan struct{}
 	colder  sync.Once
+	over    chan struct{} // closed once it takes no more
 	running sync.WaitGroup
 	leaked  atomic.Int64
 	revoked revocations
 
-	mu     sync.Mutex
-	active map[string]*run // by the id of the task
+	mu          sync.Mutex
+	active      map[string]*run // by the id of the task
+	handingBack bool            // what begins now is handed back at once
 }
 
 // Worker makes a worker of the app's tasks; [Worker.Run] starts it.
 func (a *App) Worker(cfg WorkerConfig) *Worker {
 	return &Worker{
-		app: a, cfg: cfg, ready: make(chan struct{}), cold: make(chan struct{}),
+		app: a, cfg: cfg, ready: make(chan struct{}), cold: make(chan struct{}), over: make(chan struct{}),
 		active: make(map[string]*run),
 	}
 }
@@ -132,6 +134,7 @@ func (w *Worker) run(ctx context.Context) error {
 		close(w.ready)
 		err = wait(ctx, consumers)
 	}
+	close(w.over)
 	// No new tasks first; then the running ones, which still need everything;
 	// then what they needed.
 	err = errors.Join(err, cancelAll(aside, consumers))
@@ -225,12 +228,28 @@ func (w *Worker) drain(ctx context.Context) {
 	case <-grace:
 	case <-w.cold:
 	}
+	w.handBack()
+	<-done
+}
+
+// handBack cancels what runs, and what may still begin.
+func (w *Worker) handBack() {
 	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.handingBack = true
 	for _, r := range w.active {
 		r.cancel(errShutdown)
 	}
-	w.mu.Unlock()
-	<-done
+}
+
+// ending reports whether the worker takes no more tasks.
+func (w *Worker) ending() bool {
+	select {
+	case <-w.over:
+		return true
+	default:
+		return false
+	}
 }
 
 // forward sends a task whose time has come to its queue.
@@ -241,18 +260,26 @@ func (w *Worker) forward(ctx context.Context, d *streams.Delivery) {
 		w.settle(d.Ack())
 		return
 	}
-	if err := w.forwardTask(ctx, m, d.Message); err != nil {
+	if err := w.forwardTask(ctx, m, d.Message, d.Redelivered); err != nil {
 		w.log.Warn("could not forward a task; it is tried again", "task", m.Task, "id", m.ID, "error", err)
 		pause(ctx, time.Second)
 		w.settle(d.Nack(streams.Requeue))
 		return
 	}
+	reached(pointForwarded)
 	w.settle(d.Ack())
 }
 
-func (w *Worker) forwardTask(ctx context.Context, m *Message, body streams.Message) error {
+// forwardTask sends a task on, unless it was by a worker that was killed, and has
+// begun: a broker that was killed too does not know that it had the task.
+func (w *Worker) forwardTask(ctx context.Context, m *Message, body streams.Message, again bool) error {
 	ctx, cancel := context.WithTimeout(ctx, w.c.cfg.Timeout)
 	defer cancel()
+	if again {
+		if left, err := w.c.notBegun(ctx, []*Message{m}); err != nil || len(left) == 0 {
+			return err
+		}
+	}
 	if m.Queue == "" {
 		m.Queue = w.c.route(m.Task, "")
 	}
@@ -270,6 +297,16 @@ func (w *Worker) forwardTask(ctx context.Context, m *Message, body streams.Messa
 func (w *Worker) settle(err error) {
 	if err != nil && !errors.Is(err, streams.ErrClosed) {
 		w.log.Warn("could not settle a task", "error", err)
+	}
+}
+
+// rest pauses, while the worker takes tasks.
+func (w *Worker) rest(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.over:
 	}
 }
 
