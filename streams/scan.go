@@ -46,12 +46,13 @@ func (s *Session) scan(ctx context.Context, src *source, filters []string, first
 }
 
 // storedRequest asks a stream for messages of a subject, from a sequence on: for
-// one, or for a batch.
+// one, or for a batch. Or it asks for the last one.
 type storedRequest struct {
 	Seq     uint64 `json:"seq"`
 	Batch   int    `json:"batch,omitempty"`
 	Most    int    `json:"max_bytes,omitempty"` // of the batch
-	Subject string `json:"next_by_subj"`
+	Subject string `json:"next_by_subj,omitempty"`
+	Last    string `json:"last_by_subj,omitempty"`
 }
 
 // scanned is a batch of messages: the last sequence that was read, 0 for none,
@@ -119,10 +120,22 @@ func stored(msg *nats.Msg, seq uint64) (*nats.Msg, arrival) {
 }
 
 // nextStored reads the first message of a subject, which may have wildcards, from
-// a sequence on; nil says that there is none. It asks the stream's leader, which
-// knows everything that was confirmed.
+// a sequence on; nil says that there is none.
 func (s *Session) nextStored(ctx context.Context, stream, subject string, from uint64) (*nats.Msg, arrival, error) {
-	body, err := json.Marshal(storedRequest{Seq: from, Subject: subject})
+	return s.oneStored(ctx, stream, storedRequest{Seq: from, Subject: subject})
+}
+
+// lastStored reads the last message of a subject, which may have wildcards; nil
+// says that there is none. Of many subjects the server finds that one faster than
+// the first.
+func (s *Session) lastStored(ctx context.Context, stream, subject string) (*nats.Msg, arrival, error) {
+	return s.oneStored(ctx, stream, storedRequest{Last: subject})
+}
+
+// oneStored reads one message. It asks the stream's leader, which knows everything
+// that was confirmed.
+func (s *Session) oneStored(ctx context.Context, stream string, request storedRequest) (*nats.Msg, arrival, error) {
+	body, err := json.Marshal(request)
 	if err != nil {
 		return nil, arrival{}, err
 	}

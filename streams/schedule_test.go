@@ -460,9 +460,10 @@ func TestTakingBackRacesWithTheTime(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
 	q := r.queue(streams.Queue{Name: "q", Durable: true, Schedules: true})
-	const total, takers = 2000, 8
+	const total, takers, step = 1000, 4, 3 * time.Millisecond
 	start := time.Now().Add(2 * time.Second)
-	r.laterMany(q, total, func(i int) time.Time { return start.Add(time.Duration(i) * time.Millisecond / 2) })
+	at := func(i int) time.Time { return start.Add(time.Duration(i) * step) }
+	r.laterMany(q, total, at)
 	var taking sync.WaitGroup
 	var mu sync.Mutex
 	taken := make(map[string]int)
@@ -471,7 +472,7 @@ func TestTakingBackRacesWithTheTime(t *testing.T) {
 			for i := taker; i < total; i += takers {
 				// Around the moment from which it cannot be taken back.
 				before := 245*time.Millisecond + time.Duration(i/takers%20)*time.Millisecond
-				sleepUntil(start.Add(time.Duration(i)*time.Millisecond/2 - before))
+				sleepUntil(at(i).Add(-before))
 				id := strconv.Itoa(i)
 				was, err := r.Unschedule(r.ctx, q, id)
 				if err != nil {
@@ -552,4 +553,46 @@ func TestTakingAPlaceRacesWithTheTime(t *testing.T) {
 	r.wantOnce(came)
 	r.wantScheduled(q, 0)
 	t.Logf("%d of %d came", len(came), ids*rounds)
+}
+
+// TestMessagesForLaterInACluster: what waits on three servers comes also when the
+// leader of the queue has gone, and what was taken back or replaced does not.
+func TestMessagesForLaterInACluster(t *testing.T) {
+	t.Parallel()
+	nodes := embeddedtest.Cluster(t, 3)
+	r := newRig(t, nodes.Connect(t, nats.ReconnectWait(20*time.Millisecond)), streams.Config{Replicas: 3, Timeout: 20 * time.Second})
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	defer cancel()
+	r.ctx = ctx
+	q := r.queue(streams.Queue{Name: "q", Durable: true, Schedules: true})
+	const total, some = 300, 50
+	at := time.Now().Add(5 * time.Second)
+	r.laterMany(q, total, func(int) time.Time { return at })
+	r.laterMany(q, some, func(int) time.Time { return at.Add(time.Second) })
+	for i := total - some; i < total; i++ {
+		r.wantUnscheduled(q, strconv.Itoa(i), true)
+	}
+	r.wantScheduled(q, total-some)
+	stopLeader(ctx, t, nodes, "warren~q~q")
+	came := r.consumeAll(q, total-some)
+	for i := total - some; i < total; i++ {
+		if id := strconv.Itoa(i); came[id] > 0 {
+			t.Errorf("%s was taken back and came", id)
+		}
+	}
+}
+
+func TestAnExclusiveQueueMayHaveSchedules(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	r, other := newRig(t, nc, streams.Config{}), newRig(t, nc, streams.Config{})
+	q := r.queue(streams.Queue{Exclusive: true, Schedules: true})
+	r.later(time.Hour, q, "a", "a")
+	r.later(0, q, "b", "b")
+	if _, err := other.Unschedule(other.ctx, q, "a"); !errors.Is(err, streams.ErrResourceLocked) {
+		t.Errorf("unschedule for another session: got %v, want 405", err)
+	}
+	d := r.take(r.pull(r.consume(q, streams.ConsumeOptions{})), 1)[0]
+	wantBodies(t, []string{string(d.Body)}, "b")
+	r.wantUnscheduled(q, "a", true)
 }
