@@ -142,13 +142,13 @@ func (s *Session) noSchedules(queue string) error {
 	return errPrecondition("queue '%s' in vhost '%s' takes no messages for later; declare it with schedules", queue, s.vhost)
 }
 
-// needSchedules loads a queue that must exist and have schedules.
-func (s *Session) needSchedules(ctx context.Context, queue string) (*queueRecord, error) {
+// needSchedules refuses a queue that is not there or has no schedules.
+func (s *Session) needSchedules(ctx context.Context, queue string) error {
 	rec, err := s.needQueue(ctx, queue)
 	if err == nil && !rec.Schedules {
 		err = s.noSchedules(queue)
 	}
-	return rec, err
+	return err
 }
 
 // onItsWay is how long before its time a message for later cannot be taken back
@@ -170,7 +170,7 @@ func (s *Session) unschedule(ctx context.Context, queue, id string) (bool, error
 	if err := checkID(id); err != nil {
 		return false, err
 	}
-	if _, err := s.needSchedules(ctx, queue); err != nil {
+	if err := s.needSchedules(ctx, queue); err != nil {
 		return false, err
 	}
 	for {
@@ -240,7 +240,7 @@ func (s *Session) Scheduled(ctx context.Context, queue string) iter.Seq2[Schedul
 
 // lastOfHome is the last sequence of the home of a queue with schedules.
 func (s *Session) lastOfHome(ctx context.Context, queue string) (uint64, error) {
-	if _, err := s.needSchedules(ctx, queue); err != nil {
+	if err := s.needSchedules(ctx, queue); err != nil {
 		return 0, err
 	}
 	stream, err := s.js.Stream(ctx, s.vhost.homeStream(queue))
