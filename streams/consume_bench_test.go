@@ -64,14 +64,19 @@ type benchQueue struct {
 
 func newBenchQueue(b *testing.B, nc *nats.Conn) *benchQueue {
 	b.Helper()
-	// What one embeddedtest.Contender was sent and left, when it stopped, the next one waits
+	return newBenchQueueOf(b, nc, streams.Queue{Name: "bench", Durable: true})
+}
+
+func newBenchQueueOf(b *testing.B, nc *nats.Conn, queue streams.Queue) *benchQueue {
+	b.Helper()
+	// What one contender was sent and left, when it stopped, the next one waits
 	// for: no longer than this.
 	s, err := streams.Open(b.Context(), nc, streams.Config{Lease: 500 * time.Millisecond})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = s.Close(context.Background()) })
-	if _, err := s.DeclareQueue(b.Context(), streams.Queue{Name: "bench", Durable: true}); err != nil {
+	if _, err := s.DeclareQueue(b.Context(), queue); err != nil {
 		b.Fatal(err)
 	}
 	js, err := jetstream.New(nc)

@@ -29,6 +29,8 @@
 // exists is written in a key-value bucket a virtual host, changed by
 // compare-and-set.
 //
+// A message for later is a schedule in the home of its queue.
+//
 // Where subjects cannot say what a binding says, the filters are wider and the
 // consumer decides, exactly. [Config.Explain] tells what each step becomes.
 //
@@ -76,6 +78,16 @@
 // that was killed comes back within the lease, [Config.Lease], which is 10
 // seconds unless the queue was created with another. What AutoAck had settled
 // does not come back.
+//
+// Later. A message that was published with [Session.PublishAt] waits at the broker,
+// as safely as in its queue, and comes into the queue at its time by the broker's
+// clock, never before it and up to a quarter of a second after it: who needs it to
+// the millisecond lets it come earlier, and holds it. What waits is not ready: a
+// purge leaves it, and consumers do not see it. It goes with its queue. Of the
+// messages of one id the last one waits, and those before it that had not come do
+// not come, unless they were just coming. What [Session.Unschedule] has taken back
+// does not come. If the broker is killed as it puts a message into the queue, that
+// one may come twice.
 //
 // Counts. QueueInfo counts what is in the queue when it is asked for, with all
 // that was published, received and settled before. What a killed consumer held

@@ -52,7 +52,7 @@ func (c *confirms) supersede(confirm *Confirm) {
 func (c *confirms) takePlace(confirm *Confirm) (lost bool, err error) {
 	ctx, cancel := context.WithDeadline(c.s.ctx, confirm.deadline)
 	defer cancel()
-	waits, a, err := c.s.nextStored(ctx, confirm.place.stream, confirm.place.any, 1)
+	waits, a, err := c.s.lastStored(ctx, confirm.place.stream, confirm.place.any)
 	if err != nil {
 		return false, err
 	}

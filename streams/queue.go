@@ -25,9 +25,8 @@ type Queue struct {
 	// AutoDelete queues go with their last consumer, once they had one.
 	// Default: they stay.
 	AutoDelete bool
-	// Schedules lets messages wait for the queue until their time, with
-	// [Session.PublishAt]; consuming it is slower then. Default: messages are
-	// for now.
+	// Schedules lets messages wait for the queue until their time; see
+	// [Session.PublishAt]. Default: messages are for now.
 	Schedules bool
 	// Args are further arguments; those that mean something count when a queue
 	// is declared again, and those that ask for something Warren does not have

@@ -122,7 +122,18 @@ func stored(msg *nats.Msg, seq uint64) (*nats.Msg, arrival) {
 // nextStored reads the first message of a subject, which may have wildcards, from
 // a sequence on; nil says that there is none.
 func (s *Session) nextStored(ctx context.Context, stream, subject string, from uint64) (*nats.Msg, arrival, error) {
-	msg, a, err := s.readStored(ctx, stream, storedRequest{Seq: from, Subject: subject})
+	return absentIfGone(s.readStored(ctx, stream, storedRequest{Seq: from, Subject: subject}))
+}
+
+// lastStored reads the last message of a subject, which may have wildcards; nil
+// says that there is none. Of many subjects the server finds that one faster than
+// the first.
+func (s *Session) lastStored(ctx context.Context, stream, subject string) (*nats.Msg, arrival, error) {
+	return absentIfGone(s.readStored(ctx, stream, storedRequest{LastFor: subject}))
+}
+
+// absentIfGone finds nothing in a stream that has gone.
+func absentIfGone(msg *nats.Msg, a arrival, err error) (*nats.Msg, arrival, error) {
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, arrival{}, nil
 	}

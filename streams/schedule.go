@@ -142,13 +142,13 @@ func (s *Session) noSchedules(queue string) error {
 	return errPrecondition("queue '%s' in vhost '%s' takes no messages for later; declare it with schedules", queue, s.vhost)
 }
 
-// needSchedules loads a queue that must exist and have schedules.
-func (s *Session) needSchedules(ctx context.Context, queue string) (*queueRecord, error) {
+// needSchedules refuses a queue that is not there or has no schedules.
+func (s *Session) needSchedules(ctx context.Context, queue string) error {
 	rec, err := s.needQueue(ctx, queue)
 	if err == nil && !rec.Schedules {
 		err = s.noSchedules(queue)
 	}
-	return rec, err
+	return err
 }
 
 // onItsWay is how long before its time a message for later cannot be taken back
@@ -170,11 +170,11 @@ func (s *Session) unschedule(ctx context.Context, queue, id string) (bool, error
 	if err := checkID(id); err != nil {
 		return false, err
 	}
-	if _, err := s.needSchedules(ctx, queue); err != nil {
+	if err := s.needSchedules(ctx, queue); err != nil {
 		return false, err
 	}
 	for {
-		msg, a, err := s.nextStored(ctx, s.vhost.homeStream(queue), s.vhost.scheduleSubject(queue, id)+".*", 1)
+		msg, a, err := s.lastStored(ctx, s.vhost.homeStream(queue), s.vhost.scheduleSubject(queue, id)+".*")
 		if err != nil || msg == nil {
 			return false, err
 		}
@@ -240,7 +240,7 @@ func (s *Session) Scheduled(ctx context.Context, queue string) iter.Seq2[Schedul
 
 // lastOfHome is the last sequence of the home of a queue with schedules.
 func (s *Session) lastOfHome(ctx context.Context, queue string) (uint64, error) {
-	if _, err := s.needSchedules(ctx, queue); err != nil {
+	if err := s.needSchedules(ctx, queue); err != nil {
 		return 0, err
 	}
 	stream, err := s.js.Stream(ctx, s.vhost.homeStream(queue))
@@ -257,8 +257,10 @@ type scheduledBatch struct {
 	next uint64
 }
 
+// scheduledSome reads a part of the home. It reads what is ready, too: asked for
+// less than all, the server looks at every subject there is, for each part.
 func (s *Session) scheduledSome(ctx context.Context, queue string, from uint64) (scheduledBatch, error) {
-	request := storedRequest{Seq: from, Batch: scanBatch, Most: scanBytes, Subject: s.vhost.schedules(queue)}
+	request := storedRequest{Seq: from, Batch: scanBatch, Most: scanBytes, Subject: ">"}
 	return untilAnswered(ctx, func() (scheduledBatch, error) {
 		batch := scheduledBatch{next: math.MaxUint64}
 		err := s.readBatch(ctx, s.vhost.homeStream(queue), request, func(msg *nats.Msg, a arrival) {
@@ -271,15 +273,19 @@ func (s *Session) scheduledSome(ctx context.Context, queue string, from uint64) 
 	})
 }
 
-// readScheduled reads a message that waits; false says that it is none of ours,
-// or ended with the broker.
+// readScheduled reads a message that waits; false says that it does not, or ended
+// with the broker.
 func (s *Session) readScheduled(queue string, msg *nats.Msg) (one Scheduled, ok bool) {
-	token, _, _ := strings.Cut(strings.TrimPrefix(msg.Subject, s.vhost.homeSubject(queue)+".at."), ".")
-	at, err := timeOf(msg.Header)
-	if err != nil || endedWith(msg.Header, s.epoch.id()) {
+	waits, ok := strings.CutPrefix(msg.Subject, s.vhost.homeSubject(queue)+".at.")
+	if !ok || endedWith(msg.Header, s.epoch.id()) {
 		return one, false
 	}
+	token, _, _ := strings.Cut(waits, ".")
 	id, err := tokenName(token)
+	if err != nil {
+		return one, false
+	}
+	at, err := timeOf(msg.Header)
 	one = Scheduled{ID: id, At: at}
 	one.Body = msg.Data
 	one.decode(msg.Header)
@@ -297,7 +303,7 @@ func (s *Session) countScheduled(ctx context.Context, rec *queueRecord) (int, er
 		return 0, err
 	}
 	count := int(stream.CachedInfo().State.NumSubjects)
-	due, _, err := s.nextStored(ctx, s.vhost.homeStream(rec.Name), s.vhost.homeSubject(rec.Name), 1)
+	due, _, err := s.lastStored(ctx, s.vhost.homeStream(rec.Name), s.vhost.homeSubject(rec.Name))
 	if due != nil {
 		count--
 	}
