@@ -94,7 +94,7 @@ func (s *Session) prepareAt(ctx context.Context, at time.Time, queue, id string,
 		confirm.msg.Header = nats.Header{}
 	}
 	h := confirm.msg.Header
-	h.Set(scheduleHeader, atPrefix+at.UTC().Format(time.RFC3339Nano))
+	h.Set(scheduleHeader, atPrefix+wireTime(at))
 	h.Set(targetHeader, s.vhost.homeSubject(queue))
 	expect(h, 0, p.any)
 	return confirm, s.checkSize(confirm.msg, placeHeaders+len(confirm.msg.Subject))
@@ -123,6 +123,14 @@ func checkTime(at time.Time) error {
 		return errPrecondition("the time %v is too late; use one before %d", at, lastYear+1)
 	}
 	return nil
+}
+
+// wireTime writes a time for JetStream, which counts from 1970.
+func wireTime(at time.Time) string {
+	if first := time.Unix(0, 0); at.Before(first) {
+		at = first
+	}
+	return at.UTC().Format(time.RFC3339Nano)
 }
 
 // minSchedules is the first server on which a message for later may take the

@@ -575,6 +575,32 @@ func TestMessagesForLaterInACluster(t *testing.T) {
 	}
 }
 
+func TestAnyTimeInThePastIsNow(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q", Schedules: true})
+	for _, year := range []int{-5, 1, 1500, 1969, 1970, 2000} {
+		body := strconv.Itoa(year)
+		at := time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC)
+		must(t, r.PublishAt(r.ctx, at, q, body, streams.Message{Body: []byte(body)}))
+	}
+	r.wantOnce(r.consumeAll(q, 6))
+}
+
+func TestSchedulesAreExplained(t *testing.T) {
+	t.Parallel()
+	var steps []string
+	explain := func(step streams.Step) { steps = append(steps, step.AMQP+": "+strings.Join(step.NATS, "; ")) }
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{Explain: explain})
+	q := r.queue(streams.Queue{Name: "q", Schedules: true})
+	r.later(time.Hour, q, "a.b", "")
+	for i, want := range []string{"message schedules, subjects warren.q.q and warren.q.q.at.*.*", "warren.q.q.at.a=2Eb.*"} {
+		if !strings.Contains(steps[i], want) {
+			t.Errorf("step %d is %q, want %q in it", i, steps[i], want)
+		}
+	}
+}
+
 func TestAnExclusiveQueueMayHaveSchedules(t *testing.T) {
 	t.Parallel()
 	nc := embeddedtest.Connect(t)
