@@ -189,7 +189,7 @@ func (r *run) write(ctx context.Context, rec record) error {
 	}
 	for {
 		put := streams.Put{
-			Key: stateKey(r.m.ID), Value: text, TTL: r.expires(rec.Status), Expect: streams.Revision(r.revision),
+			Key: stateKey(r.m.ID), Value: text, TTL: wholeSeconds(r.expires(rec.Status)), Expect: streams.Revision(r.revision),
 		}
 		revision, err := r.w.c.store.Put(ctx, put)
 		if err == nil {
