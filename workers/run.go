@@ -109,14 +109,14 @@ func (r *run) perform(ctx context.Context, again bool) error {
 }
 
 // enter makes a run known to whoever cancels it; false says that there is one of
-// its task already.
+// the same attempt already. The next attempt may come before the last one has left.
 func (w *Worker) enter(r *run) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.active[r.m.ID] != nil {
+	if w.active[r.m.dispatch()] != nil {
 		return false
 	}
-	w.active[r.m.ID] = r
+	w.active[r.m.dispatch()] = r
 	if w.handingBack {
 		r.cancel(errShutdown)
 	}
@@ -126,7 +126,7 @@ func (w *Worker) enter(r *run) bool {
 func (w *Worker) leave(r *run) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.active, r.m.ID)
+	delete(w.active, r.m.dispatch())
 }
 
 // resume looks at what other runs of the task have come to. It is done when there
