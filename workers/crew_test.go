@@ -31,6 +31,7 @@ type crew struct {
 	flaky  workers.Task2[string, int, int]
 	deadly workers.Task0[int]
 	hold   workers.Task1[string, string]
+	gather workers.Task1[[]string, []string]
 }
 
 const effects = "EFFECTS"
@@ -75,6 +76,9 @@ func newCrew(nc *nats.Conn, name string) (*crew, error) {
 			_, err = released.NextMsgWithContext(ctx)
 		}
 		return name, err
+	})
+	c.gather = workers.Func1(c.App, "gather", func(ctx context.Context, list []string) ([]string, error) {
+		return list, c.effect(ctx, "gathered")
 	})
 	return c, err
 }
@@ -174,6 +178,23 @@ func (y *yard) wantEffects(want map[string]int) {
 // untilEmpty waits until a queue has nothing left, and nobody holds anything of it.
 func (y *yard) untilEmpty(queue string) {
 	y.Helper()
+	y.untilQueue(queue, "empty", func(q streams.QueueInfo) bool { return q.Ready+q.Unacked+q.Scheduled == 0 })
+}
+
+// untilUnheld waits until the leases of what was held of a queue are over.
+func (y *yard) untilUnheld(queue string) {
+	y.Helper()
+	y.untilQueue(queue, "unheld", func(q streams.QueueInfo) bool { return q.Ready > 0 && q.Unacked == 0 })
+}
+
+// untilHeld waits until all of a queue is held.
+func (y *yard) untilHeld(queue string) {
+	y.Helper()
+	y.untilQueue(queue, "held", func(q streams.QueueInfo) bool { return q.Ready == 0 && q.Unacked > 0 })
+}
+
+func (y *yard) untilQueue(queue, what string, is func(streams.QueueInfo) bool) {
+	y.Helper()
 	s, err := streams.Open(y.ctx, y.nc, streams.Config{VHost: y.cfg.VHost})
 	if err != nil {
 		y.Fatal(err)
@@ -186,13 +207,13 @@ func (y *yard) untilEmpty(queue string) {
 		if err != nil {
 			y.Fatal(err)
 		}
-		if info.Ready+info.Unacked+info.Scheduled == 0 {
+		if is(info) {
 			return
 		}
 		select {
 		case <-look.C:
 		case <-y.ctx.Done():
-			y.Fatalf("queue %q has %d ready, %d unacked, %d scheduled; want none", queue, info.Ready, info.Unacked, info.Scheduled)
+			y.Fatalf("queue %q has %d ready, %d unacked, %d scheduled; want it %s", queue, info.Ready, info.Unacked, info.Scheduled, what)
 		}
 	}
 }
