@@ -331,7 +331,12 @@ func (c *client) put(ctx context.Context, key string, r record, ttl time.Duratio
 	if err != nil { // a record is made of what was JSON before
 		text = []byte("{}")
 	}
-	return c.store.Begin(ctx, streams.Put{Key: key, Value: text, TTL: ttl, Expect: e})
+	return c.store.Begin(ctx, streams.Put{Key: key, Value: text, TTL: wholeSeconds(ttl), Expect: e})
+}
+
+// wholeSeconds is what the store counts in: never less than was asked for.
+func wholeSeconds(d time.Duration) time.Duration {
+	return (d + time.Second - 1).Truncate(time.Second)
 }
 
 // sending is a task on its way to its queue.

@@ -1,9 +1,15 @@
 package workers_test
 
 import (
+	"os"
 	"testing"
 
 	"warren/embedded/embeddedtest"
 )
 
-func TestMain(m *testing.M) { embeddedtest.Main(m) }
+func TestMain(m *testing.M) {
+	if code, ok := runMate(); ok {
+		os.Exit(code)
+	}
+	embeddedtest.Main(m)
+}

@@ -112,14 +112,14 @@ func (r *run) perform(ctx context.Context, again bool) error {
 }
 
 // enter makes a run known to whoever cancels it; false says that there is one of
-// its task already.
+// the same attempt already. The next attempt may come before the last one has left.
 func (w *Worker) enter(r *run) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.active[r.m.ID] != nil {
+	if w.active[r.m.dispatch()] != nil {
 		return false
 	}
-	w.active[r.m.ID] = r
+	w.active[r.m.dispatch()] = r
 	if w.handingBack {
 		r.cancel(errShutdown)
 	}
@@ -129,7 +129,7 @@ func (w *Worker) enter(r *run) bool {
 func (w *Worker) leave(r *run) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.active, r.m.ID)
+	delete(w.active, r.m.dispatch())
 }
 
 // resume looks at what other runs of the task have come to. It is done when there
@@ -192,7 +192,7 @@ func (r *run) write(ctx context.Context, rec record) error {
 	}
 	for {
 		put := streams.Put{
-			Key: stateKey(r.m.ID), Value: text, TTL: r.expires(rec.Status), Expect: streams.Revision(r.revision),
+			Key: stateKey(r.m.ID), Value: text, TTL: wholeSeconds(r.expires(rec.Status)), Expect: streams.Revision(r.revision),
 		}
 		revision, err := r.w.c.store.Put(ctx, put)
 		if err == nil {

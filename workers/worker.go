@@ -81,7 +81,7 @@ type Worker struct {
 	revoked revocations
 
 	mu          sync.Mutex
-	active      map[string]*run // by the id of the task
+	active      map[string]*run // by what names the sending of an attempt
 	handingBack bool            // what begins now is handed back at once
 }
 

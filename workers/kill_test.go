@@ -1,0 +1,199 @@
+package workers_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"warren/embedded/embeddedtest"
+	"warren/streams"
+	"warren/workers"
+)
+
+// A death is a point of a task's life at which its worker is killed, and what was
+// done twice for it.
+type death struct {
+	point string
+	nth   int32
+	when  string
+	apply func(*yard) // instead of the chord
+	want  map[string]int
+}
+
+// the effects of the chord, and of what else differs.
+func effectsOfChord(differ ...any) map[string]int {
+	want := map[string]int{"a": 1, "b": 1, "callback-a": 1, "callback-b": 1, "body": 1}
+	for i := 0; i < len(differ); i += 2 {
+		want[differ[i].(string)] = differ[i+1].(int)
+	}
+	return want
+}
+
+var deaths = []death{
+	{workers.PointTaken, 1, "before the run", nil, effectsOfChord()},
+	{pointRunning, 1, "in the run", nil, effectsOfChord("a", 2)},
+	{workers.PointRan, 1, "after the run", nil, effectsOfChord("a", 2)},
+	{workers.PointRecorded, 1, "after the result was recorded", nil, effectsOfChord()},
+	{workers.PointSent, 1, "after a callback was published", nil, effectsOfChord()},
+	{workers.PointFilled, 1, "after a slot was filled", nil, effectsOfChord()},
+	{workers.PointFilled, 2, "after the last slot was filled", nil, effectsOfChord()},
+	{workers.PointSent, 3, "after the body of the chord was published", nil, effectsOfChord()},
+	{workers.PointSettling, 1, "before the ack", nil, effectsOfChord()},
+	{workers.PointSettling, 2, "before the ack of the last member", nil, effectsOfChord()},
+	{workers.PointRecorded, 1, "after a retry was recorded", (*yard).applyFlaky, map[string]int{"flaky": 1, "flaky-first": 1}},
+	{workers.PointForwarded, 1, "after a task was forwarded", (*yard).applyLater, map[string]int{"later": 1}},
+}
+
+// TestAKilledWorkerLosesNothing kills a worker with -9 at each point of a task's
+// life, and has another one finish.
+func TestAKilledWorkerLosesNothing(t *testing.T) {
+	t.Parallel()
+	const lease = 2 * time.Second
+	var mu sync.Mutex
+	rows := make(map[string]string)
+	t.Run("killed", func(t *testing.T) {
+		for _, d := range deaths {
+			t.Run(d.when, func(t *testing.T) {
+				t.Parallel()
+				row := d.test(t, lease)
+				mu.Lock()
+				defer mu.Unlock()
+				rows[d.when] = row
+			})
+		}
+	})
+	var table strings.Builder
+	fmt.Fprintf(&table, "\n%-42s %9s  %-10s %s\n", "killed", "recovered", "ends", "runs of each task")
+	for _, d := range deaths {
+		fmt.Fprintf(&table, "%-42s %s\n", d.when, rows[d.when])
+	}
+	t.Log(table.String())
+}
+
+// test kills the only worker, and gives its row of the table.
+func (d death) test(t *testing.T, lease time.Duration) string {
+	y := newYard(t, embeddedtest.Listen(t).Connect(t), workers.Config{Lease: lease})
+	ends := y.watchEnds()
+	victim := y.hire(order{Name: "victim", Concurrency: 1, Point: d.point, Nth: d.nth})
+	if d.apply == nil {
+		d.apply = (*yard).applyChord
+	}
+	finish := make(chan struct{})
+	go func() {
+		defer close(finish)
+		d.apply(y)
+	}()
+	victim.await(y.ctx)
+	died := time.Now()
+	stop := y.work(workers.WorkerConfig{Name: "heir", Concurrency: 4, Queues: []string{"celery", "elsewhere"}})
+	<-finish
+	took := time.Since(died)
+	tasks := 0
+	for what := range d.want {
+		if !strings.HasSuffix(what, "-first") {
+			tasks++
+		}
+	}
+	y.untilEmpty("celery")
+	y.untilEmpty("elsewhere")
+	y.untilEmpty("warren.later")
+	stop()
+	got := ends.await(tasks)
+	y.wantEffects(d.want)
+	if took > lease+3*time.Second {
+		t.Errorf("recovered after %v, want a lease of %v and little more", took, lease)
+	}
+	for id, states := range got {
+		if len(states) != 1 || states[0] != workers.Succeeded {
+			t.Errorf("task %s ended as %v, want one SUCCESS", id, states)
+		}
+	}
+	return fmt.Sprintf("%8.1fs  %d SUCCESS  %v", took.Seconds(), len(got), y.effects())
+}
+
+func (y *yard) applyChord() {
+	member := func(what string, n int) workers.Sig[int] {
+		return y.count.S(what, n).Link(y.tell.P("callback-" + what))
+	}
+	got, err := workers.Chord(workers.Group(member("a", 1), member("b", 2)), y.sum.P()).Run(y.ctx)
+	if got != 3 || err != nil {
+		y.Errorf("the chord gave %d, %v; want 3", got, err)
+	}
+}
+
+func (y *yard) applyFlaky() {
+	if got, err := y.flaky.S("flaky", 7).Run(y.ctx); got != 7 || err != nil {
+		y.Errorf("the task gave %d, %v; want 7", got, err)
+	}
+}
+
+func (y *yard) applyLater() {
+	got, err := y.count.S("later", 7).Run(y.ctx, workers.Countdown(200*time.Millisecond), workers.Queue("elsewhere"))
+	if got != 7 || err != nil {
+		y.Errorf("the task gave %d, %v; want 7", got, err)
+	}
+}
+
+// ends are the last records of tasks, as often as they were written.
+type ends struct {
+	y    *yard
+	mu   sync.Mutex
+	of   map[string][]workers.State
+	news chan struct{}
+}
+
+// watchEnds notes every end that is recorded from now on.
+func (y *yard) watchEnds() *ends {
+	y.Helper()
+	s, err := streams.Open(y.ctx, y.nc, streams.Config{})
+	if err != nil {
+		y.Fatal(err)
+	}
+	y.Cleanup(func() { _ = s.Close(y.ctx) })
+	store, err := s.DeclareStore(y.ctx, "tasks", streams.StoreOptions{})
+	if err != nil {
+		y.Fatal(err)
+	}
+	e := &ends{y: y, of: make(map[string][]workers.State), news: make(chan struct{}, 1)}
+	if _, err := store.Notify(y.ctx, "task.*.*.state", e.told); err != nil {
+		y.Fatal(err)
+	}
+	return e
+}
+
+func (e *ends) told(entry streams.Entry) {
+	var rec struct {
+		Status workers.State `json:"status"`
+	}
+	if json.Unmarshal(entry.Value, &rec) != nil || !rec.Status.Ready() {
+		return
+	}
+	e.mu.Lock()
+	e.of[entry.Key] = append(e.of[entry.Key], rec.Status)
+	e.mu.Unlock()
+	select {
+	case e.news <- struct{}{}:
+	default:
+	}
+}
+
+// await waits until so many tasks have ended.
+func (e *ends) await(n int) map[string][]workers.State {
+	e.y.Helper()
+	for {
+		e.mu.Lock()
+		if len(e.of) >= n {
+			defer e.mu.Unlock()
+			return e.of
+		}
+		e.mu.Unlock()
+		select {
+		case <-e.news:
+		case <-e.y.ctx.Done():
+			e.y.Fatalf("ended: %v; want %d tasks", e.of, n)
+		}
+	}
+}
