@@ -37,6 +37,9 @@ type Config struct {
 	Replicas int
 	// Timeout bounds calls whose context has no deadline. Default: 30 seconds.
 	Timeout time.Duration
+	// Middleware stands around the sending and the running of tasks, such as
+	// [Tracing] and [Metrics]. Default: none.
+	Middleware []Middleware
 	// Logger is told what no caller can be. Default: slog's default.
 	Logger *slog.Logger
 }

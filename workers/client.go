@@ -352,22 +352,27 @@ func (c *client) dispatch(ctx context.Context, m *Message, now time.Time) (*send
 	if m.Queue == "" {
 		m.Queue = c.route(m.Task, "")
 	}
-	if err := c.spillAll(ctx, m); err != nil {
-		return nil, err
+	s := &sending{c: c, m: m}
+	send := c.cfg.aroundSend(func(ctx context.Context, _ *Message) error { return s.begin(ctx, now) })
+	return s, send(ctx, m)
+}
+
+// begin sends the task; wait waits until it has arrived.
+func (s *sending) begin(ctx context.Context, now time.Time) (err error) {
+	if err := s.c.spillAll(ctx, s.m); err != nil {
+		return err
 	}
-	body, err := m.encode()
-	if err != nil {
-		return nil, err
+	if s.body, err = s.m.encode(); err != nil {
+		return err
 	}
-	s := &sending{c: c, m: m, body: body}
-	if m.ETA.After(now) {
-		return s, c.session.PublishAt(ctx, m.ETA, laterQueue, m.dispatch(), body)
+	if s.m.ETA.After(now) {
+		return s.c.session.PublishAt(ctx, s.m.ETA, laterQueue, s.m.dispatch(), s.body)
 	}
-	if err := c.declare(ctx, m.Queue); err != nil {
-		return nil, err
+	if err := s.c.declare(ctx, s.m.Queue); err != nil {
+		return err
 	}
-	s.confirm, err = c.publish(ctx, m.Queue, body)
-	return s, err
+	s.confirm, err = s.c.publish(ctx, s.m.Queue, s.body)
+	return err
 }
 
 func (c *client) publish(ctx context.Context, queue string, body streams.Message) (*streams.Confirm, error) {

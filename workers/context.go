@@ -24,9 +24,13 @@ func RequestOf(ctx context.Context) (Request, bool) {
 	if !ok {
 		return Request{}, false
 	}
+	return r.request(), true
+}
+
+func (r *run) request() Request {
 	m := r.m
 	return Request{
 		ID: m.ID, Task: m.Task, RootID: m.RootID, ParentID: m.ParentID, Group: m.Group,
 		Retries: m.Retries, Queue: m.Queue, Worker: r.w.cfg.Name, Headers: m.Headers,
-	}, true
+	}
 }

@@ -83,15 +83,7 @@ func Unique(key string, within time.Duration) Option {
 
 // Header adds a header that middleware and tasks can read.
 func Header(name, value string) Option {
-	return func(s *settings) {
-		headers := stringHeaders{name: value}
-		for n, v := range s.Headers {
-			if n != name {
-				headers[n] = v
-			}
-		}
-		s.Headers = headers
-	}
+	return func(s *settings) { s.Headers = withHeader(s.Headers, name, value) }
 }
 
 // IgnoreResult keeps no result of the task: who asks for it waits in vain.
@@ -160,10 +152,13 @@ func (o CallOptions) over(base CallOptions) CallOptions {
 	return o
 }
 
+// withHeader sets a header of a copy: the headers may be others' too.
 func withHeader(h stringHeaders, name, value string) stringHeaders {
 	more := stringHeaders{name: value}
 	for n, v := range h {
-		more[n] = v
+		if n != name {
+			more[n] = v
+		}
 	}
 	return more
 }

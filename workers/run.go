@@ -284,7 +284,8 @@ func (r *run) attempt(ctx context.Context) outcome {
 	}()
 	limited, cancel := r.limit()
 	defer cancel()
-	o := r.guard(limited, invoke)
+	run := r.w.c.cfg.aroundRun(func(ctx context.Context, _ Request) (json.RawMessage, error) { return invoke(ctx) })
+	o := r.guard(limited, func(ctx context.Context) (json.RawMessage, error) { return run(ctx, r.request()) })
 	reached(pointRan)
 	return o
 }
