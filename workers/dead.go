@@ -33,6 +33,38 @@ type DeadLetter struct {
 	Message streams.Message `json:"message"`
 }
 
+// deadJSON is how a letter is kept: its body by itself, in pieces if it is large.
+type deadJSON struct {
+	DeadLetter
+	Body json.RawMessage `json:"body"`
+}
+
+// seal writes a letter.
+func (c *client) seal(ctx context.Context, l DeadLetter) (json.RawMessage, error) {
+	body, err := marshal(l.Message.Body)
+	if err != nil {
+		return nil, err
+	}
+	if body, err = c.spill(ctx, body, joinExpires); err != nil {
+		return nil, err
+	}
+	l.Message.Body = nil
+	return marshal(deadJSON{l, body})
+}
+
+// unseal reads a letter.
+func (c *client) unseal(ctx context.Context, text []byte) (DeadLetter, error) {
+	var in deadJSON
+	if err := json.Unmarshal(text, &in); err != nil {
+		return in.DeadLetter, err
+	}
+	body, err := c.fetch(ctx, in.Body)
+	if err == nil {
+		err = json.Unmarshal(body, &in.Message.Body)
+	}
+	return in.DeadLetter, err
+}
+
 // A letter has the attempt in its key, so that what is taken away is what was
 // looked at, and not the letter of a later attempt.
 func deadKey(id string, attempt int) string { return "dead." + id + "." + strconv.Itoa(attempt) }
@@ -42,24 +74,28 @@ func deadKey(id string, attempt int) string { return "dead." + id + "." + strcon
 func (a *App) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
 		c, err := a.connected()
+		left := false
 		if err == nil {
-			err = c.letters(ctx, "dead.>", func(_ string, l DeadLetter) bool { return yield(l, nil) })
+			err = c.letters(ctx, "dead.>", func(l DeadLetter) bool {
+				left = !yield(l, nil)
+				return !left
+			})
 		}
-		if err != nil {
+		if err != nil && !left {
 			yield(DeadLetter{}, fmt.Errorf("list dead letters: %w", err))
 		}
 	}
 }
 
-func (c *client) letters(ctx context.Context, pattern string, f func(key string, l DeadLetter) bool) error {
+func (c *client) letters(ctx context.Context, pattern string, f func(DeadLetter) bool) error {
 	var unread error
 	err := c.store.Range(ctx, pattern, func(e streams.Entry) bool {
-		var l DeadLetter
-		if err := json.Unmarshal(e.Value, &l); err != nil {
+		l, err := c.unseal(ctx, e.Value)
+		if err != nil {
 			unread = errors.Join(unread, fmt.Errorf("read %s: %w", e.Key, err))
 			return true
 		}
-		return f(e.Key, l)
+		return f(l)
 	})
 	return errors.Join(err, unread)
 }
@@ -99,7 +135,7 @@ func (a *App) DropDeadLetters(ctx context.Context) (int, error) {
 // letter finds the letter of an id, the last of several.
 func (c *client) letter(ctx context.Context, id string) (DeadLetter, error) {
 	var found *DeadLetter
-	err := c.letters(ctx, "dead."+id+".*", func(_ string, l DeadLetter) bool {
+	err := c.letters(ctx, "dead."+id+".*", func(l DeadLetter) bool {
 		if found == nil || l.Attempt > found.Attempt {
 			found = &l
 		}
@@ -139,7 +175,7 @@ func (r *run) bury(ctx context.Context, rec record) error {
 }
 
 func (c *client) bury(ctx context.Context, l DeadLetter) error {
-	text, err := marshal(l)
+	text, err := c.seal(ctx, l)
 	if err != nil {
 		return err
 	}

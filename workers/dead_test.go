@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -52,7 +54,7 @@ func (s *shop) moody() (workers.Task1[int, int], *atomic.Bool) {
 func again(s *shop, id string) (int, error) {
 	s.Helper()
 	app := workers.New("asks")
-	if err := app.Connect(s.ctx, s.nc, workers.Config{}); err != nil {
+	if err := app.Connect(s.ctx, s.conn, workers.Config{}); err != nil {
 		s.Fatal(err)
 	}
 	defer func() { _ = app.Close(context.Background()) }()
@@ -63,8 +65,12 @@ func again(s *shop, id string) (int, error) {
 	return r.Get(s.ctx)
 }
 
+// replay replays what has failed, once it is kept.
 func replay(s *shop, id string) {
 	s.Helper()
+	s.until("it is kept", func() bool {
+		return slices.ContainsFunc(dead(s), func(l workers.DeadLetter) bool { return l.ID == id })
+	})
 	if err := s.Replay(s.ctx, id); err != nil {
 		s.Fatal(err)
 	}
@@ -78,6 +84,7 @@ func TestWhatIsGivenUpIsKept(t *testing.T) {
 		t.Fatalf("got %v, want the known error", err)
 	}
 	_ = failing(s, s.add.S(1, 1).With(workers.ExpiresAt(time.Unix(1, 0)))) // revoked, and not given up
+	s.until("it is kept", func() bool { return len(dead(s)) > 0 })
 	list := dead(s)
 	if len(list) != 1 {
 		t.Fatalf("got %d dead letters, want 1: %+v", len(list), list)
@@ -198,10 +205,36 @@ func TestDropDeadLetters(t *testing.T) {
 	for range 3 {
 		_ = failing(s, s.broken.S())
 	}
+	s.until("all are kept", func() bool { return len(dead(s)) == 3 })
 	if n, err := s.DropDeadLetters(s.ctx); n != 3 || err != nil {
 		t.Errorf("got %d, %v, want 3", n, err)
 	}
 	if list := dead(s); len(list) != 0 {
 		t.Errorf("got %+v, want none", list)
+	}
+}
+
+// What is too large for one message is kept too.
+func TestALargeDeadLetter(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	var mended atomic.Bool
+	weigh := workers.Func2(s.App, "weigh", func(_ context.Context, a, b string) (int, error) {
+		if !mended.Load() {
+			return 0, errKnown
+		}
+		return len(a) + len(b), nil
+	})
+	s.connect(embeddedtest.Connect(t), workers.Config{})
+	s.work(workers.WorkerConfig{})
+	big := strings.Repeat("x", 900<<10)
+	r := apply(s, weigh.S(big, big))
+	if _, err := r.Get(s.ctx); !errors.Is(err, errKnown) {
+		t.Fatalf("got %v, want the known error", err)
+	}
+	mended.Store(true)
+	replay(s, r.ID())
+	if n, err := again(s, r.ID()); n != 2*len(big) || err != nil {
+		t.Errorf("got %d, %v, want %d", n, err, 2*len(big))
 	}
 }

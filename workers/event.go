@@ -86,6 +86,16 @@ func (m *Message) ofTask(kind string) Event {
 	}
 }
 
+// clipped are the arguments as JSON, cut short.
+func (m *Message) clipped() (args, kwargs string) {
+	list, _ := marshal(m.Args) // it was JSON
+	byName, _ := marshal(m.Kwargs)
+	if len(m.Kwargs) == 0 {
+		byName = nil
+	}
+	return clip(list), clip(byName)
+}
+
 // ended are the types of the events that records tell of.
 var ended = map[State]string{
 	Succeeded: TaskSucceeded, Failed: TaskFailed, Revoked: TaskRevoked, Retrying: TaskRetried,

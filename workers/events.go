@@ -154,9 +154,7 @@ func (r *run) received() {
 		return
 	}
 	e := r.m.ofTask(TaskReceived)
-	args, _ := json.Marshal(r.m.Args)
-	kwargs, _ := json.Marshal(r.m.Kwargs)
-	e.Args, e.Kwargs = clip(args), clip(kwargs)
+	e.Args, e.Kwargs = r.m.clipped()
 	r.w.emit(e)
 }
 

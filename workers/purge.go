@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"warren/streams"
 )
@@ -71,13 +72,9 @@ func (w *Worker) revoke(ctx context.Context, queue string, d *streams.Delivery) 
 	if m.Queue == "" {
 		m.Queue = queue
 	}
-	rec, revision, err := w.c.runRecord(ctx, m.ID)
-	if err != nil {
+	r := &run{w: w, m: m, began: time.Now().UTC()}
+	if _, done, err := r.ended(ctx); done || err != nil {
 		return err
-	}
-	r := &run{w: w, m: m, revision: revision}
-	if rec.Status.Ready() {
-		return r.follow(ctx, rec)
 	}
 	if err := r.finish(ctx, outcome{err: ErrRevoked}); err != nil && !errors.Is(err, errOvertaken) {
 		return err

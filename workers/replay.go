@@ -92,7 +92,7 @@ func (c *client) reopenTask(ctx context.Context, m *Message, l DeadLetter) error
 	}
 	rec = m.about(Retrying)
 	rec.Retries, rec.Failure, rec.Worker, rec.Done = m.Retries+1, &l.Failure, l.Worker, time.Now().UTC()
-	p := c.put(ctx, stateKey(m.ID), rec, c.cfg.ResultExpires, streams.Revision(revision))
+	p := c.put(ctx, stateKey(m.ID), rec, 0, streams.Revision(revision))
 	if err := waitFor(ctx, p); errors.Is(err, streams.ErrConflict) {
 		return fmt.Errorf("somebody else has just changed the task: %w", err)
 	} else if err != nil {

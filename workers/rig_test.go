@@ -20,8 +20,8 @@ import (
 type shop struct {
 	testing.TB
 	*workers.App
-	ctx context.Context
-	nc  *nats.Conn
+	ctx  context.Context
+	conn *nats.Conn
 
 	add    workers.Task2[int, int, int]
 	mul    workers.Task2[int, int, int]
@@ -86,7 +86,7 @@ func newShop(tb testing.TB) *shop {
 
 func (s *shop) connect(nc *nats.Conn, cfg workers.Config) {
 	s.Helper()
-	s.nc = nc
+	s.conn = nc
 	if err := s.Connect(s.ctx, nc, cfg); err != nil {
 		s.Fatal(err)
 	}

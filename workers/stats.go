@@ -3,7 +3,6 @@ package workers
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"os"
 	"slices"
 	"time"
@@ -30,13 +29,14 @@ type Stats struct {
 
 // ActiveTask is a task in the hands of a worker.
 type ActiveTask struct {
-	ID      string                     `json:"id"`
-	Name    string                     `json:"name"`
-	Args    []json.RawMessage          `json:"args"`
-	Kwargs  map[string]json.RawMessage `json:"kwargs"`
-	Queue   string                     `json:"queue"`
-	Retries int                        `json:"retries"`
-	Began   time.Time                  `json:"time_start"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Args and Kwargs are JSON, cut short; empty before its code is called.
+	Args    string    `json:"args,omitempty"`
+	Kwargs  string    `json:"kwargs,omitempty"`
+	Queue   string    `json:"queue"`
+	Retries int       `json:"retries"`
+	Began   time.Time `json:"time_start"`
 	// Age is how long it has had its place, by the worker's clock: what tells a
 	// task that hangs from one that runs.
 	Age seconds `json:"age"`
@@ -75,8 +75,11 @@ func (w *Worker) slots(called bool) []ActiveTask {
 
 func (r *run) look() ActiveTask {
 	a := ActiveTask{
-		ID: r.m.ID, Name: r.m.Task, Args: r.m.Args, Kwargs: r.m.Kwargs, Queue: r.m.Queue, Retries: r.m.Retries,
+		ID: r.m.ID, Name: r.m.Task, Queue: r.m.Queue, Retries: r.m.Retries,
 		Began: r.began, Age: seconds(time.Since(r.began)),
+	}
+	if r.called.Load() {
+		a.Args, a.Kwargs = r.m.clipped()
 	}
 	if r.ctx.Err() != nil {
 		a.Cancelled = context.Cause(r.ctx).Error()

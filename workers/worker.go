@@ -131,7 +131,10 @@ func (w *Worker) run(ctx context.Context) error {
 	defer errands.Wait()
 	defer stop()
 	w.intake, w.since = newIntake(w), time.Now()
-	if err := errors.Join(w.followRevocations(ctx, aside, &errands), w.followOrders(ctx, aside, &errands)); err != nil {
+	if err := w.followRevocations(ctx, aside, &errands); err != nil {
+		return err
+	}
+	if err := w.followOrders(ctx, aside, &errands); err != nil {
 		return err
 	}
 	ctx, w.quit = context.WithCancel(ctx)
