@@ -35,6 +35,13 @@ var (
 	// ErrNotConnected is the error of an app that has no connection yet, or none
 	// any more.
 	ErrNotConnected = errors.New("the app is not connected; call Connect first")
+	// ErrNoWorker is that no worker of a name is there.
+	ErrNoWorker = errors.New("there is no such worker")
+	// ErrNoAnswer is that a worker that was there a moment ago does not answer.
+	ErrNoAnswer = errors.New("the worker does not answer")
+	// ErrNoDeadLetter is that nothing of an id was given up, or it was replayed or
+	// dropped.
+	ErrNoDeadLetter = errors.New("there is no dead letter of this id")
 )
 
 // builtin are the sentinels every program knows, by the name Celery gives each.
@@ -91,6 +98,9 @@ func (f *Failure) Unwrap() []error {
 
 // revokedType is the type of a failure that is none: the task was revoked.
 const revokedType = "TaskRevokedError"
+
+// expiredType is the type of a failure that is that a task was not begun in time.
+const expiredType = "TaskExpiredError"
 
 // chordError is the type of a [ChordError] on its way.
 const chordError = "ChordError"

@@ -88,19 +88,7 @@ func (r *revocations) set(id string, revoked bool) {
 // followRevocations returns when the worker knows what is revoked, and goes on
 // to follow what will be.
 func (w *Worker) followRevocations(ctx, aside context.Context, errands *sync.WaitGroup) error {
-	known := make(chan struct{})
-	failed := make(chan error, 1)
-	errands.Go(func() {
-		failed <- w.c.store.Follow(aside, revokedKey("*"), w.revocation, func() { close(known) })
-	})
-	select {
-	case <-known:
-		return nil
-	case err := <-failed:
-		return fmt.Errorf("read what is revoked: %w", err)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return w.follow(ctx, aside, errands, revokedKey("*"), w.revocation)
 }
 
 // revocation is called with every id that is revoked, or is not any more.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"warren/streams"
@@ -20,6 +21,7 @@ type run struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	began  time.Time
+	called atomic.Bool // its code has been called
 
 	mu       sync.Mutex
 	revision uint64 // of the record that this run may replace
@@ -40,8 +42,7 @@ var errOvertaken = errors.New("another run of the task has overtaken this one")
 func (w *Worker) take(ctx context.Context, queue string, d *streams.Delivery) {
 	m, err := decodeMessage(d.Message)
 	if err != nil {
-		w.log.Error("dropped what is no task", "queue", queue, "error", err)
-		w.settle(d.Ack())
+		w.discard(ctx, queue, d, err)
 		return
 	}
 	if m.Queue == "" {
@@ -74,6 +75,7 @@ func (w *Worker) serve(ctx context.Context, m *Message, again bool) error {
 		return errOvertaken // it is running here already
 	}
 	defer w.leave(r)
+	r.received()
 	if err := r.perform(ctx, again); !errors.Is(err, errOvertaken) {
 		return err
 	}
@@ -272,6 +274,7 @@ func (r *run) attempt(ctx context.Context) outcome {
 		return outcome{err: err}
 	}
 	reached(pointTaken)
+	r.starts()
 	said := make(chan struct{})
 	linger := time.AfterFunc(lingering, func() {
 		defer close(said)
@@ -491,7 +494,8 @@ func (r *run) end(ctx context.Context, rec record) error {
 		return err
 	}
 	reached(pointRecorded)
-	return r.w.c.carry(ctx, mv)
+	r.tell(rec)
+	return r.carry(ctx, rec, mv)
 }
 
 // conclude writes the last record of the task; that of a success nobody asks for
@@ -533,7 +537,7 @@ func (r *run) follow(ctx context.Context, rec record) error {
 	defer cancel()
 	mv := r.moves(rec)
 	mv.again = true
-	return r.w.c.carry(ctx, mv)
+	return r.carry(ctx, rec, mv)
 }
 
 // retry records that the task is to be run again, and sends it.
@@ -552,6 +556,7 @@ func (r *run) retry(ctx context.Context, after time.Duration, err error) error {
 		return werr
 	}
 	reached(pointRecorded)
+	r.tell(rec)
 	r.w.log.Info("task is retried", "task", r.m.Task, "id", r.m.ID, "in", after, "error", err)
 	return r.reschedule(ctx, rec)
 }

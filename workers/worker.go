@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,6 +78,11 @@ type Worker struct {
 	running sync.WaitGroup
 	leaked  atomic.Int64
 	revoked revocations
+	intake  *intake
+	quit    context.CancelFunc // ends Run, as its context does
+	since   time.Time
+	events  emitter
+	tally   tally
 
 	mu          sync.Mutex
 	active      map[string]*run // by what names the sending of an attempt
@@ -126,85 +130,34 @@ func (w *Worker) run(ctx context.Context) error {
 	var errands sync.WaitGroup
 	defer errands.Wait()
 	defer stop()
+	w.intake, w.since = newIntake(w), time.Now()
 	if err := w.followRevocations(ctx, aside, &errands); err != nil {
 		return err
 	}
-	consumers, err := w.consume(ctx, aside)
-	if err == nil {
+	if err := w.followOrders(ctx, aside, &errands); err != nil {
+		return err
+	}
+	ctx, w.quit = context.WithCancel(ctx)
+	defer w.quit()
+	leave, err := w.appear(aside, &errands)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err = w.intake.start(ctx, aside); err == nil {
 		close(w.ready)
-		err = wait(ctx, consumers)
+		err = w.intake.wait(ctx)
 	}
 	close(w.over)
 	// No new tasks first; then the running ones, which still need everything;
 	// then what they needed.
-	err = errors.Join(err, cancelAll(aside, consumers))
+	err = errors.Join(err, w.intake.close(aside))
 	w.drain(aside)
 	return err
 }
 
-// consume starts taking tasks from the queues, and forwarding those whose time
-// has come.
-func (w *Worker) consume(ctx, aside context.Context) ([]*streams.Consumer, error) {
-	var consumers []*streams.Consumer
-	tasks := streams.NewWindow(w.cfg.Concurrency)
-	begin := func(queue string, o streams.ConsumeOptions) error {
-		consumer, err := w.c.session.Consume(ctx, queue, o)
-		if err == nil {
-			consumers = append(consumers, consumer)
-		}
-		return err
-	}
-	for _, queue := range slices.Compact(slices.Sorted(slices.Values(w.cfg.Queues))) {
-		if err := w.c.declare(ctx, queue); err != nil {
-			return consumers, err
-		}
-		o := streams.ConsumeOptions{Window: tasks, Push: func(d *streams.Delivery) {
-			w.running.Go(func() { w.take(aside, queue, d) })
-		}}
-		if err := begin(queue, o); err != nil {
-			return consumers, err
-		}
-	}
-	return consumers, begin(laterQueue, streams.ConsumeOptions{Prefetch: forwarding, Push: func(d *streams.Delivery) {
-		w.running.Go(func() { w.forward(aside, d) })
-	}})
-}
-
 // forwarding is how many tasks are forwarded at once.
 const forwarding = 64
-
-// wait waits until the context ends, or one of the consumers does.
-func wait(ctx context.Context, consumers []*streams.Consumer) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, len(consumers))
-	var watching sync.WaitGroup
-	defer watching.Wait()
-	defer cancel()
-	for _, consumer := range consumers {
-		watching.Go(func() {
-			select {
-			case <-consumer.Done():
-				ended <- consumer.Err()
-			case <-ctx.Done():
-			}
-		})
-	}
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-		return nil
-	}
-}
-
-func cancelAll(ctx context.Context, consumers []*streams.Consumer) error {
-	var errs error
-	for _, consumer := range consumers {
-		errs = errors.Join(errs, consumer.Cancel(ctx))
-	}
-	return errs
-}
 
 // errShutdown is the cause of a task's context when its worker waits no longer.
 var errShutdown = errors.New("the worker is shutting down")
@@ -256,8 +209,7 @@ func (w *Worker) ending() bool {
 func (w *Worker) forward(ctx context.Context, d *streams.Delivery) {
 	m, err := decodeMessage(d.Message)
 	if err != nil {
-		w.log.Error("dropped what is no task", "queue", laterQueue, "error", err)
-		w.settle(d.Ack())
+		w.discard(ctx, laterQueue, d, err)
 		return
 	}
 	if err := w.forwardTask(ctx, m, d.Message, d.Redelivered); err != nil {

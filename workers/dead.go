@@ -1,0 +1,215 @@
+package workers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"time"
+
+	"warren/streams"
+)
+
+// A DeadLetter is a task that was given up: it failed and has no retries left, or
+// never had any, was lost with its workers, or is not registered; or a message that
+// is no task. It is kept for thirty days, until it is replayed or dropped.
+type DeadLetter struct {
+	// ID is that of the task; what is no task has one that is made of it.
+	ID string `json:"id"`
+	// Task is its name; empty for what is no task.
+	Task  string `json:"task"`
+	Queue string `json:"queue"`
+	// Worker gave it up, after so many attempts.
+	Worker  string `json:"worker"`
+	Attempt int    `json:"attempt"`
+	// Date is when.
+	Date    time.Time `json:"date"`
+	Failure Failure   `json:"failure"`
+	// Message is all of it, as it was in its queue.
+	Message streams.Message `json:"message"`
+}
+
+// deadJSON is how a letter is kept: its body by itself, in pieces if it is large.
+type deadJSON struct {
+	DeadLetter
+	Body json.RawMessage `json:"body"`
+}
+
+// seal writes a letter.
+func (c *client) seal(ctx context.Context, l DeadLetter) (json.RawMessage, error) {
+	body, err := marshal(l.Message.Body)
+	if err != nil {
+		return nil, err
+	}
+	if body, err = c.spill(ctx, body, joinExpires); err != nil {
+		return nil, err
+	}
+	l.Message.Body = nil
+	return marshal(deadJSON{l, body})
+}
+
+// unseal reads a letter.
+func (c *client) unseal(ctx context.Context, text []byte) (DeadLetter, error) {
+	var in deadJSON
+	if err := json.Unmarshal(text, &in); err != nil {
+		return in.DeadLetter, err
+	}
+	body, err := c.fetch(ctx, in.Body)
+	if err == nil {
+		err = json.Unmarshal(body, &in.Message.Body)
+	}
+	return in.DeadLetter, err
+}
+
+// A letter has the attempt in its key, so that what is taken away is what was
+// looked at, and not the letter of a later attempt.
+func deadKey(id string, attempt int) string { return "dead." + id + "." + strconv.Itoa(attempt) }
+
+// DeadLetters ranges over what was given up, in that order, and ends with an error
+// if there is one.
+func (a *App) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
+	return func(yield func(DeadLetter, error) bool) {
+		c, err := a.connected()
+		left := false
+		if err == nil {
+			err = c.letters(ctx, "dead.>", func(l DeadLetter) bool {
+				left = !yield(l, nil)
+				return !left
+			})
+		}
+		if err != nil && !left {
+			yield(DeadLetter{}, fmt.Errorf("list dead letters: %w", err))
+		}
+	}
+}
+
+func (c *client) letters(ctx context.Context, pattern string, f func(DeadLetter) bool) error {
+	var unread error
+	err := c.store.Range(ctx, pattern, func(e streams.Entry) bool {
+		l, err := c.unseal(ctx, e.Value)
+		if err != nil {
+			unread = errors.Join(unread, fmt.Errorf("read %s: %w", e.Key, err))
+			return true
+		}
+		return f(l)
+	})
+	return errors.Join(err, unread)
+}
+
+// DropDeadLetter forgets what was given up under an id.
+func (a *App) DropDeadLetter(ctx context.Context, id string) error {
+	c, err := a.connected()
+	if err != nil {
+		return err
+	}
+	if err := checkID(id); err != nil {
+		return err
+	}
+	count, err := c.store.Purge(ctx, "dead."+id+".*")
+	if err == nil && count == 0 {
+		err = ErrNoDeadLetter
+	}
+	if err != nil {
+		return fmt.Errorf("drop the dead letter of %s: %w", id, err)
+	}
+	return nil
+}
+
+// DropDeadLetters forgets all that was given up, and says how many there were.
+func (a *App) DropDeadLetters(ctx context.Context) (int, error) {
+	c, err := a.connected()
+	if err != nil {
+		return 0, err
+	}
+	count, err := c.store.Purge(ctx, "dead.>")
+	if err != nil {
+		return 0, fmt.Errorf("drop dead letters: %w", err)
+	}
+	return count, nil
+}
+
+// letter finds the letter of an id, the last of several.
+func (c *client) letter(ctx context.Context, id string) (DeadLetter, error) {
+	var found *DeadLetter
+	err := c.letters(ctx, "dead."+id+".*", func(l DeadLetter) bool {
+		if found == nil || l.Attempt > found.Attempt {
+			found = &l
+		}
+		return true
+	})
+	if err == nil && found == nil {
+		err = ErrNoDeadLetter
+	}
+	if err != nil {
+		return DeadLetter{}, err
+	}
+	return *found, nil
+}
+
+// carry sends what follows the end of a task. One that was given up is kept
+// before; a worker that dies here does both again.
+func (r *run) carry(ctx context.Context, rec record, mv *moves) error {
+	if rec.Status == Failed {
+		if err := r.bury(ctx, rec); err != nil {
+			return err
+		}
+	}
+	return r.w.c.carry(ctx, mv)
+}
+
+func (r *run) bury(ctx context.Context, rec record) error {
+	m := *r.m
+	m.Retries = rec.Retries
+	text, err := m.encode()
+	if err != nil {
+		return err
+	}
+	return r.w.c.bury(ctx, DeadLetter{
+		ID: m.ID, Task: m.Task, Queue: m.Queue, Worker: rec.Worker, Attempt: m.Retries + 1,
+		Date: rec.Done, Failure: *rec.Failure, Message: text,
+	})
+}
+
+func (c *client) bury(ctx context.Context, l DeadLetter) error {
+	text, err := c.seal(ctx, l)
+	if err != nil {
+		return err
+	}
+	if _, err = c.store.Put(ctx, streams.Put{Key: deadKey(l.ID, l.Attempt), Value: text}); err != nil {
+		return fmt.Errorf("keep the dead letter of %s: %w", l.ID, err)
+	}
+	return nil
+}
+
+// malformed is the type of the failure of what is no task.
+const malformed = "DecodeError"
+
+// discard takes what is no task out of its queue, and keeps it.
+func (w *Worker) discard(ctx context.Context, queue string, d *streams.Delivery, cause error) {
+	l := DeadLetter{
+		ID: idOf(d.Message), Queue: queue, Worker: w.cfg.Name, Attempt: 1, Date: time.Now().UTC(),
+		Failure: Failure{Type: malformed, Message: cause.Error(), Attempt: 1, Worker: w.cfg.Name},
+		Message: d.Message,
+	}
+	l.Failure.TaskID = l.ID
+	if err := w.c.bury(ctx, l); err != nil {
+		w.log.Warn("could not keep what is no task; it is tried again", "queue", queue, "error", err)
+		pause(ctx, time.Second)
+		w.settle(d.Nack(streams.Requeue))
+		return
+	}
+	w.log.Error("gave up what is no task", "queue", queue, "id", l.ID, "error", cause)
+	w.emit(Event{Type: TaskRejected, UUID: l.ID, Queue: queue, Exception: malformed + ": " + cause.Error()})
+	w.settle(d.Ack())
+}
+
+// idOf makes an id of a message, the same for the same one.
+func idOf(m streams.Message) string {
+	text, _ := json.Marshal(m) // what came as a message can be written
+	sum := sha256.Sum256(text)
+	return "malformed-" + hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,83 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"warren/streams"
+)
+
+// purging is how many tasks are purged at once.
+const purging = 16
+
+// Purge revokes the tasks that wait in a queue, or in the app's own if it is "",
+// and says how many there were. Those that a worker has, and those that wait for
+// their time, stay. Unlike in Celery, which only drops them, who waits for their
+// results is told, and what stands behind them ends.
+func (a *App) Purge(ctx context.Context, queue string) (int, error) {
+	c, err := a.connected()
+	if err != nil {
+		return 0, err
+	}
+	if queue == "" {
+		queue = c.cfg.Queue
+	}
+	count, err := c.purge(ctx, queue)
+	if err != nil {
+		return count, fmt.Errorf("purge queue %q: %w", queue, err)
+	}
+	return count, nil
+}
+
+func (c *client) purge(ctx context.Context, queue string) (int, error) {
+	// It ends tasks as a worker does, without running any.
+	w := c.app.Worker(WorkerConfig{Name: origin})
+	w.c, w.cfg, w.log = c, w.cfg.withDefaults(c.cfg), c.cfg.Logger
+	var count atomic.Int64
+	errs := make([]error, purging)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() { errs[i] = w.purge(ctx, queue, &count) })
+	}
+	all.Wait()
+	return int(count.Load()), errors.Join(errs...)
+}
+
+func (w *Worker) purge(ctx context.Context, queue string, count *atomic.Int64) error {
+	for {
+		d, ok, err := w.c.session.Get(ctx, queue)
+		if err != nil || !ok {
+			return err
+		}
+		if err := w.revoke(ctx, queue, d); err != nil {
+			return errors.Join(err, d.Nack(streams.Requeue))
+		}
+		if err := d.Ack(); err != nil {
+			return err
+		}
+		count.Add(1)
+	}
+}
+
+// revoke ends a task that was not begun as a revoked one.
+func (w *Worker) revoke(ctx context.Context, queue string, d *streams.Delivery) error {
+	m, err := decodeMessage(d.Message)
+	if err != nil {
+		return nil // nobody waits for what is no task
+	}
+	if m.Queue == "" {
+		m.Queue = queue
+	}
+	r := &run{w: w, m: m, began: time.Now().UTC()}
+	if _, done, err := r.ended(ctx); done || err != nil {
+		return err
+	}
+	if err := r.finish(ctx, outcome{err: ErrRevoked}); err != nil && !errors.Is(err, errOvertaken) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"warren/streams"
+)
+
+// Replay runs what was given up once more: it is sent to its queue under its id, as
+// the attempt after its last, and its dead letter goes. Its record is RETRY from
+// then on; an expiry that is over does not count. What stood behind it and ended
+// with it is taken back, and follows if it succeeds this time; error callbacks that
+// were called stay called. Results that somebody has been told of stay told: ask
+// with a new handle. If it fails again, it is given up again.
+func (a *App) Replay(ctx context.Context, id string) error {
+	c, err := a.connected()
+	if err != nil {
+		return err
+	}
+	if err := checkID(id); err != nil {
+		return err
+	}
+	if err := c.replay(ctx, id); err != nil {
+		return fmt.Errorf("replay %s: %w", id, err)
+	}
+	return nil
+}
+
+// replay can be cut off anywhere, and be done again: the letter goes last.
+func (c *client) replay(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	l, err := c.letter(ctx, id)
+	if err != nil {
+		return err
+	}
+	m, err := decodeMessage(l.Message)
+	if err != nil {
+		err = c.sendAgain(ctx, l)
+	} else {
+		err = c.rise(ctx, m, l)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = c.store.Purge(ctx, deadKey(id, l.Attempt))
+	return err
+}
+
+// sendAgain sends what is no task to its queue as it was: workers of a later
+// version may know better.
+func (c *client) sendAgain(ctx context.Context, l DeadLetter) error {
+	if err := c.declare(ctx, l.Queue); err != nil {
+		return err
+	}
+	return c.session.Publish(ctx, "", l.Queue, l.Message, streams.Mandatory)
+}
+
+func (c *client) rise(ctx context.Context, m *Message, l DeadLetter) error {
+	next := *m
+	next.Retries, next.ETA, next.Expires = m.Retries+1, time.Time{}, time.Time{}
+	if err := c.reopenTask(ctx, m, l); err != nil {
+		return err
+	}
+	behind := &moves{}
+	behind.stop(l.Failure, false, m.spot())
+	if err := c.reopen(ctx, behind); err != nil {
+		return err
+	}
+	s, err := c.dispatch(ctx, &next, time.Now())
+	if err != nil {
+		return err
+	}
+	return s.wait(ctx)
+}
+
+// reopenTask makes the record of a task one of a task that is to be run again,
+// unless it is already.
+func (c *client) reopenTask(ctx context.Context, m *Message, l DeadLetter) error {
+	rec, revision, err := c.runRecord(ctx, m.ID)
+	switch {
+	case err != nil:
+		return err
+	case rec.Status == Retrying && rec.Retries == m.Retries+1:
+		return nil
+	case revision != 0 && (rec.Status != Failed || rec.Retries != m.Retries):
+		return fmt.Errorf("the task has gone on: it is %s", rec.Status)
+	}
+	rec = m.about(Retrying)
+	rec.Retries, rec.Failure, rec.Worker, rec.Done = m.Retries+1, &l.Failure, l.Worker, time.Now().UTC()
+	p := c.put(ctx, stateKey(m.ID), rec, 0, streams.Revision(revision))
+	if err := waitFor(ctx, p); errors.Is(err, streams.ErrConflict) {
+		return fmt.Errorf("somebody else has just changed the task: %w", err)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// reopen takes back the ends of what did not run.
+func (c *client) reopen(ctx context.Context, ended *moves) error {
+	for _, e := range ended.ends {
+		rec, revision, err := c.runRecord(ctx, e.id)
+		if err != nil {
+			return err
+		}
+		if revision == 0 || rec.Worker != "" {
+			continue // it ran after all
+		}
+		if _, err := c.store.Purge(ctx, stateKey(e.id)); err != nil {
+			return err
+		}
+	}
+	for _, s := range ended.slots {
+		if err := c.reopenSlot(ctx, s); err != nil {
+			return fmt.Errorf("empty slot %d of group %s: %w", s.index, s.join, err)
+		}
+	}
+	return nil
+}
+
+// reopenSlot empties a member's slot. What the group's failure has ended is taken
+// back, unless another member has failed as well: then it is that one's failure
+// from here on.
+func (c *client) reopenSlot(ctx context.Context, s slot) error {
+	j, err := c.join(ctx, s.join)
+	if err != nil || j == nil {
+		return err
+	}
+	list, err := c.slots(ctx, j)
+	if err != nil {
+		return err
+	}
+	if s.index < len(list) && list[s.index] != nil && list[s.index].Failure == nil {
+		return nil
+	}
+	if err := c.unbreak(ctx, j, s, list); err != nil {
+		return err
+	}
+	_, err = c.store.Purge(ctx, slotKey(s.join, 0, s.index))
+	return err
+}
+
+func (c *client) unbreak(ctx context.Context, j *join, s slot, list []*filled) error {
+	e, err := c.store.Get(ctx, brokenKey(j.ID))
+	if errors.Is(err, streams.ErrNoEntry) || err == nil && string(e.Value) != strconv.Itoa(s.index) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for i, f := range list {
+		if i != s.index && f != nil && f.Failure != nil {
+			_, err := c.store.Put(ctx, streams.Put{Key: brokenKey(j.ID), Value: []byte(strconv.Itoa(i)), TTL: joinExpires})
+			return err
+		}
+	}
+	ended := &moves{}
+	ended.broke(j, nil, false)
+	if err := c.reopen(ctx, ended); err != nil {
+		return err
+	}
+	_, err = c.store.Purge(ctx, brokenKey(j.ID))
+	return err
+}

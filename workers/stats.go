@@ -1,0 +1,88 @@
+package workers
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"slices"
+	"time"
+)
+
+// Stats are what a worker has done, and what it is doing.
+type Stats struct {
+	PID int `json:"pid"`
+	// Uptime is how long it has been there.
+	Uptime      seconds `json:"uptime"`
+	Concurrency int     `json:"concurrency"`
+	// Running are the places that are taken, and Oldest how long ago the first of
+	// them was.
+	Running int     `json:"running"`
+	Oldest  seconds `json:"oldest"`
+	// Queues are those it takes tasks from, Paused those it would.
+	Queues []string `json:"queues"`
+	Paused []string `json:"paused"`
+	// Total counts the tasks that have ended, by name; States by what came of
+	// them, retries among them.
+	Total  map[string]int `json:"total"`
+	States map[State]int  `json:"states"`
+}
+
+// ActiveTask is a task in the hands of a worker.
+type ActiveTask struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Args and Kwargs are JSON, cut short; empty before its code is called.
+	Args    string    `json:"args,omitempty"`
+	Kwargs  string    `json:"kwargs,omitempty"`
+	Queue   string    `json:"queue"`
+	Retries int       `json:"retries"`
+	Began   time.Time `json:"time_start"`
+	// Age is how long it has had its place, by the worker's clock: what tells a
+	// task that hangs from one that runs.
+	Age seconds `json:"age"`
+	// Cancelled is why its context has ended; empty while it has not. A task that
+	// goes on behind it does not look at its context.
+	Cancelled string `json:"cancelled,omitempty"`
+}
+
+// stats looks at the worker.
+func (w *Worker) stats() Stats {
+	s := Stats{PID: os.Getpid(), Uptime: seconds(time.Since(w.since)), Concurrency: w.intake.tasks.Limit()}
+	s.Queues, s.Paused = w.intake.queues()
+	s.Total, s.States = w.tally.all()
+	slots := append(w.slots(true), w.slots(false)...)
+	s.Running = len(slots)
+	for _, task := range slots {
+		s.Oldest = max(s.Oldest, task.Age)
+	}
+	return s
+}
+
+// slots are the tasks whose code has been called, or those whose code has not
+// yet, the oldest first.
+func (w *Worker) slots(called bool) []ActiveTask {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := []ActiveTask{}
+	for _, r := range w.active {
+		if r.called.Load() == called {
+			list = append(list, r.look())
+		}
+	}
+	slices.SortFunc(list, func(a, b ActiveTask) int { return cmp.Compare(b.Age, a.Age) })
+	return list
+}
+
+func (r *run) look() ActiveTask {
+	a := ActiveTask{
+		ID: r.m.ID, Name: r.m.Task, Queue: r.m.Queue, Retries: r.m.Retries,
+		Began: r.began, Age: seconds(time.Since(r.began)),
+	}
+	if r.called.Load() {
+		a.Args, a.Kwargs = r.m.clipped()
+	}
+	if r.ctx.Err() != nil {
+		a.Cancelled = context.Cause(r.ctx).Error()
+	}
+	return a
+}
