@@ -12,6 +12,9 @@ import (
 //
 // Complete is called with every task, and whether it follows something.
 func freeze(sig Signature, newID func() string, complete func(sig *Signature, follows bool) error) (Signature, error) {
+	if err := measure(&sig); err != nil {
+		return sig, err
+	}
 	f := freezer{newID: newID, complete: complete}
 	sig = f.freeze(sig, CallOptions{}, false)
 	return sig, f.err
@@ -20,12 +23,8 @@ func freeze(sig Signature, newID func() string, complete func(sig *Signature, fo
 type freezer struct {
 	newID    func() string
 	complete func(*Signature, bool) error
-	depth    int
 	err      error
 }
-
-// deepest is how deep canvases may lie in one another.
-const deepest = 100
 
 func (f *freezer) fail(err error) {
 	if f.err == nil {
@@ -36,11 +35,6 @@ func (f *freezer) fail(err error) {
 // freeze freezes a signature. What its canvas asks for holds for it too, unless
 // it asks for something else.
 func (f *freezer) freeze(sig Signature, inherited CallOptions, follows bool) Signature {
-	if f.depth++; f.depth > deepest {
-		f.fail(fmt.Errorf("the canvas is more than %d deep", deepest))
-		return sig
-	}
-	defer func() { f.depth-- }()
 	own := sig.Options
 	sig.Options = own.over(inherited)
 	f.fail(sig.Options.check())
@@ -100,6 +94,9 @@ func (f *freezer) freezeGroup(sig Signature, follows bool) Signature {
 // chordAsChain is what a chord means.
 func chordAsChain(sig Signature) Signature {
 	header := Signature{Kind: KindGroup, Tasks: sig.Tasks}
+	if sig.header != nil {
+		header.Options, header.Immutable = sig.header.Options, sig.header.Immutable
+	}
 	return Signature{Kind: KindChain, Tasks: []Signature{header, *sig.Body}, Options: sig.Options, Immutable: sig.Immutable}
 }
 
