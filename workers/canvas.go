@@ -1,6 +1,10 @@
 package workers
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+)
 
 // Chain2 runs a call, then a step with its result.
 func Chain2[A, R any](a Sig[A], b Step[A, R]) Sig[R] { return newSig[R](chain(a.part, b.part)) }
@@ -123,6 +127,34 @@ func (d definition) starmap(items [][]any) part {
 	return p
 }
 
+// chunksTask is Celery's name of a group of starmaps that is not made yet.
+const chunksTask = "celery.chunks"
+
+// unfold makes the group of a call of chunksTask.
+func (s *Signature) unfold() error {
+	var n int
+	var it []json.RawMessage
+	for name, to := range map[string]any{"n": &n, "it": &it} {
+		if err := json.Unmarshal(s.Kwargs[name], to); err != nil {
+			return argumentError(s.Task, "takes a task, a list of arguments and how many there are in a chunk (%s: %v)", name, err)
+		}
+	}
+	if n < 1 {
+		return errChunk
+	}
+	group := Signature{Kind: KindGroup, Options: s.Options, Immutable: true}
+	for chunk := range slices.Chunk(it, n) {
+		text, err := marshal(chunk)
+		if err != nil {
+			return err
+		}
+		args := map[string]json.RawMessage{"task": s.Kwargs["task"], "it": text}
+		group.Tasks = append(group.Tasks, Signature{Task: starmapTask, Kwargs: args, Immutable: true})
+	}
+	*s = group
+	return nil
+}
+
 func partsOf[R any](calls []Sig[R]) []part {
 	parts := make([]part, len(calls))
 	for i, c := range calls {
@@ -147,24 +179,27 @@ func chain(parts ...part) part {
 }
 
 // plain reports whether a canvas is no more than what it is made of.
-func (s Signature) plain() bool {
-	return len(s.Options.Link) == 0 && len(s.Options.LinkError) == 0 && s.Options.TaskID == "" && s.Options.Queue == ""
-}
+func (s Signature) plain() bool { return !s.Immutable && reflect.ValueOf(s.Options).IsZero() }
 
 func canvas(kind Kind, parts ...part) part {
 	p := part{sig: Signature{Kind: kind, Tasks: make([]Signature, len(parts))}}
 	for i, member := range parts {
 		p.sig.Tasks[i] = member.sig
-		p.fail(member.err)
-		if member.unique != (unique{}) {
-			p.fail(errUnique)
-		}
-		switch {
-		case p.app == nil:
-			p.app = member.app
-		case member.app != nil && member.app != p.app:
-			p.fail(errApps)
-		}
+		p.include(member)
 	}
 	return p
+}
+
+// include makes what is wrong with a part wrong with the whole.
+func (p *part) include(member part) {
+	p.fail(member.err)
+	if member.unique != (unique{}) {
+		p.fail(errUnique)
+	}
+	switch {
+	case p.app == nil:
+		p.app = member.app
+	case member.app != nil && member.app != p.app:
+		p.fail(errApps)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"reflect"
 	"sync"
 	"time"
 
@@ -161,25 +162,25 @@ func (c *client) freeze(sig Signature) (Signature, error) {
 
 // complete adds what a task was defined with to a call, as far as it says how to
 // send it, and checks the arguments of a task that is known here.
-func (c *client) complete(sig *Signature, follows bool) error {
+func (c *client) complete(sig *Signature, before reflect.Type) (reflect.Type, error) {
 	if sig.Options.TaskID != "" {
 		if err := checkID(sig.Options.TaskID); err != nil {
-			return err
+			return anyType, err
 		}
 	}
 	t := c.app.lookup(sig.Task)
 	if t == nil {
 		sig.Options.Queue = c.route(sig.Task, sig.Options.Queue)
-		return nil
+		return anyType, nil
 	}
 	defined := t.opts.CallOptions
 	defined.Retry, defined.SoftLimit, defined.HardLimit, defined.ResultTTL = nil, 0, 0, 0 // the worker's own
 	sig.Options = sig.Options.over(defined)
 	sig.Options.Queue = c.route(sig.Task, sig.Options.Queue)
-	if follows && !sig.Immutable {
-		return t.arityAfter(*sig)
+	if before != nil {
+		return t.result, t.verifyAfter(*sig, before)
 	}
-	return t.verify(sig.Args, sig.Kwargs)
+	return t.result, t.verify(sig.Args, sig.Kwargs)
 }
 
 // route says which queue a task goes to.

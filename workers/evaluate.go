@@ -60,6 +60,8 @@ type slot struct {
 	index int
 	value json.RawMessage
 	fail  *Failure
+	// revoked says that the failure is none: the member was revoked.
+	revoked bool
 }
 
 // An end is the record of a task that another one's failure, or revocation, kept
@@ -189,7 +191,7 @@ func (m *Message) spot() spot {
 		root: m.RootID, parent: m.ID, rest: m.Embed.Chain,
 		group: m.Group, index: m.GroupIndex, headers: m.Headers,
 	}
-	if m.Embed.Chord != nil {
+	if m.Embed.Chord != nil && m.Embed.Chord.Task == joinTask {
 		at.join, at.size = m.Embed.Chord.Options.GroupID, m.Embed.Chord.Options.ChordSize
 	}
 	return at
@@ -237,7 +239,7 @@ func (mv *moves) stop(f Failure, revoked bool, at spot) {
 		mv.end(at.rest[i], f, revoked)
 	}
 	if at.join != "" {
-		mv.slots = append(mv.slots, slot{join: at.join, size: at.size, index: at.index, fail: &f})
+		mv.slots = append(mv.slots, slot{join: at.join, size: at.size, index: at.index, fail: &f, revoked: revoked})
 	}
 }
 
@@ -276,18 +278,18 @@ func (j *join) spot() spot {
 }
 
 // broke is what follows when members of a join have failed: what would have come
-// next has failed of it, and its error callbacks are called, once.
+// next has failed of it, and whoever is to be told is, once. Of a member that was
+// revoked nobody is told.
 func (mv *moves) broke(j *join, causes []Failure, revoked bool) {
 	at := j.spot()
-	id, task, errbacks := j.ID, "", j.Errbacks
+	id, task := j.ID, ""
 	if n := len(at.rest); n > 0 {
 		next := at.rest[n-1]
 		id, task = first(next.Options.TaskID, next.Options.GroupID), next.Task
-		errbacks = append(slices.Clone(errbacks), next.Options.LinkError...)
 	}
 	f := newChordFailure(id, task, causes)
 	if !revoked {
-		mv.callErrbacks(errbacks, f, at)
+		mv.callErrbacks(j.Errbacks, f, at)
 	}
 	mv.stop(f, revoked, at)
 }

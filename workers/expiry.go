@@ -38,11 +38,7 @@ func (e *expiry) UnmarshalJSON(text []byte) error {
 		*e = expiry{after: time.Duration(after)}
 		return nil
 	}
-	var s string
-	if err := json.Unmarshal(text, &s); err != nil {
-		return fmt.Errorf("read expires: %w", err)
-	}
-	at, err := parseTime(s)
+	at, err := readTime(text)
 	*e = expiry{at: at}
 	return err
 }
@@ -52,13 +48,27 @@ type moment struct{ time.Time }
 
 // UnmarshalJSON reads ISO 8601; without a zone it is UTC.
 func (m *moment) UnmarshalJSON(text []byte) error {
-	var s string
-	if err := json.Unmarshal(text, &s); err != nil {
-		return err
-	}
-	at, err := parseTime(s)
+	at, err := readTime(text)
 	m.Time = at
 	return err
+}
+
+// readTime reads a moment in JSON: a text, which newer Celerys wrap.
+func readTime(text []byte) (time.Time, error) {
+	var wrapped struct {
+		Type  string `json:"__type__"`
+		Value string `json:"__value__"`
+	}
+	if isObject(text) {
+		if err := json.Unmarshal(text, &wrapped); err != nil || wrapped.Type != "datetime" {
+			return time.Time{}, fmt.Errorf("%s is no time", clip(text))
+		}
+		return parseTime(wrapped.Value)
+	}
+	if err := json.Unmarshal(text, &wrapped.Value); err != nil {
+		return time.Time{}, err
+	}
+	return parseTime(wrapped.Value)
 }
 
 // parseTime reads a moment as Celery writes it: ISO 8601, without a zone in UTC.

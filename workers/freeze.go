@@ -3,6 +3,7 @@ package workers
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 )
 
@@ -10,22 +11,24 @@ import (
 // in it: a chord is a chain of its header and its body, chains hold no chains,
 // callbacks hang where they are called.
 //
-// Complete is called with every task, and whether it follows something.
-func freeze(sig Signature, newID func() string, complete func(sig *Signature, follows bool) error) (Signature, error) {
+// Complete is called with every task and the type of what comes before it, nil
+// for nothing, and says of what type its result is.
+func freeze(sig Signature, newID func() string, complete completion) (Signature, error) {
+	if err := measure(&sig); err != nil {
+		return sig, err
+	}
 	f := freezer{newID: newID, complete: complete}
-	sig = f.freeze(sig, CallOptions{}, false)
+	sig, _ = f.freeze(sig, CallOptions{}, nil)
 	return sig, f.err
 }
 
+type completion func(sig *Signature, before reflect.Type) (reflect.Type, error)
+
 type freezer struct {
 	newID    func() string
-	complete func(*Signature, bool) error
-	depth    int
+	complete completion
 	err      error
 }
-
-// deepest is how deep canvases may lie in one another.
-const deepest = 100
 
 func (f *freezer) fail(err error) {
 	if f.err == nil {
@@ -35,133 +38,139 @@ func (f *freezer) fail(err error) {
 
 // freeze freezes a signature. What its canvas asks for holds for it too, unless
 // it asks for something else.
-func (f *freezer) freeze(sig Signature, inherited CallOptions, follows bool) Signature {
-	if f.depth++; f.depth > deepest {
-		f.fail(fmt.Errorf("the canvas is more than %d deep", deepest))
-		return sig
-	}
-	defer func() { f.depth-- }()
-	own := sig.Options
-	sig.Options = own.over(inherited)
+func (f *freezer) freeze(sig Signature, inherited CallOptions, before reflect.Type) (Signature, reflect.Type) {
+	sig.Options = sig.Options.over(inherited)
 	f.fail(sig.Options.check())
-	follows = follows && !sig.Immutable
+	if sig.Immutable {
+		before = nil
+	}
+	if sig.Task == chunksTask {
+		f.fail(sig.unfold())
+	}
 	switch sig.Kind {
 	case KindTask:
-		return f.freezeTask(sig, follows)
+		return f.freezeTask(sig, before)
 	case KindGroup:
-		return f.freezeGroup(sig, follows)
-	case KindChord:
-		return f.freezeChain(chordAsChain(sig), follows)
-	case KindChain:
-		return f.freezeChain(sig, follows)
+		return f.freezeGroup(sig, before)
+	case KindChord, KindChain:
+		return f.freezeChain(sig, before)
 	}
 	f.fail(fmt.Errorf("there is no canvas %q", sig.Kind))
-	return sig
+	return sig, anyType
 }
 
-func (f *freezer) freezeTask(sig Signature, follows bool) Signature {
-	f.fail(f.complete(&sig, follows))
+func (f *freezer) freezeTask(sig Signature, before reflect.Type) (Signature, reflect.Type) {
+	result, err := f.complete(&sig, before)
+	f.fail(err)
 	if sig.Options.TaskID == "" {
 		sig.Options.TaskID = f.newID()
 	}
-	return f.freezeCallbacks(sig)
+	return f.freezeCallbacks(sig, result), result
 }
 
-func (f *freezer) freezeCallbacks(sig Signature) Signature {
-	sig.Options.Link = f.freezeAll(sig.Options.Link)
-	sig.Options.LinkError = f.freezeAll(sig.Options.LinkError)
+func (f *freezer) freezeCallbacks(sig Signature, result reflect.Type) Signature {
+	sig.Options.Link = f.freezeAll(sig.Options.Link, result)
+	sig.Options.LinkError = f.freezeAll(sig.Options.LinkError, reflect.TypeFor[Failure]())
 	return sig
 }
 
-func (f *freezer) freezeAll(list []Signature) []Signature {
+func (f *freezer) freezeAll(list []Signature, before reflect.Type) []Signature {
 	var frozen []Signature
 	for _, sig := range list {
-		byID := sig.Options.ErrbackID
-		sig = f.freeze(sig, CallOptions{}, true)
+		byID, given := sig.Options.ErrbackID, before
+		if byID {
+			given = reflect.TypeFor[string]()
+		}
+		sig, _ = f.freeze(sig, CallOptions{}, given)
 		sig.Options.ErrbackID = byID
 		frozen = append(frozen, sig)
 	}
 	return frozen
 }
 
-func (f *freezer) freezeGroup(sig Signature, follows bool) Signature {
+func (f *freezer) freezeGroup(sig Signature, before reflect.Type) (Signature, reflect.Type) {
 	if sig.Options.GroupID = sig.Options.TaskID; sig.Options.GroupID == "" {
 		sig.Options.GroupID = f.newID()
 	}
 	sig.Options.TaskID = ""
 	members := make([]Signature, len(sig.Tasks))
+	results := make([]reflect.Type, len(sig.Tasks))
 	for i, task := range sig.Tasks {
-		members[i] = f.freeze(task, sig.Options.forMembers(true), follows)
+		members[i], results[i] = f.freeze(task, sig.Options.forMembers(true), before)
 	}
 	sig.Tasks = members
-	return f.freezeCallbacks(sig)
+	result := listType(results)
+	return f.freezeCallbacks(sig, result), result
+}
+
+func (f *freezer) freezeChain(sig Signature, before reflect.Type) (Signature, reflect.Type) {
+	steps := flatten([]Signature{sig})
+	if len(steps) == 0 {
+		f.fail(errors.New("the chain has no steps"))
+		return sig, anyType
+	}
+	chain := Signature{Kind: KindChain, Tasks: make([]Signature, len(steps))}
+	for i, step := range steps {
+		chain.Tasks[i], before = f.freeze(step, CallOptions{}, before)
+	}
+	if len(steps) == 1 {
+		return chain.Tasks[0], before
+	}
+	return chain, before
 }
 
 // chordAsChain is what a chord means.
 func chordAsChain(sig Signature) Signature {
 	header := Signature{Kind: KindGroup, Tasks: sig.Tasks}
+	if sig.header != nil {
+		header.Options, header.Immutable = sig.header.Options, sig.header.Immutable
+	}
 	return Signature{Kind: KindChain, Tasks: []Signature{header, *sig.Body}, Options: sig.Options, Immutable: sig.Immutable}
 }
 
-func (f *freezer) freezeChain(sig Signature, follows bool) Signature {
-	steps := flatten(sig.Tasks)
-	if len(steps) == 0 {
-		f.fail(errors.New("the chain has no steps"))
-		return sig
-	}
-	sig.Tasks = make([]Signature, len(steps))
-	for i, step := range sig.hang(steps) {
-		sig.Tasks[i] = f.freeze(step, sig.Options.forMembers(i == 0), follows || i > 0)
-	}
-	sig.Options = CallOptions{Into: sig.Options.Into}
-	if len(sig.Tasks) == 1 {
-		only := sig.Tasks[0]
-		only.Immutable = only.Immutable || sig.Immutable
-		return only
-	}
-	return sig
-}
-
-// flatten takes chains, and chords, out of a chain.
+// flatten takes chains, and chords, out of a list of steps. What they ask for is
+// asked for by their steps, and their callbacks hang on their steps.
 func flatten(steps []Signature) []Signature {
 	var flat []Signature
 	for _, step := range steps {
+		inner := []Signature{step}
 		if step.Kind == KindChord && step.Body != nil {
 			step = chordAsChain(step)
 		}
-		if step.Kind != KindChain {
-			flat = append(flat, step)
-			continue
+		if step.Kind == KindChain {
+			inner = step.hang(flatten(step.Tasks))
 		}
-		inner := step.hang(flatten(step.Tasks))
-		for i := range inner {
-			inner[i].Options = inner[i].Options.over(step.Options.forMembers(i == 0))
-		}
-		if len(inner) > 0 && step.Immutable {
-			inner[0].Immutable = true
-		}
-		flat = append(flat, inner...)
+		flat = follow(flat, inner)
 	}
 	return flat
 }
 
-// hang hangs the callbacks of a chain on its steps: those of its success on the
-// last one, those of its failure on each; a group has them if it is the last,
-// otherwise what follows it.
+// follow puts steps behind others. When a group fails on which they wait, they
+// are called back of it, as it was theirs to come next.
+func follow(flat, next []Signature) []Signature {
+	if last := len(flat) - 1; last >= 0 && len(next) > 0 && flat[last].Kind == KindGroup {
+		o := &flat[last].Options
+		o.LinkError = slices.Concat(o.LinkError, next[0].Options.LinkError)
+	}
+	return append(flat, next...)
+}
+
+// hang hangs what a chain asks for on its steps: the callbacks of its success on
+// the last one, those of its failure on each.
 func (s Signature) hang(steps []Signature) []Signature {
-	hung := slices.Clone(steps)
-	for i := range hung {
-		o := &hung[i].Options
-		last := i == len(hung)-1
-		if last {
+	for i := range steps {
+		o := &steps[i].Options
+		if i == len(steps)-1 {
 			o.TaskID = first(o.TaskID, s.Options.TaskID)
 			o.Link = slices.Concat(o.Link, s.Options.Link)
 		}
-		if last || hung[i].Kind != KindGroup {
-			o.LinkError = slices.Concat(o.LinkError, s.Options.LinkError)
-		}
+		o.LinkError = slices.Concat(o.LinkError, s.Options.LinkError)
+		*o = o.over(s.Options.forMembers(i == 0))
 	}
-	return hung
+	if s.Immutable && len(steps) > 0 {
+		steps[0].Immutable = true
+	}
+	return steps
 }
 
 // forMembers are the options of a canvas that hold for what it is made of: when

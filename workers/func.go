@@ -22,12 +22,9 @@ type Task0[R any] struct {
 
 // Func0 registers a function as a task.
 func Func0[R any](app *App, name string, fn func(context.Context) (R, error), opts ...Option) Task0[R] {
-	t := &task{name: name, opts: settingsOf(opts)}
+	t := &task{name: name, result: reflect.TypeFor[R](), opts: settingsOf(opts)}
 	t.invoke = func(ctx context.Context, _ []json.RawMessage) (json.RawMessage, error) {
 		return result(fn(ctx))
-	}
-	t.check = func(_ []json.RawMessage) error {
-		return nil
 	}
 	return Task0[R]{app.register(t), fn}
 }
@@ -51,20 +48,14 @@ type Task1[A, R any] struct {
 
 // Func1 registers a function as a task.
 func Func1[A, R any](app *App, name string, fn func(context.Context, A) (R, error), opts ...Option) Task1[A, R] {
-	t := &task{name: name, opts: settingsOf(opts)}
-	t.params = []string{typeName[A]()}
+	t := &task{name: name, result: reflect.TypeFor[R](), opts: settingsOf(opts)}
+	t.params = []reflect.Type{reflect.TypeFor[A]()}
 	t.invoke = func(ctx context.Context, args []json.RawMessage) (json.RawMessage, error) {
 		a, err := arg[A](name, args, 0)
 		if err != nil {
 			return nil, err
 		}
 		return result(fn(ctx, a))
-	}
-	t.check = func(args []json.RawMessage) error {
-		if _, err := arg[A](name, args, 0); err != nil {
-			return err
-		}
-		return nil
 	}
 	return Task1[A, R]{app.register(t), fn}
 }
@@ -92,8 +83,8 @@ type Task2[A, B, R any] struct {
 
 // Func2 registers a function as a task.
 func Func2[A, B, R any](app *App, name string, fn func(context.Context, A, B) (R, error), opts ...Option) Task2[A, B, R] {
-	t := &task{name: name, opts: settingsOf(opts)}
-	t.params = []string{typeName[A](), typeName[B]()}
+	t := &task{name: name, result: reflect.TypeFor[R](), opts: settingsOf(opts)}
+	t.params = []reflect.Type{reflect.TypeFor[A](), reflect.TypeFor[B]()}
 	t.invoke = func(ctx context.Context, args []json.RawMessage) (json.RawMessage, error) {
 		a, err := arg[A](name, args, 0)
 		if err != nil {
@@ -104,15 +95,6 @@ func Func2[A, B, R any](app *App, name string, fn func(context.Context, A, B) (R
 			return nil, err
 		}
 		return result(fn(ctx, a, b))
-	}
-	t.check = func(args []json.RawMessage) error {
-		if _, err := arg[A](name, args, 0); err != nil {
-			return err
-		}
-		if _, err := arg[B](name, args, 1); err != nil {
-			return err
-		}
-		return nil
 	}
 	return Task2[A, B, R]{app.register(t), fn}
 }
@@ -140,8 +122,8 @@ type Task3[A, B, C, R any] struct {
 
 // Func3 registers a function as a task.
 func Func3[A, B, C, R any](app *App, name string, fn func(context.Context, A, B, C) (R, error), opts ...Option) Task3[A, B, C, R] {
-	t := &task{name: name, opts: settingsOf(opts)}
-	t.params = []string{typeName[A](), typeName[B](), typeName[C]()}
+	t := &task{name: name, result: reflect.TypeFor[R](), opts: settingsOf(opts)}
+	t.params = []reflect.Type{reflect.TypeFor[A](), reflect.TypeFor[B](), reflect.TypeFor[C]()}
 	t.invoke = func(ctx context.Context, args []json.RawMessage) (json.RawMessage, error) {
 		a, err := arg[A](name, args, 0)
 		if err != nil {
@@ -156,18 +138,6 @@ func Func3[A, B, C, R any](app *App, name string, fn func(context.Context, A, B,
 			return nil, err
 		}
 		return result(fn(ctx, a, b, c))
-	}
-	t.check = func(args []json.RawMessage) error {
-		if _, err := arg[A](name, args, 0); err != nil {
-			return err
-		}
-		if _, err := arg[B](name, args, 1); err != nil {
-			return err
-		}
-		if _, err := arg[C](name, args, 2); err != nil {
-			return err
-		}
-		return nil
 	}
 	return Task3[A, B, C, R]{app.register(t), fn}
 }
@@ -197,8 +167,8 @@ type Task4[A, B, C, D, R any] struct {
 
 // Func4 registers a function as a task.
 func Func4[A, B, C, D, R any](app *App, name string, fn func(context.Context, A, B, C, D) (R, error), opts ...Option) Task4[A, B, C, D, R] {
-	t := &task{name: name, opts: settingsOf(opts)}
-	t.params = []string{typeName[A](), typeName[B](), typeName[C](), typeName[D]()}
+	t := &task{name: name, result: reflect.TypeFor[R](), opts: settingsOf(opts)}
+	t.params = []reflect.Type{reflect.TypeFor[A](), reflect.TypeFor[B](), reflect.TypeFor[C](), reflect.TypeFor[D]()}
 	t.invoke = func(ctx context.Context, args []json.RawMessage) (json.RawMessage, error) {
 		a, err := arg[A](name, args, 0)
 		if err != nil {
@@ -217,21 +187,6 @@ func Func4[A, B, C, D, R any](app *App, name string, fn func(context.Context, A,
 			return nil, err
 		}
 		return result(fn(ctx, a, b, c, d))
-	}
-	t.check = func(args []json.RawMessage) error {
-		if _, err := arg[A](name, args, 0); err != nil {
-			return err
-		}
-		if _, err := arg[B](name, args, 1); err != nil {
-			return err
-		}
-		if _, err := arg[C](name, args, 2); err != nil {
-			return err
-		}
-		if _, err := arg[D](name, args, 3); err != nil {
-			return err
-		}
-		return nil
 	}
 	return Task4[A, B, C, D, R]{app.register(t), fn}
 }
@@ -277,5 +232,3 @@ func result[R any](r R, err error) (json.RawMessage, error) {
 	}
 	return marshal(r)
 }
-
-func typeName[T any]() string { return reflect.TypeFor[T]().String() }

@@ -22,6 +22,7 @@ const fanIn = 128
 type filled struct {
 	Value   json.RawMessage `json:"value,omitempty"`
 	Failure *Failure        `json:"failure,omitempty"`
+	Revoked bool            `json:"revoked,omitempty"`
 }
 
 // keepJoins records joins, before any member is sent.
@@ -63,12 +64,7 @@ func (c *client) fill(ctx context.Context, s slot, next *moves) error {
 	if s.index < 0 || s.index >= s.size {
 		return fmt.Errorf("the group has %d members", s.size)
 	}
-	text, err := marshal(filled{s.value, s.fail})
-	if err != nil {
-		return err
-	}
-	_, err = c.store.Put(ctx, streams.Put{Key: slotKey(s.join, 0, s.index), Value: text, TTL: joinExpires, Expect: streams.Absent})
-	if err != nil && !errors.Is(err, streams.ErrConflict) {
+	if err := c.write(ctx, &s); err != nil {
 		return err
 	}
 	reached(pointFilled)
@@ -80,6 +76,32 @@ func (c *client) fill(ctx context.Context, s slot, next *moves) error {
 		return err
 	}
 	return c.gather(ctx, s.join, next)
+}
+
+// write writes a slot, or reads what another run of the member wrote before.
+func (c *client) write(ctx context.Context, s *slot) error {
+	text, err := marshal(filled{s.value, s.fail, s.revoked})
+	if err != nil {
+		return err
+	}
+	key := slotKey(s.join, 0, s.index)
+	_, err = c.store.Put(ctx, streams.Put{Key: key, Value: text, TTL: joinExpires, Expect: streams.Absent})
+	if !errors.Is(err, streams.ErrConflict) {
+		return err
+	}
+	e, err := c.store.Get(ctx, key)
+	if errors.Is(err, streams.ErrNoEntry) {
+		return nil // the group has gone on
+	}
+	if err != nil {
+		return err
+	}
+	var was filled
+	if err := json.Unmarshal(e.Value, &was); err != nil {
+		return fmt.Errorf("read slot %d: %w", s.index, err)
+	}
+	s.value, s.fail, s.revoked = was.Value, was.Failure, was.Revoked
+	return nil
 }
 
 // climb reports whether the last slot was filled: it looks at the neighbours of a
@@ -214,7 +236,7 @@ func (c *client) breakJoin(ctx context.Context, s slot, next *moves) error {
 			causes = append(causes, *f.Failure)
 		}
 	}
-	next.broke(j, causes, s.fail.Type == revokedType)
+	next.broke(j, causes, s.revoked)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -42,8 +43,10 @@ type Message struct {
 	Kwargs map[string]json.RawMessage
 	Embed  Embed
 
-	// more are headers of other programs, kept as they are.
-	more streams.Table
+	// received is what the headers were read from: what has not changed since, and
+	// what only other programs know, is sent on as it was.
+	received streams.Table
+	replyTo  string
 }
 
 // Embed is what is to happen after a task: the third part of a body.
@@ -60,10 +63,10 @@ const contentType, contentEncoding = "application/json", "utf-8"
 
 // ours are the headers beyond Celery's.
 const (
-	headerQueue     = "warren_queue"
-	headerPriority  = "warren_priority"
-	headerRetry     = "warren_retry"
-	headerResultTTL = "warren_result_expires"
+	ourPrefix       = "warren_"
+	headerQueue     = ourPrefix + "queue"
+	headerRetry     = ourPrefix + "retry"
+	headerResultTTL = ourPrefix + "result_expires"
 )
 
 // encode writes a task as a message of a queue.
@@ -79,7 +82,7 @@ func (m *Message) encode() (streams.Message, error) {
 	return streams.Message{
 		ContentType: contentType, ContentEncoding: contentEncoding,
 		DeliveryMode: streams.Persistent, Priority: m.Priority,
-		CorrelationID: m.ID, MessageID: m.dispatch(), Headers: headers, Body: body,
+		CorrelationID: m.ID, ReplyTo: m.replyTo, MessageID: m.dispatch(), Headers: headers, Body: body,
 	}, nil
 }
 
@@ -100,20 +103,14 @@ func (m *Message) body() ([]byte, error) {
 	if kwargs == nil {
 		kwargs = map[string]json.RawMessage{}
 	}
-	return json.Marshal([]any{args, kwargs, m.Embed})
+	return marshal([]any{args, kwargs, m.Embed})
 }
 
 // headers are Celery's, those without a value too, and ours where there is
 // something to say.
 func (m *Message) headers() (streams.Table, error) {
-	t := make(streams.Table, 20+len(m.more))
-	for name, value := range m.more {
-		t[name] = value
-	}
+	t := make(streams.Table, 20+len(m.received))
 	t["lang"] = "go"
-	if lang, ok := m.more["lang"]; ok {
-		t["lang"] = lang
-	}
 	t["task"] = m.Task
 	t["id"] = m.ID
 	t["root_id"] = orNil(m.RootID)
@@ -129,15 +126,42 @@ func (m *Message) headers() (streams.Table, error) {
 	t["timelimit"] = []any{secondsOrNil(m.HardLimit), secondsOrNil(m.SoftLimit)}
 	t["origin"] = orNil(m.Origin)
 	t["ignore_result"] = m.NoResult
-	return t, m.ourHeaders(t)
+	if err := m.ourHeaders(t); err != nil {
+		return nil, err
+	}
+	m.restore(t)
+	return t, nil
+}
+
+// restore puts back headers as they were received, where they mean what they
+// meant, and takes out those that were not there and say nothing.
+func (m *Message) restore(t streams.Table) {
+	if m.received == nil {
+		return
+	}
+	for name, was := range m.received {
+		if now, ok := t[name]; !ok || sameHeader(name, was, now) {
+			t[name] = was
+		}
+	}
+	for name, now := range t {
+		if _, was := m.received[name]; !was && sameHeader(name, nil, now) {
+			delete(t, name)
+		}
+	}
+}
+
+// sameHeader reports whether two values of a header are read as the same.
+func sameHeader(name string, a, b any) bool {
+	ma, mb := Message{GroupIndex: -1}, Message{GroupIndex: -1}
+	(&headerReader{m: &ma}).read(name, a)
+	(&headerReader{m: &mb}).read(name, b)
+	return reflect.DeepEqual(&ma, &mb)
 }
 
 func (m *Message) ourHeaders(t streams.Table) error {
 	if m.Queue != "" {
 		t[headerQueue] = m.Queue
-	}
-	if m.Priority != 0 {
-		t[headerPriority] = int64(m.Priority)
 	}
 	if m.ResultTTL != 0 {
 		t[headerResultTTL] = m.ResultTTL.Seconds()
@@ -150,7 +174,7 @@ func (m *Message) ourHeaders(t streams.Table) error {
 		t[headerRetry] = string(text)
 	}
 	for name, value := range m.Headers {
-		if _, taken := t[name]; taken {
+		if _, taken := t[name]; taken || celeryHeaders[name] || strings.HasPrefix(name, ourPrefix) {
 			return fmt.Errorf("header %q is the task's own; choose another name", name)
 		}
 		t[name] = value
@@ -169,7 +193,11 @@ func timeOrNil(at time.Time) any {
 	if at.IsZero() {
 		return nil
 	}
-	return at.UTC().Format("2006-01-02T15:04:05.999999-07:00")
+	layout := "2006-01-02T15:04:05.000000-07:00"
+	if at.Nanosecond() < int(time.Microsecond) {
+		layout = "2006-01-02T15:04:05-07:00"
+	}
+	return at.UTC().Format(layout)
 }
 
 func secondsOrNil(d time.Duration) any {
@@ -184,7 +212,7 @@ func secondsOrNil(d time.Duration) any {
 
 // decodeMessage reads a task. What is none says what it lacks.
 func decodeMessage(in streams.Message) (*Message, error) {
-	m := &Message{GroupIndex: -1, Priority: in.Priority}
+	m := &Message{GroupIndex: -1, Priority: in.Priority, received: in.Headers, replyTo: in.ReplyTo}
 	r := headerReader{m: m}
 	for name, value := range in.Headers {
 		r.read(name, value)
@@ -264,8 +292,6 @@ func (r *headerReader) read(name string, value any) {
 		m.NoResult, _ = value.(bool)
 	case headerQueue:
 		m.Queue = r.text(name, value)
-	case headerPriority:
-		m.Priority = uint8(min(r.count(name, value), 255))
 	case headerResultTTL:
 		m.ResultTTL = r.duration(name, value)
 	case headerRetry:
@@ -282,17 +308,14 @@ var celeryHeaders = map[string]bool{
 }
 
 func (r *headerReader) other(name string, value any) {
-	if s, ok := value.(string); ok && !celeryHeaders[name] {
-		if r.m.Headers == nil {
-			r.m.Headers = make(map[string]string)
-		}
-		r.m.Headers[name] = s
+	s, ok := value.(string)
+	if !ok || celeryHeaders[name] || strings.HasPrefix(name, ourPrefix) {
 		return
 	}
-	if r.m.more == nil {
-		r.m.more = make(streams.Table)
+	if r.m.Headers == nil {
+		r.m.Headers = make(map[string]string)
 	}
-	r.m.more[name] = value
+	r.m.Headers[name] = s
 }
 
 func (r *headerReader) fail(name string, err error) {
@@ -323,7 +346,7 @@ func (r *headerReader) count(name string, value any) int {
 
 func (r *headerReader) time(name string, value any) time.Time {
 	if at, ok := value.(time.Time); ok {
-		return at
+		return at.UTC()
 	}
 	s := r.text(name, value)
 	if s == "" {
@@ -331,7 +354,7 @@ func (r *headerReader) time(name string, value any) time.Time {
 	}
 	at, err := parseTime(s)
 	r.fail(name, err)
-	return at
+	return at.UTC()
 }
 
 func (r *headerReader) duration(name string, value any) time.Duration {

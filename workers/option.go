@@ -135,12 +135,13 @@ func HardLimit(d time.Duration) Option {
 // over puts the options of a call over those of its task.
 func (o CallOptions) over(base CallOptions) CallOptions {
 	o.Queue = first(o.Queue, base.Queue)
-	o.Countdown = first(o.Countdown, base.Countdown)
+	if o.Countdown == 0 && o.ETA == nil {
+		o.Countdown, o.ETA = base.Countdown, base.ETA
+	}
 	o.SoftLimit = first(o.SoftLimit, base.SoftLimit)
 	o.HardLimit = first(o.HardLimit, base.HardLimit)
 	o.ResultTTL = first(o.ResultTTL, base.ResultTTL)
 	o.Priority = first(o.Priority, base.Priority)
-	o.ETA = first(o.ETA, base.ETA)
 	o.Expires = first(o.Expires, base.Expires)
 	o.Retry = first(o.Retry, base.Retry)
 	o.NoResult = o.NoResult || base.NoResult

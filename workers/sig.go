@@ -136,7 +136,7 @@ func (p part) link(callbacks []part) part {
 	list := p.sig.Options.Link
 	list = list[:len(list):len(list)]
 	for _, callback := range callbacks {
-		p.fail(callback.err)
+		p.include(callback)
 		list = append(list, callback.sig)
 	}
 	p.sig.Options.Link = list
@@ -147,7 +147,7 @@ func (p part) linkError(callbacks []part, byID bool) part {
 	list := p.sig.Options.LinkError
 	list = list[:len(list):len(list)]
 	for _, callback := range callbacks {
-		p.fail(callback.err)
+		p.include(callback)
 		callback.sig.Options.ErrbackID = byID
 		list = append(list, callback.sig)
 	}

@@ -19,9 +19,9 @@ type StructTask[A, R any] struct {
 // travel as Celery's arguments by name, under their JSON names; what is not sent
 // has its zero value, so fields can be added while old calls are on their way.
 func Task[A, R any](app *App, name string, fn func(context.Context, A) (R, error), opts ...Option) StructTask[A, R] {
-	t := &task{name: name, opts: settingsOf(opts), byName: true}
-	t.params = []string{typeName[A]()}
-	t.named = fieldNames[A]()
+	t := &task{name: name, result: reflect.TypeFor[R](), opts: settingsOf(opts), byName: true}
+	t.params = []reflect.Type{reflect.TypeFor[A]()}
+	t.named = fieldTypes[A]()
 	t.invoke = func(ctx context.Context, args []json.RawMessage) (json.RawMessage, error) {
 		a, err := arg[A](name, args, 0)
 		if err != nil {
@@ -29,12 +29,8 @@ func Task[A, R any](app *App, name string, fn func(context.Context, A) (R, error
 		}
 		return result(fn(ctx, a))
 	}
-	t.check = func(args []json.RawMessage) error {
-		_, err := arg[A](name, args, 0)
-		return err
-	}
 	if t.named == nil && t.opts.problem == nil {
-		t.opts.problem = fmt.Errorf("%s is no struct; use Func1 for it", typeName[A]())
+		t.opts.problem = fmt.Errorf("%v is no struct; use Func1 for it", t.params[0])
 	}
 	return StructTask[A, R]{app.register(t), fn}
 }
@@ -93,19 +89,20 @@ func fieldOf[A, F any](field func(*A) *F) (string, error) {
 	return "", fmt.Errorf("the function points to no field of %s that travels", v.Type())
 }
 
-// fieldNames are the JSON names of a struct's fields; nil for what is no struct.
-func fieldNames[A any]() map[string]bool {
+// fieldTypes are the types of a struct's fields by their JSON names; nil for what
+// is no struct.
+func fieldTypes[A any]() map[string]reflect.Type {
 	t := reflect.TypeFor[A]()
 	if t.Kind() != reflect.Struct {
 		return nil
 	}
-	names := make(map[string]bool)
+	types := make(map[string]reflect.Type)
 	for _, f := range reflect.VisibleFields(t) {
 		if name, ok := jsonName(f); ok {
-			names[name] = true
+			types[name] = f.Type
 		}
 	}
-	return names
+	return types
 }
 
 func jsonName(f reflect.StructField) (string, bool) {

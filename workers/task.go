@@ -5,19 +5,21 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
 	"strings"
 )
 
 // task is a registered task: what a worker runs under a name.
 type task struct {
 	name   string
-	params []string // Go types, for messages
-	named  map[string]bool
+	params []reflect.Type
+	result reflect.Type
+	named  map[string]reflect.Type // the fields of a struct task
 	opts   settings
 	// invoke reads the arguments and runs the code.
 	invoke func(ctx context.Context, args []json.RawMessage) (json.RawMessage, error)
-	// check says whether arguments are of the types the task takes.
-	check func(args []json.RawMessage) error
 	// struct tasks take their arguments by name.
 	byName bool
 }
@@ -84,7 +86,7 @@ func (t *task) arity(n int) error {
 	}
 	takes := "no arguments"
 	if len(t.params) > 0 {
-		takes = strings.Join(t.params, ", ")
+		takes = typeNames(t.params)
 	}
 	return argumentError(t.name, "takes %s; it was given %d arguments", takes, n)
 }
@@ -95,16 +97,61 @@ func (t *task) verify(args []json.RawMessage, kwargs map[string]json.RawMessage)
 	if err != nil {
 		return err
 	}
-	return t.check(args)
+	return t.check(args, 0)
 }
 
-// arityAfter checks how many arguments a step has, of which the first comes from
-// what is before it.
-func (t *task) arityAfter(sig Signature) error {
-	if t.byName || sig.Options.Into != "" || len(sig.Kwargs) > 0 {
-		return nil // by name: the worker sees
+// check says whether arguments, from one on, are of the types the task takes.
+func (t *task) check(args []json.RawMessage, from int) error {
+	for i := from; i < len(args); i++ {
+		if err := json.Unmarshal(args[i], reflect.New(t.params[i]).Interface()); err != nil {
+			return t.mistyped(args, i)
+		}
 	}
-	return t.arity(len(sig.Args) + 1)
+	return nil
+}
+
+func (t *task) mistyped(args []json.RawMessage, i int) error {
+	return argumentError(t.name, "argument %d is %s, not a %v", i+1, clip(args[i]), t.params[i])
+}
+
+// verifyAfter checks the arguments of a call that is given what comes before it.
+func (t *task) verifyAfter(sig Signature, before reflect.Type) error {
+	switch into := sig.Options.Into; {
+	case t.byName && into != "":
+		return t.verifyInto(sig, before)
+	case t.byName && len(sig.Args)+len(sig.Kwargs) > 0:
+		return argumentError(t.name, "takes one struct, which comes before it; leave a field to that with Into")
+	case into != "" || len(sig.Kwargs) > 0:
+		return argumentError(t.name, "takes its arguments by position; it was given %q and %d more by name", into, len(sig.Kwargs))
+	}
+	if err := t.arity(len(sig.Args) + 1); err != nil {
+		return err
+	}
+	if err := t.fits(before, t.params[0]); err != nil {
+		return err
+	}
+	return t.check(slices.Insert(slices.Clone(sig.Args), 0, nil), 1)
+}
+
+// verifyInto checks a call of which what comes before fills one field.
+func (t *task) verifyInto(sig Signature, before reflect.Type) error {
+	field, ok := t.named[sig.Options.Into]
+	if !ok {
+		return argumentError(t.name, "has no argument %q", sig.Options.Into)
+	}
+	if err := t.fits(before, field); err != nil {
+		return err
+	}
+	given := maps.Clone(sig.Kwargs)
+	delete(given, sig.Options.Into)
+	return t.verify(sig.Args, given)
+}
+
+func (t *task) fits(before, want reflect.Type) error {
+	if fits(before, want) {
+		return nil
+	}
+	return argumentError(t.name, "takes a %v from what comes before it, which gives a %v", want, before)
 }
 
 // bind brings arguments by name to where the task takes them.
@@ -128,7 +175,7 @@ func (t *task) bindStruct(args []json.RawMessage, kwargs map[string]json.RawMess
 		return args, nil
 	}
 	for name := range kwargs {
-		if !t.named[name] {
+		if t.named[name] == nil {
 			return nil, argumentError(t.name, "has no argument %q", name)
 		}
 	}

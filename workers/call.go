@@ -1,0 +1,156 @@
+package workers
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// CallOptions are what one call asks for beyond its arguments. The zero value
+// asks for nothing: what its task was defined with holds.
+type CallOptions struct {
+	TaskID     string        `json:"task_id,omitempty"`
+	RootID     string        `json:"root_id,omitempty"`
+	ParentID   string        `json:"parent_id,omitempty"`
+	GroupID    string        `json:"group_id,omitempty"`
+	GroupIndex *int          `json:"group_index,omitempty"`
+	ChordSize  int           `json:"chord_size,omitempty"`
+	Queue      string        `json:"queue,omitempty"`
+	Priority   *uint8        `json:"priority,omitempty"`
+	Countdown  seconds       `json:"countdown,omitzero"`
+	ETA        *moment       `json:"eta,omitempty"`
+	Expires    *expiry       `json:"expires,omitempty"`
+	SoftLimit  seconds       `json:"soft_time_limit,omitzero"`
+	HardLimit  seconds       `json:"time_limit,omitzero"`
+	NoResult   bool          `json:"ignore_result,omitempty"`
+	ResultTTL  seconds       `json:"result_expires,omitzero"`
+	Retry      *RetryPolicy  `json:"warren_retry,omitempty"`
+	Headers    stringHeaders `json:"headers,omitempty"`
+	Link       callbacks     `json:"link,omitempty"`
+	LinkError  callbacks     `json:"link_error,omitempty"`
+	// Into names the argument that what comes before fills; "" puts it in front of
+	// the positional ones.
+	Into string `json:"into,omitempty"`
+	// ErrbackID marks an error callback that is given the id of the task that
+	// failed, as in Celery 3, instead of its [Failure].
+	ErrbackID bool `json:"errback_id,omitempty"`
+
+	// read is what the options were read from: what has not changed since, and
+	// what only other programs know, is written as it was.
+	read map[string]json.RawMessage
+}
+
+// callOptions is CallOptions without its methods.
+type callOptions CallOptions
+
+// optionFields are the options that are ours to read, with the fields they are
+// read into.
+var optionFields = func() map[string]int {
+	fields := make(map[string]int)
+	for i, t := 0, reflect.TypeFor[CallOptions](); i < t.NumField(); i++ {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" {
+			fields[name] = i
+		}
+	}
+	return fields
+}()
+
+// MarshalJSON writes the options, those of other programs among them.
+func (o CallOptions) MarshalJSON() ([]byte, error) {
+	text, err := marshal(callOptions(o))
+	if err != nil || len(o.read) == 0 {
+		return text, err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(text, &all); err != nil {
+		return nil, err
+	}
+	for name, was := range o.read {
+		if o.holds(name, was) {
+			all[name] = was
+		} else if links(name) && isObject(was) && len(o.linked(name)) == 1 {
+			all[name] = all[name][1 : len(all[name])-1] // one callback, not in a list
+		}
+	}
+	return marshal(all)
+}
+
+// holds reports whether an option still is what it was read from.
+func (o CallOptions) holds(name string, was json.RawMessage) bool {
+	i, known := optionFields[name]
+	if !known {
+		return true
+	}
+	if links(name) && len(o.linked(name)) > 0 {
+		return false // callbacks know themselves what they were read from
+	}
+	then := reflect.New(reflect.TypeFor[CallOptions]().Field(i).Type)
+	err := json.Unmarshal(was, then.Interface())
+	return err == nil && reflect.DeepEqual(then.Elem().Interface(), reflect.ValueOf(o).Field(i).Interface())
+}
+
+func links(name string) bool { return name == "link" || name == "link_error" }
+
+func (o CallOptions) linked(name string) callbacks {
+	if name == "link" {
+		return o.Link
+	}
+	return o.LinkError
+}
+
+func isObject(text json.RawMessage) bool { return len(text) > 0 && text[0] == '{' }
+
+// UnmarshalJSON reads the options, and keeps those it does not know.
+func (o *CallOptions) UnmarshalJSON(text []byte) error {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	*o = CallOptions{}
+	for name, value := range all {
+		i, known := optionFields[name]
+		if !known {
+			continue
+		}
+		if err := json.Unmarshal(value, reflect.ValueOf(o).Elem().Field(i).Addr().Interface()); err != nil {
+			return fmt.Errorf("option %q: %w", name, err)
+		}
+		if links(name) && isObject(value) {
+			all[name] = json.RawMessage("{}") // that it is one, and not a list
+		}
+	}
+	if len(all) > 0 {
+		o.read = all
+	}
+	return nil
+}
+
+// callbacks are a list of calls, of which Celery writes one without a list.
+type callbacks []Signature
+
+// UnmarshalJSON reads a list, or one.
+func (c *callbacks) UnmarshalJSON(text []byte) error {
+	if !isObject(text) {
+		return json.Unmarshal(text, (*[]Signature)(c))
+	}
+	*c = make(callbacks, 1)
+	return json.Unmarshal(text, &(*c)[0])
+}
+
+// stringHeaders are the headers of a call that tasks can read: text.
+type stringHeaders map[string]string
+
+// UnmarshalJSON reads those that are text. The others stay where they are.
+func (h *stringHeaders) UnmarshalJSON(text []byte) error {
+	var all map[string]any
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	for name, value := range all {
+		if s, ok := value.(string); ok {
+			*h = withHeader(*h, name, s)
+		}
+	}
+	return nil
+}

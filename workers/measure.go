@@ -1,0 +1,102 @@
+package workers
+
+import "fmt"
+
+// How large a canvas may be. What is larger is refused before anything of it is
+// sent, or read.
+const (
+	// deepest is how deep canvases and callbacks may lie in one another.
+	deepest = 100
+	// deepestArgument is how deep the arrays and objects of an argument may.
+	deepestArgument = 200
+	// deepestJSON is how deep a signature that deep may lie in JSON.
+	deepestJSON = 512
+	// widest is how many tasks there may be in all.
+	widest = 1 << 20
+)
+
+// measure refuses a signature that is too large. It looks at no more than is
+// allowed, however the signature is made.
+func measure(s *Signature) error {
+	left := widest
+	return s.measure(1, &left)
+}
+
+func (s *Signature) measure(depth int, left *int) error {
+	if depth > deepest {
+		return fmt.Errorf("the canvas is more than %d deep", deepest)
+	}
+	if *left--; *left < 0 {
+		return fmt.Errorf("the canvas has more than %d tasks", widest)
+	}
+	for _, arg := range s.Args {
+		if nests(arg, deepestArgument) {
+			return fmt.Errorf("an argument of %s nests more than %d deep", s.title(), deepestArgument)
+		}
+	}
+	for name, arg := range s.Kwargs {
+		if nests(arg, deepestArgument) {
+			return fmt.Errorf("argument %q of %s nests more than %d deep", name, s.title(), deepestArgument)
+		}
+	}
+	return s.measureParts(depth, left)
+}
+
+// measureParts counts as deep as what is made of a canvas when it is sent: a
+// chord becomes a chain with a group in it, and the callbacks of a chain are hung
+// on its steps.
+func (s *Signature) measureParts(depth int, left *int) error {
+	members, calls := depth+1, depth+1
+	switch s.Kind {
+	case KindChord:
+		members, calls = depth+2, depth+2
+	case KindChain:
+		calls = depth + 2
+	}
+	if s.Body != nil {
+		if err := s.Body.measure(depth+1, left); err != nil {
+			return err
+		}
+	}
+	if err := measureAll(s.Tasks, members, left); err != nil {
+		return err
+	}
+	if err := measureAll(s.Options.Link, calls, left); err != nil {
+		return err
+	}
+	return measureAll(s.Options.LinkError, calls, left)
+}
+
+func measureAll(list []Signature, depth int, left *int) error {
+	for i := range list {
+		if err := list[i].measure(depth, left); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nests reports whether JSON has arrays and objects in one another more than so
+// many deep.
+func nests(text []byte, most int) bool {
+	if len(text) <= most {
+		return false
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			if depth++; depth > most {
+				return true
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return false
+}
