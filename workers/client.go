@@ -222,9 +222,7 @@ func (c *client) carry(ctx context.Context, mv *moves) error {
 		return err
 	}
 	for _, id := range next.past {
-		if err := c.clear(ctx, id); err != nil {
-			return fmt.Errorf("clear group %s away: %w", id, err)
-		}
+		c.clear(ctx, id)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"warren/streams"
 )
@@ -33,7 +34,7 @@ func (c *client) keepJoins(ctx context.Context, joins []join) error {
 		if err != nil {
 			return err
 		}
-		puts = append(puts, c.store.Begin(ctx, streams.Put{Key: joinKey(joins[i].ID), Value: text, TTL: joinExpires}))
+		puts = append(puts, c.store.Begin(ctx, streams.Put{Key: joinKey(joins[i].ID, "plan"), Value: text, TTL: joinExpires}))
 	}
 	for _, p := range puts {
 		if err := waitFor(ctx, p); err != nil {
@@ -45,7 +46,7 @@ func (c *client) keepJoins(ctx context.Context, joins []join) error {
 
 // join reads a group; nil says that it has gone on, or was forgotten.
 func (c *client) join(ctx context.Context, id string) (*join, error) {
-	e, err := c.store.Get(ctx, joinKey(id))
+	e, err := c.store.Get(ctx, joinKey(id, "plan"))
 	if errors.Is(err, streams.ErrNoEntry) {
 		return nil, nil
 	}
@@ -243,19 +244,23 @@ func (c *client) breakJoin(ctx context.Context, s slot, next *moves) error {
 // firstToBreak reports whether a member is the one whose failure decides.
 func (c *client) firstToBreak(ctx context.Context, s slot) (bool, error) {
 	mine := strconv.Itoa(s.index)
-	_, err := c.store.Put(ctx, streams.Put{Key: brokenKey(s.join), Value: []byte(mine), TTL: joinExpires, Expect: streams.Absent})
+	_, err := c.store.Put(ctx, streams.Put{Key: joinKey(s.join, "broken"), Value: []byte(mine), TTL: joinExpires, Expect: streams.Absent})
 	if !errors.Is(err, streams.ErrConflict) {
 		return err == nil, err
 	}
-	e, err := c.store.Get(ctx, brokenKey(s.join))
+	e, err := c.store.Get(ctx, joinKey(s.join, "broken"))
 	return err == nil && string(e.Value) == mine, err
 }
 
-// clear forgets a group that has gone on: what follows it has been sent.
-func (c *client) clear(ctx context.Context, id string) error {
-	_, err := c.store.Purge(ctx, joinKey(id)+".>")
-	if err == nil {
-		_, err = c.store.Purge(ctx, joinKey(id))
+// clear forgets a group that has gone on: what follows it has been sent. What is
+// left of one, because nobody could, is in nobody's way and expires.
+func (c *client) clear(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(ctx, clearing)
+	defer cancel()
+	if _, err := c.store.Purge(ctx, joinKey(id, ">")); err != nil {
+		c.cfg.Logger.Info("could not clear a group away", "group", id, "error", err)
 	}
-	return err
 }
+
+// clearing is how long clearing a group away may take.
+const clearing = 5 * time.Second

@@ -17,9 +17,9 @@ func sentKey(id string) string { return "task." + clientOf(id) + "." + id + ".se
 
 func stateKey(id string) string { return "task." + clientOf(id) + "." + id + ".state" }
 
-func joinKey(join string) string { return "join." + join }
-
-func brokenKey(join string) string { return "join." + join + ".broken" }
+// joinKey is where something of a group is kept: its plan, or which member broke
+// it.
+func joinKey(join, what string) string { return "join." + join + "." + what }
 
 // slotKey is a member's slot on a level of a join's count, see [fanIn].
 func slotKey(join string, level, index int) string {

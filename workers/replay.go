@@ -146,7 +146,7 @@ func (c *client) reopenSlot(ctx context.Context, s slot) error {
 }
 
 func (c *client) unbreak(ctx context.Context, j *join, s slot, list []*filled) error {
-	e, err := c.store.Get(ctx, brokenKey(j.ID))
+	e, err := c.store.Get(ctx, joinKey(j.ID, "broken"))
 	if errors.Is(err, streams.ErrNoEntry) || err == nil && string(e.Value) != strconv.Itoa(s.index) {
 		return nil
 	}
@@ -155,7 +155,7 @@ func (c *client) unbreak(ctx context.Context, j *join, s slot, list []*filled) e
 	}
 	for i, f := range list {
 		if i != s.index && f != nil && f.Failure != nil {
-			_, err := c.store.Put(ctx, streams.Put{Key: brokenKey(j.ID), Value: []byte(strconv.Itoa(i)), TTL: joinExpires})
+			_, err := c.store.Put(ctx, streams.Put{Key: joinKey(j.ID, "broken"), Value: []byte(strconv.Itoa(i)), TTL: joinExpires})
 			return err
 		}
 	}
@@ -164,6 +164,6 @@ func (c *client) unbreak(ctx context.Context, j *join, s slot, list []*filled) e
 	if err := c.reopen(ctx, ended); err != nil {
 		return err
 	}
-	_, err = c.store.Purge(ctx, brokenKey(j.ID))
+	_, err = c.store.Purge(ctx, joinKey(j.ID, "broken"))
 	return err
 }
