@@ -43,6 +43,8 @@ type Message struct {
 	Kwargs map[string]json.RawMessage
 	Embed  Embed
 
+	// turn says that its rate limit has let it through.
+	turn bool
 	// received is what the headers were read from: what has not changed since, and
 	// what only other programs know, is sent on as it was.
 	received streams.Table
@@ -67,6 +69,7 @@ const (
 	headerQueue     = ourPrefix + "queue"
 	headerRetry     = ourPrefix + "retry"
 	headerResultTTL = ourPrefix + "result_expires"
+	headerTurn      = ourPrefix + "turn"
 )
 
 // encode writes a task as a message of a queue.
@@ -89,6 +92,15 @@ func (m *Message) encode() (streams.Message, error) {
 // dispatch names one sending of a task: what is sent again after a crash, or
 // because nobody knew whether it had arrived, has the name it had.
 func (m *Message) dispatch() string {
+	name := m.attempt()
+	if m.turn {
+		name += "~"
+	}
+	return name
+}
+
+// attempt names one attempt at a task.
+func (m *Message) attempt() string {
 	if m.Retries == 0 {
 		return m.ID
 	}
@@ -165,6 +177,9 @@ func (m *Message) ourHeaders(t streams.Table) error {
 	}
 	if m.ResultTTL != 0 {
 		t[headerResultTTL] = m.ResultTTL.Seconds()
+	}
+	if _, was := m.received[headerTurn]; was || m.turn {
+		t[headerTurn] = m.turn
 	}
 	if m.Retry != nil {
 		text, err := json.Marshal(m.Retry)
@@ -292,6 +307,8 @@ func (r *headerReader) read(name string, value any) {
 		m.NoResult, _ = value.(bool)
 	case headerQueue:
 		m.Queue = r.text(name, value)
+	case headerTurn:
+		m.turn, _ = value.(bool)
 	case headerResultTTL:
 		m.ResultTTL = r.duration(name, value)
 	case headerRetry:

@@ -14,6 +14,7 @@ type Option func(*settings)
 type settings struct {
 	CallOptions
 	unique  unique
+	pace    pace
 	problem error
 }
 

@@ -93,6 +93,9 @@ func (r *run) perform(ctx context.Context, again bool) error {
 			return err
 		}
 	}
+	if done, err := r.turn(ctx); done || err != nil {
+		return err
+	}
 	o, err := r.outcome(ctx)
 	if err != nil {
 		return err
@@ -118,10 +121,10 @@ func (r *run) perform(ctx context.Context, again bool) error {
 func (w *Worker) enter(r *run) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.active[r.m.dispatch()] != nil {
+	if w.active[r.m.attempt()] != nil {
 		return false
 	}
-	w.active[r.m.dispatch()] = r
+	w.active[r.m.attempt()] = r
 	if w.handingBack {
 		r.cancel(errShutdown)
 	}
@@ -131,7 +134,7 @@ func (w *Worker) enter(r *run) bool {
 func (w *Worker) leave(r *run) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.active, r.m.dispatch())
+	delete(w.active, r.m.attempt())
 }
 
 // resume looks at what other runs of the task have come to. It is done when there
@@ -567,6 +570,7 @@ func (r *run) reschedule(ctx context.Context, rec record) error {
 		return nil // that attempt has begun
 	}
 	next := *r.m
+	next.turn = false
 	next.Retries = rec.Retries
 	next.ETA = rec.Done
 	s, err := r.w.c.dispatch(ctx, &next, time.Now())

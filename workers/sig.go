@@ -123,6 +123,9 @@ func (p part) with(opts []Option) part {
 	}
 	p.sig.Options, p.unique = s.CallOptions, s.unique
 	p.fail(s.problem)
+	if !s.pace.none() {
+		p.fail(errPace)
+	}
 	return p
 }
 

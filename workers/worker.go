@@ -78,6 +78,7 @@ type Worker struct {
 	running sync.WaitGroup
 	leaked  atomic.Int64
 	revoked revocations
+	paces   paces
 	intake  *intake
 	quit    context.CancelFunc // ends Run, as its context does
 	since   time.Time
