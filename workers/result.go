@@ -116,6 +116,11 @@ func (h *handle) get(ctx context.Context) (json.RawMessage, error) {
 // getGroup gets the results of the members, all at once; the first error that
 // arrives ends it.
 func (h *handle) getGroup(ctx context.Context) (json.RawMessage, error) {
+	if h.parent != nil && h.hollow() {
+		if _, err := h.parent.get(ctx); err != nil {
+			return nil, err
+		}
+	}
 	values := make([]json.RawMessage, len(h.members))
 	var failure error
 	for i, got := range h.arrivals(ctx) {
@@ -129,6 +134,19 @@ func (h *handle) getGroup(ctx context.Context) (json.RawMessage, error) {
 		return nil, failure
 	}
 	return marshal(values)
+}
+
+// hollow reports whether no task is in a group: it is what it follows.
+func (h *handle) hollow() bool {
+	if h.cell != nil {
+		return false
+	}
+	for _, member := range h.members {
+		if !member.hollow() {
+			return false
+		}
+	}
+	return true
 }
 
 type arrived struct {
@@ -219,6 +237,9 @@ func (h *handle) state(ctx context.Context) (State, error) {
 		}
 		return r.Status, nil
 	}
+	if h.parent != nil && h.hollow() {
+		return h.parent.state(ctx)
+	}
 	worst := Succeeded
 	for _, member := range h.members {
 		s, err := member.state(ctx)
@@ -244,6 +265,9 @@ func (h *handle) ready(ctx context.Context) (bool, error) {
 	if h.cell != nil {
 		s, err := h.state(ctx)
 		return s.Ready(), err
+	}
+	if h.parent != nil && h.hollow() {
+		return h.parent.ready(ctx)
 	}
 	for _, member := range h.members {
 		if ok, err := member.ready(ctx); err != nil || !ok {
