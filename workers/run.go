@@ -60,7 +60,9 @@ func (w *Worker) take(ctx context.Context, queue string, d *streams.Delivery) {
 	}
 }
 
-// serve does everything about one delivery of a task but settling it.
+// serve does everything about one delivery of a task but settling it. The tasks of
+// an [Entry] are claimed before they run: however long ago the same one was sent
+// before, it does not run again.
 func (w *Worker) serve(ctx context.Context, m *Message, again bool) error {
 	r := &run{w: w, m: m, began: time.Now()}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
@@ -71,6 +73,10 @@ func (w *Worker) serve(ctx context.Context, m *Message, again bool) error {
 	defer w.leave(r)
 	if again || m.Retries > 0 {
 		if done, err := r.resume(ctx, again); done || err != nil {
+			return err
+		}
+	} else if m.Headers[headerScheduled] != "" {
+		if err := r.say(ctx, Started); err != nil {
 			return err
 		}
 	}
@@ -130,6 +136,7 @@ func (r *run) say(ctx context.Context, s State) error {
 	}
 	rec := r.m.about(s)
 	rec.Worker, rec.Losses, rec.Began = r.w.cfg.Name, r.losses, r.began.UTC()
+	r.said = s == Started
 	return r.write(ctx, rec)
 }
 
@@ -183,6 +190,9 @@ func (r *run) attempt() outcome {
 	}
 	ctx, cancel := r.limit()
 	defer cancel()
+	if r.said {
+		return r.guard(ctx, invoke)
+	}
 	linger := time.AfterFunc(lingering, func() {
 		if err := r.say(r.ctx, Started); err != nil && r.ctx.Err() == nil {
 			r.cancel(err)
