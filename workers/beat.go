@@ -169,16 +169,14 @@ func (s *Scheduler) lead(ctx context.Context, seat *seat) {
 	default:
 		close(s.leads)
 	}
-	// What a leader does outlasts the context, and not the seat.
-	reigning, abdicate := context.WithCancel(context.WithoutCancel(ctx))
+	reigning, abdicate := context.WithCancel(ctx)
 	defer abdicate()
 	kept, lost := make(chan struct{}), make(chan error, 1)
 	go func() {
 		defer abdicate()
-		lost <- s.keep(reigning, seat, kept)
+		lost <- s.keep(context.WithoutCancel(ctx), seat, kept)
 	}()
-	r := newReign(s, seat.ttl)
-	r.run(ctx, reigning)
+	newReign(s, seat.ttl).run(reigning)
 	// No run is sent any more: the seat can be left.
 	close(kept)
 	if err := <-lost; err != nil {

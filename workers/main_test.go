@@ -1,9 +1,15 @@
 package workers_test
 
 import (
+	"os"
 	"testing"
 
 	"warren/embedded/embeddedtest"
 )
 
-func TestMain(m *testing.M) { embeddedtest.Main(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(schedulerVariable); url != "" {
+		os.Exit(scheduleAt(url))
+	}
+	embeddedtest.Main(m)
+}

@@ -25,47 +25,52 @@ func newReign(s *Scheduler, lease time.Duration) *reign {
 	return &reign{s: s, lease: lease, turns: make(map[string]*turn)}
 }
 
-// run sends what is due, until ctx ends; what it does then is finished, as long as
-// reigning lasts.
-func (r *reign) run(ctx, reigning context.Context) {
+// run sends what is due until the context ends. What is being sent then is sent
+// to its end, also when another scheduler leads already: the run was claimed here.
+func (r *reign) run(ctx context.Context) {
 	clock, err := gocron.NewScheduler(
 		gocron.WithLocation(time.UTC), gocron.WithStopTimeout(r.lease), gocron.WithLogger(quiet{}))
 	if err != nil {
 		r.s.log.Error("cannot schedule anything", "error", err)
+		<-ctx.Done()
 		return
 	}
 	r.clock = clock
+	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	r.clock.Start()
-	r.attend(ctx, reigning)
-	// No new runs first; then those that are being sent.
+	r.attend(ctx, sending)
+	// No new runs first; then those that are being sent, for as long as that helps.
 	if err := r.clock.Shutdown(); err != nil {
 		r.s.log.Warn("a run was not sent to its end; the next leader sends it", "error", err)
+	}
+	cancel()
+	for _, t := range r.turns {
+		t.end()
 	}
 }
 
 // attend follows the entries. Now and then it looks at them all: for a clock that
 // was set, a machine that slept, and what could not be sent.
-func (r *reign) attend(ctx, reigning context.Context) {
+func (r *reign) attend(ctx, sending context.Context) {
 	again := time.NewTicker(max(r.lease/3, time.Second))
 	defer again.Stop()
 	for {
-		if err := r.adopt(reigning); err != nil && reigning.Err() == nil {
+		if err := r.adopt(ctx, sending); err != nil && ctx.Err() == nil {
 			r.s.log.Warn("could not read when entries ran last; it is tried again", "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-reigning.Done():
-			return
 		case <-r.s.agenda.changed:
 		case <-again.C:
-			r.lookOver(reigning)
+			r.lookOver(ctx, sending)
 		}
 	}
 }
 
 // adopt makes the turns those of the entries as they are stored.
-func (r *reign) adopt(ctx context.Context) error {
+func (r *reign) adopt(ctx, sending context.Context) error {
 	entries := r.s.agenda.all()
 	for name, t := range r.turns {
 		if e, ok := entries[name]; !ok || e.Revision != t.stored {
@@ -87,7 +92,7 @@ func (r *reign) adopt(ctx context.Context) error {
 	}
 	for name, e := range entries {
 		if r.turns[name] == nil {
-			r.add(ctx, name, e, last[lastKey(r.s.app.name, name)])
+			r.add(ctx, sending, name, e, last[lastKey(r.s.app.name, name)])
 		}
 	}
 	return nil
@@ -103,7 +108,7 @@ func (r *reign) drop(name string, t *turn) {
 
 // add begins the turns of an entry. One that this program cannot read is left to
 // others.
-func (r *reign) add(ctx context.Context, name string, e, last streams.Entry) {
+func (r *reign) add(ctx, sending context.Context, name string, e, last streams.Entry) {
 	t := newTurn(r.s, r.lease, e.Revision)
 	r.turns[name] = t
 	var err error
@@ -116,17 +121,17 @@ func (r *reign) add(ctx context.Context, name string, e, last streams.Entry) {
 	}
 	t.last, t.revision = parseLast(last)
 	t.job, err = r.clock.NewJob(
-		gocron.CronJob("", true), gocron.NewTask(func() { t.take(ctx) }),
+		gocron.CronJob("", true), gocron.NewTask(func() { t.take(ctx, sending) }),
 		gocron.WithCronImplementation(bell{t.plan}), gocron.WithName(name))
 	if err != nil {
 		r.s.log.Error("an entry cannot be scheduled", "entry", name, "error", err)
 	}
-	t.take(ctx) // what was due before
+	t.take(ctx, sending) // what was due before
 }
 
-func (r *reign) lookOver(ctx context.Context) {
+func (r *reign) lookOver(ctx, sending context.Context) {
 	for _, t := range r.turns {
-		t.take(ctx)
+		t.take(ctx, sending)
 	}
 }
 
@@ -179,27 +184,34 @@ func (t *turn) end() {
 	t.ended = true
 }
 
-// take sends what is due. What cannot be sent now is due again later.
-func (t *turn) take(ctx context.Context) {
+// take sends what is due, while the reign lasts. What cannot be sent now is due
+// again later.
+func (t *turn) take(reigning, sending context.Context) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ended || t.plan.times == nil || ctx.Err() != nil {
+	if t.ended || t.plan.times == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, t.s.c.cfg.Timeout)
-	defer cancel()
-	err := t.send(ctx)
+	err := t.send(reigning, sending)
 	if err != nil && !errors.Is(err, streams.ErrConflict) && !t.failed.Equal(t.last.Due) {
 		t.failed = t.last.Due
 		t.s.log.Warn("could not send a run; it is tried again", "entry", t.entry.Name, "due", t.last.Due, "error", err)
 	}
 }
 
-func (t *turn) send(ctx context.Context) error {
+func (t *turn) send(reigning, sending context.Context) error {
+	ctx, cancel := context.WithTimeout(sending, t.s.c.cfg.Timeout)
+	defer cancel()
+	if reigning.Err() != nil {
+		return nil
+	}
 	if err := t.finish(ctx); err != nil {
 		return err
 	}
 	for _, due := range t.plan.due(t.last.Due, time.Now(), 2*t.lease) {
+		if reigning.Err() != nil {
+			return nil
+		}
 		if err := t.note(ctx, lastRun{Due: due}); err != nil {
 			return err
 		}
