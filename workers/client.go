@@ -416,6 +416,11 @@ func (c *client) declare(ctx context.Context, queue string) error {
 	return nil
 }
 
+// beat opens the store of periodic tasks; apps without any have none.
+func (c *client) beat(ctx context.Context) (*streams.Store, error) {
+	return c.session.DeclareStore(ctx, beatStore, streams.StoreOptions{})
+}
+
 func (c *client) forget(queue string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

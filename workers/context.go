@@ -1,6 +1,9 @@
 package workers
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // runKey is where a task's context has its run.
 type runKey struct{}
@@ -13,6 +16,9 @@ type Request struct {
 	Retries int
 	Queue   string
 	Worker  string
+	// Scheduled is when the run of an [Entry] that this belongs to was due; zero if
+	// it belongs to none.
+	Scheduled time.Time
 	// Headers are those of the call. They are not to be changed.
 	Headers map[string]string
 }
@@ -29,8 +35,10 @@ func RequestOf(ctx context.Context) (Request, bool) {
 
 func (r *run) request() Request {
 	m := r.m
+	scheduled, _ := time.Parse(time.RFC3339Nano, m.Headers[headerScheduled])
 	return Request{
 		ID: m.ID, Task: m.Task, RootID: m.RootID, ParentID: m.ParentID, Group: m.Group,
 		Retries: m.Retries, Queue: m.Queue, Worker: r.w.cfg.Name, Headers: m.Headers,
+		Scheduled: scheduled,
 	}
 }

@@ -19,6 +19,12 @@
 // not compile. S is a complete call, P one whose first argument comes from what
 // is before it.
 //
+// What is to be done again and again is an [Entry], which a [Scheduler] sends:
+//
+//	err = app.Scheduler(workers.SchedulerConfig{Entries: []workers.Entry{{
+//		Name: "report", Schedule: workers.Crontab("0 9 * * MON").In("Europe/Kyiv"), Call: report.S(),
+//	}}}).Run(ctx)
+//
 // # Promises
 //
 //   - A task that was sent is run at least once, whoever is killed when. What is
@@ -39,6 +45,14 @@
 //   - What stands behind a failure ends at once, members of groups too. A chord
 //     of which members failed is a [ChordError], through every handle.
 //   - A worker holds no more tasks than it runs.
+//   - A run of an [Entry] is sent by one scheduler, whoever leads and is killed: it
+//     is claimed by compare-and-set, has the same ids whoever sends it, and is
+//     claimed again by the worker. Sent twice, it runs once, for as long as its
+//     record is kept. What was claimed and not sent, the next leader sends.
+//   - A [Scheduler] that stops is followed at once, one that is killed within
+//     [Config.Lease]. Entries and their last runs outlast all schedulers.
+//   - Intervals, crontabs and what a clock that is put forward or back does to
+//     them: see [Every] and [Schedule.In]. Missed runs: see [Missed].
 //   - Tasks with a countdown or an ETA, and retries, wait in the server and in no
 //     worker, and never begin before their time.
 //
@@ -54,5 +68,6 @@
 // A task queue is a durable queue of package streams. The store "tasks" has what
 // became of each task, the groups that something waits for, and what is revoked;
 // values expire by themselves. The queue "warren.later" has what waits for its
-// time, and every worker forwards from it.
+// time, and every worker forwards from it. The store "beat" has the entries of all
+// apps, their last runs, and who leads.
 package workers

@@ -46,6 +46,11 @@ func (i ids) next() string {
 	copy(b[:], i.client[:])
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
+	return uuid(b[:])
+}
+
+// uuid writes sixteen bytes as UUIDs are written.
+func uuid(b []byte) string {
 	var text [36]byte
 	hex.Encode(text[:8], b[:4])
 	text[8] = '-'

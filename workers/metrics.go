@@ -65,12 +65,12 @@ func (m metrics) aroundRun(next RunFunc) RunFunc {
 			m.run.WithLabelValues(r.Task, r.Queue, outcome).Inc()
 		}()
 		value, err := next(ctx, r)
-		outcome = outcomeOf(err)
+		outcome = endOf(err)
 		return value, err
 	}
 }
 
-func outcomeOf(err error) string {
+func endOf(err error) string {
 	var asked *retryError
 	switch {
 	case err == nil:

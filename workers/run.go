@@ -66,7 +66,9 @@ func (w *Worker) take(ctx context.Context, queue string, d *streams.Delivery) {
 	}
 }
 
-// serve does everything about one delivery of a task but settling it.
+// serve does everything about one delivery of a task but settling it. The tasks of
+// an [Entry] are claimed before they run: however long ago the same one was sent
+// before, it does not run again.
 func (w *Worker) serve(ctx context.Context, m *Message, again bool) error {
 	r := &run{w: w, m: m, began: time.Now().UTC()}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
@@ -88,13 +90,18 @@ func (w *Worker) serve(ctx context.Context, m *Message, again bool) error {
 
 // perform runs the task, unless it has run, and records what it came to.
 func (r *run) perform(ctx context.Context, again bool) error {
-	if again || r.m.Retries > 0 {
+	if done, err := r.turn(ctx); done || err != nil {
+		return err
+	}
+	if again || r.m.Retries > 0 || r.m.turn {
 		if done, err := r.resume(ctx, again); done || err != nil {
 			return err
 		}
 	}
-	if done, err := r.turn(ctx); done || err != nil {
-		return err
+	if r.m.Headers[headerScheduled] != "" && !r.said {
+		if err := r.say(ctx, Started); err != nil {
+			return err
+		}
 	}
 	o, err := r.outcome(ctx)
 	if err != nil {
@@ -185,6 +192,7 @@ func (r *run) say(ctx context.Context, s State) error {
 	}
 	rec := r.m.about(s)
 	rec.Losses = r.losses
+	r.said = s == Started
 	return r.write(ctx, rec)
 }
 
@@ -278,22 +286,30 @@ func (r *run) attempt(ctx context.Context) outcome {
 	}
 	reached(pointTaken)
 	r.starts()
-	said := make(chan struct{})
-	linger := time.AfterFunc(lingering, func() {
-		defer close(said)
-		r.sayStarted(ctx)
-	})
-	defer func() {
-		if !linger.Stop() {
-			<-said
-		}
-	}()
 	limited, cancel := r.limit()
 	defer cancel()
+	if !r.said {
+		defer r.linger(ctx)()
+	}
 	run := r.w.c.cfg.aroundRun(func(ctx context.Context, _ Request) (json.RawMessage, error) { return invoke(ctx) })
 	o := r.guard(limited, func(ctx context.Context) (json.RawMessage, error) { return run(ctx, r.request()) })
 	reached(pointRan)
 	return o
+}
+
+// linger records, in a while, that the run has begun; the returned function waits
+// until that is over.
+func (r *run) linger(ctx context.Context) func() {
+	said := make(chan struct{})
+	timer := time.AfterFunc(lingering, func() {
+		defer close(said)
+		r.sayStarted(ctx)
+	})
+	return func() {
+		if !timer.Stop() {
+			<-said
+		}
+	}
 }
 
 // sayStarted ends a run that was overtaken. A record that could not be written is

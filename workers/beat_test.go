@@ -1,0 +1,423 @@
+package workers_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"warren/embedded"
+	"warren/embedded/embeddedtest"
+	"warren/streams"
+	"warren/workers"
+)
+
+// clockwork is an app of a test with one task, which notes when its runs were due
+// and when they ran, both since the test began.
+type clockwork struct {
+	testing.TB
+	*workers.App
+	began time.Time
+	tick  workers.Task1[string, workers.None]
+
+	mu   sync.Mutex
+	runs []string
+}
+
+func newClockwork(tb testing.TB, nc *nats.Conn) *clockwork {
+	tb.Helper()
+	c := &clockwork{TB: tb, App: workers.New("clockwork"), began: time.Now()}
+	c.tick = workers.Func1(c.App, "tick", func(ctx context.Context, name string) (workers.None, error) {
+		r, _ := workers.RequestOf(ctx)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		said := name + " " + r.Scheduled.Sub(c.began).String()
+		if late := time.Since(r.Scheduled).Round(10 * time.Millisecond); late != 0 {
+			said += " at " + r.Scheduled.Add(late).Sub(c.began).String()
+		}
+		c.runs = append(c.runs, said)
+		return workers.None{}, nil
+	})
+	if err := c.Connect(tb.Context(), nc, workers.Config{}); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := c.Close(context.Background()); err != nil && !nc.IsClosed() {
+			tb.Errorf("close the app: %v", err)
+		}
+	})
+	return c
+}
+
+// entry is an entry of that name whose runs say so.
+func (c *clockwork) entry(name string, s workers.Schedule) workers.Entry {
+	return workers.Entry{Name: name, Schedule: s, Call: c.tick.S(name)}
+}
+
+func (c *clockwork) put(e workers.Entry) {
+	c.Helper()
+	if err := c.PutEntry(c.Context(), e); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// background runs something until the test ends, or it is told to stop.
+func background(tb testing.TB, what string, run func(context.Context) error) (stop func()) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			tb.Errorf("%s ended: %v", what, err)
+		}
+	})
+	tb.Cleanup(stop)
+	return stop
+}
+
+func (c *clockwork) work() (stop func()) {
+	c.Helper()
+	w := c.Worker(workers.WorkerConfig{})
+	stop = background(c.TB, "the worker", w.Run)
+	<-w.Ready()
+	return stop
+}
+
+func (c *clockwork) schedule(entries ...workers.Entry) (*workers.Scheduler, func()) {
+	c.Helper()
+	s := c.Scheduler(workers.SchedulerConfig{Entries: entries})
+	stop := background(c.TB, "the scheduler", s.Run)
+	<-s.Ready()
+	return s, stop
+}
+
+// at waits until so long after the test began.
+func (c *clockwork) at(d time.Duration) {
+	time.Sleep(time.Until(c.began.Add(d)))
+	synctest.Wait()
+}
+
+// ran checks which runs there were since it was asked before.
+func (c *clockwork) ran(want ...string) {
+	c.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	slices.Sort(c.runs)
+	slices.Sort(want)
+	if got := strings.Join(c.runs, ", "); got != strings.Join(want, ", ") {
+		c.Errorf("%v after the start, there ran\n%s, want\n%s", time.Since(c.began), got, strings.Join(want, ", "))
+	}
+	c.runs = nil
+}
+
+func TestEntriesAreDueExactly(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		c := newClockwork(t, embeddedtest.Connect(t))
+		c.work()
+		begun := c.entry("begun", workers.Every(time.Hour))
+		begun.AtStart = true
+		c.schedule(begun,
+			c.entry("at", workers.At(c.began.Add(5*time.Minute), c.began.Add(-time.Minute))),
+			c.entry("cron", workers.Crontab("30 */25 * * * *")),
+			c.entry("every", workers.Every(20*time.Minute)))
+		c.at(61 * time.Minute)
+		c.ran("at 5m0s", "begun 0s", "begun 1h0m0s", "cron 25m30s", "cron 30s", "cron 50m30s", "cron 1h0m30s",
+			"every 1h0m0s", "every 20m0s", "every 40m0s")
+	})
+}
+
+// A scheduler that stops is followed at once, by one that stands by.
+func TestSchedulersHandOver(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		server := embeddedtest.Start(t, embedded.Config{})
+		c := newClockwork(t, server.Connect(t))
+		c.work()
+		var stops []func()
+		for range 3 {
+			other := newClockwork(t, server.Connect(t))
+			s, stop := other.schedule(other.entry("every", workers.Every(time.Minute)))
+			if stops = append(stops, stop); len(stops) == 1 {
+				<-s.Leads()
+			}
+		}
+		c.at(2*time.Minute + 59*time.Second + 999*time.Millisecond)
+		stops[0]()
+		c.at(5*time.Minute + time.Second)
+		c.ran("every 1m0s", "every 2m0s", "every 3m0s", "every 4m0s", "every 5m0s")
+		stops[1]()
+		stops[2]()
+		c.at(8 * time.Minute)
+		c.ran()
+	})
+}
+
+// A scheduler that was killed is followed within the lease: what was due meanwhile
+// is late, and not lost, also where missed runs are skipped.
+func TestSchedulerIsKilled(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		server := embeddedtest.Start(t, embedded.Config{})
+		c := newClockwork(t, server.Connect(t))
+		c.work()
+		dies := server.Connect(t)
+		killed := newClockwork(t, dies)
+		e := killed.entry("every", workers.Every(time.Minute))
+		e.Missed = workers.MissedSkip
+		s := killed.Scheduler(workers.SchedulerConfig{Entries: []workers.Entry{e}})
+		died := make(chan error, 1)
+		go func() { died <- s.Run(t.Context()) }()
+		<-s.Leads()
+		c.schedule()
+		c.at(58 * time.Second)
+		dies.Close()
+		if err := <-died; err == nil {
+			t.Error("a scheduler without a connection goes on")
+		}
+		c.at(3 * time.Minute)
+		// The lease was renewed at 55 seconds, and is of 15.
+		c.ran("every 1m0s at 1m10s", "every 2m0s", "every 3m0s")
+	})
+}
+
+// While two lead, because one does not know yet that it was followed, each run is
+// sent once.
+func TestTwoLeadersSendARunOnce(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		server := embeddedtest.Start(t, embedded.Config{})
+		c := newClockwork(t, server.Connect(t))
+		c.work()
+		e := c.entry("every", workers.Every(time.Second))
+		e.Missed = workers.MissedAll
+		first, _ := c.schedule(e)
+		<-first.Leads()
+		store := beatStore(t, server.Connect(t))
+		var want []string
+		c.at(time.Second)
+		second, _ := newClockwork(t, server.Connect(t)).schedule()
+		unseat(t, store)
+		<-second.Leads()
+		for i := range 10 {
+			want = append(want, "every "+(time.Duration(i+1)*time.Second).String())
+		}
+		c.at(10*time.Second + time.Millisecond)
+		c.ran(want...)
+	})
+}
+
+// beatStore is the store of entries, for tests that do what no program should.
+func beatStore(tb testing.TB, nc *nats.Conn) *streams.Store {
+	tb.Helper()
+	s, err := streams.Open(tb.Context(), nc, streams.Config{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = s.Close(context.Background()) })
+	store, err := s.DeclareStore(tb.Context(), "beat", streams.StoreOptions{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return store
+}
+
+// unseat has the other scheduler lead, and does not tell the one that does.
+func unseat(tb testing.TB, store *streams.Store) {
+	tb.Helper()
+	for _, key := range keys(tb, store, "leader.*") {
+		if err := store.Delete(tb.Context(), key); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+func keys(tb testing.TB, store *streams.Store, pattern string) []string {
+	tb.Helper()
+	list, err := store.Keys(tb.Context(), pattern)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if len(list) == 0 {
+		tb.Fatalf("no key is like %q", pattern)
+	}
+	return list
+}
+
+// A run that was claimed by a scheduler that was killed before it sent it, or
+// before it said so, is sent again under its id. However much later, it does not
+// run again.
+func TestRunWhoseSenderWasKilled(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		server := embeddedtest.Start(t, embedded.Config{})
+		c := newClockwork(t, server.Connect(t))
+		c.put(c.entry("every", workers.Every(time.Hour)))
+		c.put(c.entry("first", workers.Every(time.Hour)))
+		_, stop := c.schedule()
+		c.work()
+		c.at(time.Hour + time.Second)
+		c.ran("every 1h0m0s", "first 1h0m0s")
+		stop()
+		store := beatStore(t, server.Connect(t))
+		for _, key := range keys(t, store, "last.*.every") {
+			e, err := store.Get(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Value = []byte(strings.Replace(string(e.Value), `"sent":true`, `"sent":false`, 1))
+			again := string(e.Value)
+			for key, value := range map[string]string{key: again, strings.Replace(key, "every", "first", 1): claimed(c.began.Add(2 * time.Hour))} {
+				if _, err := store.Put(t.Context(), streams.Put{Key: key, Value: []byte(value)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		c.at(time.Hour + 30*time.Minute)
+		c.schedule()
+		c.at(time.Hour + 31*time.Minute)
+		c.ran("first 2h0m0s at 1h30m0s")
+		c.at(2*time.Hour + time.Minute)
+		c.ran("every 2h0m0s")
+	})
+}
+
+func claimed(due time.Time) string {
+	return `{"due":"` + due.UTC().Format(time.RFC3339Nano) + `","sent":false}`
+}
+
+func TestMissedRuns(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		c := newClockwork(t, embeddedtest.Connect(t))
+		c.work()
+		var entries []workers.Entry
+		for _, missed := range []workers.Missed{"", workers.MissedOnce, workers.MissedSkip, workers.MissedAll} {
+			e := c.entry("missed-"+string(missed), workers.Every(20*time.Minute))
+			e.Missed = missed
+			entries = append(entries, e)
+		}
+		_, stop := c.schedule(entries...)
+		c.at(21 * time.Minute)
+		stop()
+		c.ran("missed- 20m0s", "missed-all 20m0s", "missed-once 20m0s", "missed-skip 20m0s")
+		c.at(85 * time.Minute)
+		c.schedule(entries...)
+		c.at(86 * time.Minute)
+		c.ran("missed- 1h20m0s at 1h25m0s", "missed-once 1h20m0s at 1h25m0s",
+			"missed-all 40m0s at 1h25m0s", "missed-all 1h0m0s at 1h25m0s", "missed-all 1h20m0s at 1h25m0s")
+		c.at(101 * time.Minute)
+		c.ran("missed- 1h40m0s", "missed-all 1h40m0s", "missed-once 1h40m0s", "missed-skip 1h40m0s")
+	})
+}
+
+// Entries come, change and go while schedulers run, from another process.
+func TestEntriesChange(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		server := embeddedtest.Start(t, embedded.Config{})
+		c := newClockwork(t, server.Connect(t))
+		c.work()
+		c.schedule(c.entry("code", workers.Every(time.Hour)))
+		other := newClockwork(t, server.Connect(t))
+		c.at(10 * time.Minute)
+		other.put(other.entry("code", workers.Every(time.Hour))) // just so
+		other.put(other.entry("put", workers.Every(30*time.Minute)))
+		c.at(61 * time.Minute)
+		c.ran("put 40m0s", "code 1h0m0s")
+		e := other.entry("put", workers.Every(30*time.Minute))
+		e.Call = other.tick.S("new call")
+		other.put(e) // goes on
+		other.put(other.entry("code", workers.Every(10*time.Minute)))
+		c.at(72 * time.Minute)
+		c.ran("new call 1h10m0s", "code 1h11m0s")
+		if err := other.DeleteEntry(t.Context(), "put"); err != nil {
+			t.Fatal(err)
+		}
+		c.at(2 * time.Hour)
+		c.ran("code 1h21m0s", "code 1h31m0s", "code 1h41m0s", "code 1h51m0s")
+		list, err := other.Entries(t.Context())
+		if err != nil || len(list) != 1 {
+			t.Fatalf("entries are %v, %v; want one", list, err)
+		}
+		got := list[0]
+		if got.Name != "code" || got.Schedule.String() != "every 10m0s" ||
+			got.Last.Sub(c.began) != 111*time.Minute || got.Next.Sub(c.began) != 121*time.Minute {
+			t.Errorf("the entry is %+v", got)
+		}
+		r, err := workers.ResultOf[workers.None](other.App, got.LastID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state, err := r.State(t.Context()); err != nil || state != workers.Succeeded {
+			t.Errorf("its last run is %s, %v; want %s", state, err, workers.Succeeded)
+		}
+	})
+}
+
+// What the code of the scheduler says replaces what is stored, and its last run is
+// known: nothing runs twice because a program was started again.
+func TestCodeReplacesWhatIsStored(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		c := newClockwork(t, embeddedtest.Connect(t))
+		c.work()
+		_, stop := c.schedule(c.entry("code", workers.Every(time.Hour)), c.entry("gone from the code", workers.Every(time.Hour)))
+		c.at(70 * time.Minute)
+		stop()
+		c.ran("code 1h0m0s", "gone from the code 1h0m0s")
+		c.put(c.entry("code", workers.Every(time.Minute)))
+		_, stop = c.schedule(c.entry("code", workers.Every(time.Hour)))
+		c.at(130*time.Minute + time.Second)
+		c.ran("code 2h10m0s", "gone from the code 2h0m0s")
+		stop()
+		c.schedule(c.entry("code", workers.Every(time.Hour)))
+		c.at(140 * time.Minute)
+		c.ran()
+	})
+}
+
+// A canvas is sent as a whole, and every task of it knows when it was due.
+func TestEntryOfACanvas(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		c := newClockwork(t, embeddedtest.Connect(t))
+		c.work()
+		c.schedule(workers.Entry{Name: "canvas", Schedule: workers.Every(time.Hour), Call: workers.Chain2(
+			workers.Group(c.tick.S("one"), c.tick.S("two")), workers.Skip[[]workers.None](c.tick.S("three")))})
+		c.at(2*time.Hour + time.Second)
+		c.ran("one 1h0m0s", "two 1h0m0s", "three 1h0m0s", "one 2h0m0s", "two 2h0m0s", "three 2h0m0s")
+	})
+}
+
+func TestEntrySaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	c := newClockwork(t, embeddedtest.Connect(t))
+	good := c.entry("good", workers.Every(time.Minute))
+	other := newClockwork(t, embeddedtest.Connect(t))
+	for want, change := range map[string]func(*workers.Entry){
+		"its name has 0 bytes":        func(e *workers.Entry) { e.Name = "" },
+		"its name has 201 bytes":      func(e *workers.Entry) { e.Name = strings.Repeat("x", 201) },
+		"the schedule is empty":       func(e *workers.Entry) { e.Schedule = workers.Schedule{} },
+		"it has no call":              func(e *workers.Entry) { e.Call = nil },
+		"its call is another app's":   func(e *workers.Entry) { e.Call = other.tick.S("x") },
+		"the jitter is -1s":           func(e *workers.Entry) { e.Jitter = -time.Second },
+		"use once, skip or all":       func(e *workers.Entry) { e.Missed = "sometimes" },
+		"each run needs its own":      func(e *workers.Entry) { e.Call = c.tick.S("x").With(workers.ID("x")) },
+		"takes string":                func(e *workers.Entry) { e.Call = workers.Signature{Task: "tick"} },
+		"countdown -1s is negative":   func(e *workers.Entry) { e.Call = c.tick.S("x").With(workers.Countdown(-time.Second)) },
+		`there is no canvas "spiral"`: func(e *workers.Entry) { e.Call = workers.Signature{Kind: "spiral"} },
+	} {
+		e := good
+		change(&e)
+		for what, got := range map[string]error{
+			"PutEntry":  c.PutEntry(t.Context(), e),
+			"scheduler": c.Scheduler(workers.SchedulerConfig{Entries: []workers.Entry{e}}).Run(t.Context()),
+		} {
+			if got == nil || !strings.Contains(got.Error(), want) {
+				t.Errorf("%s: got %v, want an error with %q", what, got, want)
+			}
+		}
+	}
+	if err := workers.New("lonely").Scheduler(workers.SchedulerConfig{}).Run(t.Context()); err == nil {
+		t.Error("a scheduler without a connection ran")
+	}
+}
