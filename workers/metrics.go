@@ -65,12 +65,12 @@ func (m metrics) aroundRun(next RunFunc) RunFunc {
 			m.run.WithLabelValues(r.Task, r.Queue, outcome).Inc()
 		}()
 		value, err := next(ctx, r)
-		outcome = endOf(err)
+		outcome = howItEnded(err)
 		return value, err
 	}
 }
 
-func endOf(err error) string {
+func howItEnded(err error) string {
 	var asked *retryError
 	switch {
 	case err == nil:
