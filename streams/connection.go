@@ -106,7 +106,7 @@ func (s *Session) recoverSession(ctx context.Context) {
 	defer late.Stop()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		try, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-		err := s.rejoin(try)
+		err := s.rejoin(try, ctx)
 		cancel()
 		if err == nil || sleep(ctx, wait) != nil {
 			return
@@ -117,15 +117,16 @@ func (s *Session) recoverSession(ctx context.Context) {
 	}
 }
 
-// rejoin brings epoch, registrations and consumers up to date.
-func (s *Session) rejoin(ctx context.Context) error {
+// rejoin brings epoch, registrations and consumers up to date. Notices catch up
+// beside it, for as long as the connection stays.
+func (s *Session) rejoin(ctx, connected context.Context) error {
 	if err := s.openLive(ctx); err != nil {
 		return err
 	}
 	// What ended with the broker is cleared away: publishers may go on.
 	s.goOnline(ctx)
 	for _, n := range s.allNotices() {
-		s.run(func() { n.catchUp(ctx) })
+		s.run(func() { n.catchUp(connected) })
 	}
 	for _, u := range s.allUsers() {
 		if err := s.enrollAnew(ctx, u.queue); err != nil {
