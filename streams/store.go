@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -148,7 +149,8 @@ func (t *Store) saw(revision uint64) {
 }
 
 // Purge drops every entry whose key matches a pattern, markers among them, and
-// leaves no marker. It says how many there were. Nobody is told.
+// leaves no marker. It says how many there were, or fewer if it had to ask the
+// broker again. Nobody is told.
 func (t *Store) Purge(ctx context.Context, pattern string) (int, error) {
 	count, err := ask(ctx, t, func(ctx context.Context) (int, error) { return t.purge(ctx, pattern) })
 	if err != nil {
@@ -166,7 +168,9 @@ func (t *Store) purge(ctx context.Context, pattern string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	answer, err := t.s.nc.RequestWithContext(ctx, "$JS.API.STREAM.PURGE."+t.stream, body)
+	answer, err := again(ctx, func(ctx context.Context) (*nats.Msg, error) {
+		return t.s.nc.RequestWithContext(ctx, "$JS.API.STREAM.PURGE."+t.stream, body)
+	})
 	if err != nil {
 		return 0, err
 	}

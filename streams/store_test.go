@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
+	"warren/embedded"
 	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
@@ -282,4 +285,33 @@ func TestValuesExpireAndLeaveMarkers(t *testing.T) {
 		check("at last")
 		wantList(t, "told", told, "usual=v", "short=v", "long=v", "deleted=v", "deleted deleted", "short expired", "usual expired", "long expired")
 	})
+}
+
+// TestNotifyOutlivesRestarts: it tells what was written while the connection was
+// away, and what is written when it is back.
+func TestNotifyOutlivesRestarts(t *testing.T) {
+	t.Parallel()
+	server := embeddedtest.Start(t, embedded.Config{})
+	store := declareStore(t, open(t, server.Connect(t)), streams.StoreOptions{})
+	told := make(chan string, 100)
+	_, err := store.Notify(t.Context(), ">", func(e streams.Entry) { told <- string(e.Value) })
+	must(t, err)
+	for i := range 5 {
+		back := make(chan struct{}, 1)
+		other := declareStore(t, open(t, server.Connect(t, nats.ReconnectHandler(func(*nats.Conn) { back <- struct{}{} }))), streams.StoreOptions{})
+		server.Restart(t)
+		<-back
+		for _, when := range []string{"first", "second"} {
+			want := fmt.Sprint(when, i)
+			put(t, other, value("key."+want, want))
+			select {
+			case got := <-told:
+				if got != want {
+					t.Errorf("told of %q, want %q", got, want)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatalf("not told of %q", want)
+			}
+		}
+	}
 }

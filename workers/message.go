@@ -74,7 +74,7 @@ const (
 
 // headerScheduled is the time at which a run of an [Entry] was due. It is one of
 // the headers that what follows a task has too.
-const headerScheduled = "warren_scheduled"
+const headerScheduled = "scheduled"
 
 // encode writes a task as a message of a queue.
 func (m *Message) encode() (streams.Message, error) {
