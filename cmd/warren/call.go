@@ -31,9 +31,9 @@ func newCall(b *broker) *cobra.Command {
 		Use:   "call TASK [ARG...]",
 		Short: "Send a task to the workers by its name",
 		Long: `Call sends a task by its name, and prints its id. Arguments that are JSON are
-sent as they are, others as strings. In front of negative numbers put --. Whether
-the worker knows the task, and takes such arguments, its result tells: ask with
---wait, or 'warren result ID'.`,
+sent as they are, others as strings. In front of negative numbers put --.
+Whether the worker knows the task, and takes such arguments, its result tells:
+ask with --wait, or 'warren result ID'.`,
 		Example: `  warren call add 1 1 --wait
   warren call print_task "some text" --countdown 10s
   warren call -- add 1 -1`,

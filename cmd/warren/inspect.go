@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -76,7 +77,7 @@ func (a age) String() string { return time.Duration(a).Round(10 * time.Milliseco
 
 // MarshalJSON writes seconds.
 func (a age) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, "%.3f", time.Duration(a).Seconds()), nil
+	return json.Marshal(time.Duration(a).Round(time.Millisecond).Seconds())
 }
 
 // newInspection is a command that asks workers something of which each says a V,
@@ -121,7 +122,7 @@ func addTimeout(cmd *cobra.Command, timeout *time.Duration) {
 // askWorkers asks workers, prints what they say, and then says which did not.
 func askWorkers[V any](
 	b *broker, cmd *cobra.Command, names []string, timeout time.Duration,
-	ask func(workers.Control, context.Context) ([]workers.Answer[V], error), print func([]workers.Answer[V]) error,
+	ask func(workers.Control, context.Context) ([]workers.Answer[V], error), show func([]workers.Answer[V]) error,
 ) error {
 	app := workers.New(programName)
 	return b.withApp(cmd, app, func(ctx context.Context) error {
@@ -137,7 +138,7 @@ func askWorkers[V any](
 		if len(answers) == 0 {
 			return noWorker(cmd)
 		}
-		if err := print(answers); err != nil {
+		if err := show(answers); err != nil {
 			return err
 		}
 		return refusals(answers)
