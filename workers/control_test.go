@@ -132,7 +132,9 @@ func TestAWedgedWorkerIsToldFromADeadOne(t *testing.T) {
 		t.Fatalf("the worker ended: %v", err)
 	}
 	nc.Close()
-	<-ended
+	if err := <-ended; err == nil {
+		t.Error("it ended without an error, want that its connection has gone")
+	}
 	_ = other.Close(s.ctx)
 
 	var list []workers.Answer[[]workers.ActiveTask]

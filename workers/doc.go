@@ -56,6 +56,17 @@
 //   - Tasks with a countdown or an ETA, and retries, wait in the server and in no
 //     worker, and never begin before their time.
 //
+// # Looking in
+//
+// Workers answer what [App.Control] asks them, and tell events to whoever listens
+// with [App.Events]. A worker that was killed is known to be missing until its
+// record expires; one that hangs in a task answers, and says how old the task is.
+// A queue is paused for all workers, those to come too, with [App.Pause].
+//
+// What is given up is kept for thirty days: see [App.DeadLetters] and [App.Replay].
+// It is kept before anything follows it, and a replay that is cut off can be done
+// again.
+//
 // # What a crash can cost
 //
 // The effects of a task's own code may happen twice: make them idempotent, by the
@@ -66,7 +77,8 @@
 // # How it is kept
 //
 // A task queue is a durable queue of package streams. The store "tasks" has what
-// became of each task, the groups that something waits for, and what is revoked;
+// became of each task, the groups that something waits for, what is revoked, what
+// was given up, which queues are paused, and which workers are there;
 // values expire by themselves. The queue "warren.later" has what waits for its
 // time, and every worker forwards from it. The store "beat" has the entries of all
 // apps, their last runs, and who leads.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,17 +17,34 @@ import (
 // listen hears events until the test ends, and returns when workers tell them.
 func (s *shop) listen() <-chan workers.Event {
 	s.Helper()
+	heard := make(chan workers.Event, 100)
+	s.listenWith(func(e workers.Event) { heard <- e })
+	return heard
+}
+
+// listenWith calls f with events until the test ends, and returns with the first.
+func (s *shop) listenWith(f func(workers.Event)) {
+	s.Helper()
 	ctx, cancel := context.WithCancel(s.ctx)
-	heard, done := make(chan workers.Event, 100), make(chan error, 1)
-	go func() { done <- s.Events(ctx, func(e workers.Event) { heard <- e }) }()
+	first, done := make(chan struct{}), make(chan error, 1)
+	begun := sync.OnceFunc(func() { close(first) })
+	go func() {
+		done <- s.Events(ctx, func(e workers.Event) {
+			begun()
+			f(e)
+		})
+	}()
 	s.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
 			s.Errorf("events ended with %v, want no error", err)
 		}
 	})
-	s.hear(heard, workers.WorkerHeartbeat)
-	return heard
+	select {
+	case <-first:
+	case <-s.ctx.Done():
+		s.Fatal("heard nothing")
+	}
 }
 
 // hear waits for an event of a type.

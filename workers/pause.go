@@ -23,6 +23,9 @@ func (a *App) Pause(ctx context.Context, queue string) error {
 	if err != nil {
 		return err
 	}
+	if _, err := c.session.InspectQueue(ctx, queue); err != nil {
+		return fmt.Errorf("pause queue %q: %w", queue, err)
+	}
 	put := streams.Put{Key: pausedPrefix + queue, Value: []byte("{}"), TTL: untilResumed}
 	if _, err := c.store.Put(ctx, put); err != nil {
 		return fmt.Errorf("pause queue %q: %w", queue, err)

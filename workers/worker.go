@@ -148,6 +148,8 @@ func (w *Worker) run(ctx context.Context) error {
 	if err = w.intake.start(ctx, aside); err == nil {
 		close(w.ready)
 		err = w.intake.wait(ctx)
+	} else if ctx.Err() != nil {
+		err = nil // it was told to end before it had begun
 	}
 	close(w.over)
 	// No new tasks first; then the running ones, which still need everything;

@@ -26,6 +26,7 @@ import (
 //	kill9 NAME                kill -9, and wait for the end
 //	ended NAME CODE           wait for the end, with that exit code
 //	waitqueue NAME COL=N...   wait until 'warren list queues' says so
+//	waittable ARG... RE       wait until a line that 'warren ARG...' prints is so
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -39,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"kill9":     killCommand,
 			"ended":     endedCommand,
 			"waitqueue": waitQueueCommand,
+			"waittable": waitTableCommand,
 		},
 	})
 }
@@ -180,6 +182,22 @@ func waitQueueCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("queue %s did not become %v; last there was:\n%s", args[0], args[1:], got)
+}
+
+// waitTableCommand looks with the command itself, in this process.
+func waitTableCommand(ts *testscript.TestScript, _ bool, args []string) {
+	re, err := regexp.Compile("(?m)" + args[len(args)-1])
+	ts.Check(err)
+	line := append(args[:len(args)-1:len(args)-1], "--server", ts.Getenv("NATS_URL"))
+	var out strings.Builder
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		out.Reset()
+		run(context.Background(), programName, line, &out, io.Discard)
+		if re.MatchString(out.String()) {
+			return
+		}
+	}
+	ts.Fatalf("'warren %s' did not come to %q; last it was:\n%s", strings.Join(args[:len(args)-1], " "), re, out.String())
 }
 
 func agrees(ts *testscript.TestScript, listing, name string, wants []string) bool {

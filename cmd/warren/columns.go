@@ -1,0 +1,43 @@
+package main
+
+import (
+	"encoding/json"
+	"iter"
+
+	"github.com/spf13/cobra"
+)
+
+// printAll prints what a range gives, as a table or as JSON.
+func printAll[T any](cmd *cobra.Command, columns []column[T], rows iter.Seq2[T, error], asJSON bool) error {
+	var list []T
+	for row, err := range rows {
+		if err != nil {
+			return err
+		}
+		list = append(list, row)
+	}
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), columns, list)
+	}
+	return printTable(cmd.OutOrStdout(), choose(columns, nil, false), list)
+}
+
+// jsonText is a value that is JSON in a table too.
+type jsonText struct{ value any }
+
+func jsonOf(v any) jsonText { return jsonText{v} }
+
+func (j jsonText) String() string {
+	text, err := json.Marshal(j.value)
+	if err != nil {
+		return err.Error()
+	}
+	const most = 60
+	if len(text) > most {
+		return string(text[:most]) + "..."
+	}
+	return string(text)
+}
+
+// MarshalJSON writes the value.
+func (j jsonText) MarshalJSON() ([]byte, error) { return json.Marshal(j.value) }
