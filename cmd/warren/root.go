@@ -81,7 +81,7 @@ func newRoot(called string) *cobra.Command {
 		newReceiveLogsDirect(b), newEmitLogDirect(b),
 		newReceiveLogsTopic(b), newEmitLogTopic(b),
 		newGenerate(b), newSubscribe(b))
-	addGroup(root, groupTasks, newWorker(b), newCanvas(b))
+	addGroup(root, groupTasks, newWorker(b), newCanvas(b), newWeather(b))
 	addGroup(root, groupBroker,
 		newServe(b), newList(b), newQueue(b), newExchange(b), newDemo(), newVersion())
 	aliasUnderscores(root)
