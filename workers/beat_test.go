@@ -82,12 +82,11 @@ func background(tb testing.TB, what string, run func(context.Context) error) (st
 	return stop
 }
 
-func (c *clockwork) work() (stop func()) {
+func (c *clockwork) work() {
 	c.Helper()
 	w := c.Worker(workers.WorkerConfig{})
-	stop = background(c.TB, "the worker", w.Run)
+	background(c.TB, "the worker", w.Run)
 	<-w.Ready()
-	return stop
 }
 
 func (c *clockwork) schedule(entries ...workers.Entry) (*workers.Scheduler, func()) {

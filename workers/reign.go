@@ -169,8 +169,8 @@ type turn struct {
 	mu       sync.Mutex
 	ended    bool
 	last     lastRun
-	revision uint64    // of last
-	failed   time.Time // the run whose failure was told
+	revision uint64 // of last
+	failing  bool   // and that was told
 }
 
 func newTurn(s *Scheduler, lease time.Duration, stored uint64) *turn {
@@ -193,10 +193,13 @@ func (t *turn) take(reigning, sending context.Context) {
 		return
 	}
 	err := t.send(reigning, sending)
-	if err != nil && !errors.Is(err, streams.ErrConflict) && !t.failed.Equal(t.last.Due) {
-		t.failed = t.last.Due
-		t.s.log.Warn("could not send a run; it is tried again", "entry", t.entry.Name, "due", t.last.Due, "error", err)
+	if errors.Is(err, streams.ErrConflict) {
+		err = nil // another scheduler is ahead
 	}
+	if err != nil && !t.failing {
+		t.s.log.Warn("could not send a run; it is tried again", "entry", t.entry.Name, "error", err)
+	}
+	t.failing = err != nil
 }
 
 func (t *turn) send(reigning, sending context.Context) error {

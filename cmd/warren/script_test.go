@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http/httptest"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +29,8 @@ import (
 //	ended NAME CODE           wait for the end, with that exit code
 //	waitqueue NAME COL=N...   wait until 'warren list queues' says so
 //	waittable ARG... RE       wait until a line that 'warren ARG...' prints is so
+//	waitlines FILE N          wait until a file has so many lines
+//	source good|away|odd      start a weather source at $SOURCE, or change how it is
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -41,6 +45,8 @@ func TestScripts(t *testing.T) {
 			"ended":     endedCommand,
 			"waitqueue": waitQueueCommand,
 			"waittable": waitTableCommand,
+			"waitlines": waitLinesCommand,
+			"source":    sourceCommand,
 		},
 	})
 }
@@ -65,6 +71,9 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	commands := background{}
 	env.Values[backgroundKey{}] = commands
+	source := &weatherSource{server: httptest.NewUnstartedServer(nil)}
+	env.Values[sourceKey{}] = source
+	env.Defer(source.server.Close)
 	env.Defer(func() {
 		for _, c := range commands {
 			_ = c.cmd.Process.Kill()
@@ -216,4 +225,22 @@ func agrees(ts *testscript.TestScript, listing, name string, wants []string) boo
 		return true
 	}
 	return false
+}
+
+func waitLinesCommand(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: waitlines FILE N")
+	}
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var text string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if content, err := os.ReadFile(ts.MkAbs(args[0])); err == nil {
+			text = string(content)
+		}
+		if strings.Count(text, "\n") >= want {
+			return
+		}
+	}
+	ts.Fatalf("%s did not get %d lines; it has:\n%s", args[0], want, text)
 }

@@ -45,13 +45,21 @@ func New(name string) (Source, error) {
 	return newOpenMeteo(printable(base.Host), address, address), nil
 }
 
-// checkQuestion refuses what no source can answer. A path without a word in it
-// would ask some of them for the weather here.
+// checkQuestion refuses what no source can answer.
 func checkQuestion(city string, units Units) error {
+	if err := CheckCity(city); err != nil {
+		return err
+	}
+	return units.Validate()
+}
+
+// CheckCity refuses what can be the name of no city. A path without a word in it
+// would ask some sources for the weather here.
+func CheckCity(city string) error {
 	if !strings.ContainsFunc(city, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
 		return fmt.Errorf("%q is no city: give its name, as in \"Kyiv\"", city)
 	}
-	return units.Validate()
+	return nil
 }
 
 func unknownPlace(city string) error {
