@@ -238,3 +238,23 @@ func TestALargeDeadLetter(t *testing.T) {
 		t.Errorf("got %d, %v, want %d", n, err, 2*len(big))
 	}
 }
+
+// A worker that is killed between the two leaves what it gave up to another one.
+func TestADeadLetterOutlivesItsWorker(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, embeddedtest.Listen(t).Connect(t), workers.Config{Lease: time.Second})
+	victim := y.hire(order{Name: "victim", Concurrency: 1, Point: workers.PointRecorded})
+	r, err := y.shop.Send(y.ctx, workers.Signature{Task: "nobody's"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	victim.await(y.ctx)
+	if list := dead(&y.shop); len(list) != 0 {
+		t.Errorf("got %+v, want none before another worker is there", list)
+	}
+	y.work(workers.WorkerConfig{Name: "heir"})
+	y.shop.until("it is kept", func() bool { return len(dead(&y.shop)) > 0 })
+	if l := dead(&y.shop)[0]; l.ID != r.ID() || l.Worker != "victim" {
+		t.Errorf("got %+v, want what the victim gave up", l)
+	}
+}
