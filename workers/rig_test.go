@@ -21,6 +21,7 @@ type shop struct {
 	testing.TB
 	*workers.App
 	ctx context.Context
+	nc  *nats.Conn
 
 	add    workers.Task2[int, int, int]
 	mul    workers.Task2[int, int, int]
@@ -85,6 +86,7 @@ func newShop(tb testing.TB) *shop {
 
 func (s *shop) connect(nc *nats.Conn, cfg workers.Config) {
 	s.Helper()
+	s.nc = nc
 	if err := s.Connect(s.ctx, nc, cfg); err != nil {
 		s.Fatal(err)
 	}
