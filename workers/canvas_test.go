@@ -177,6 +177,26 @@ func TestAFailedChordIsOneErrorThroughEveryHandle(t *testing.T) {
 	}
 }
 
+// TestGetWaitsForAStepThatIsNotSentYet: also under an id that was chosen.
+func TestGetWaitsForAStepThatIsNotSentYet(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.connect(embeddedtest.Connect(t), workers.Config{})
+	r := apply(s, workers.Chain2(s.add.S(1, 1), s.mul.P(3).With(workers.ID("the-last-step"))))
+	got := make(chan error, 1)
+	go func() {
+		n, err := r.Get(s.ctx)
+		if n != 6 && err == nil {
+			err = fmt.Errorf("it gave %d, want 6", n)
+		}
+		got <- err
+	}()
+	s.work(workers.WorkerConfig{})
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCallbacksGetTheResult(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -148,7 +148,7 @@ type ends struct {
 // watchEnds notes every end that is recorded from now on.
 func (y *yard) watchEnds() *ends {
 	y.Helper()
-	s, err := streams.Open(y.ctx, y.nc, streams.Config{})
+	s, err := streams.Open(y.ctx, y.crew.nc, streams.Config{})
 	if err != nil {
 		y.Fatal(err)
 	}
