@@ -120,15 +120,15 @@ func TestEntriesAreDueExactly(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
 		c := newClockwork(t, embeddedtest.Connect(t))
 		c.work()
-		begun := c.entry("begun", workers.Every(time.Hour))
+		begun := c.entry("begun", workers.Every(6*time.Minute))
 		begun.AtStart = true
 		c.schedule(begun,
-			c.entry("at", workers.At(c.began.Add(5*time.Minute), c.began.Add(-time.Minute))),
-			c.entry("cron", workers.Crontab("30 */25 * * * *")),
-			c.entry("every", workers.Every(20*time.Minute)))
-		c.at(61 * time.Minute)
-		c.ran("at 5m0s", "begun 0s", "begun 1h0m0s", "cron 25m30s", "cron 30s", "cron 50m30s", "cron 1h0m30s",
-			"every 1h0m0s", "every 20m0s", "every 40m0s")
+			c.entry("at", workers.At(c.began.Add(30*time.Second), c.began.Add(-time.Minute))),
+			c.entry("cron", workers.Crontab("5 */2 * * * *")),
+			c.entry("every", workers.Every(2*time.Minute)))
+		c.at(6*time.Minute + time.Second)
+		c.ran("at 30s", "begun 0s", "begun 6m0s", "cron 5s", "cron 2m5s", "cron 4m5s",
+			"every 2m0s", "every 4m0s", "every 6m0s")
 	})
 }
 
@@ -253,12 +253,12 @@ func TestRunWhoseSenderWasKilled(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
 		server := embeddedtest.Start(t, embedded.Config{})
 		c := newClockwork(t, server.Connect(t))
-		c.put(c.entry("every", workers.Every(time.Hour)))
-		c.put(c.entry("first", workers.Every(time.Hour)))
+		c.put(c.entry("every", workers.Every(6*time.Minute)))
+		c.put(c.entry("first", workers.Every(6*time.Minute)))
 		_, stop := c.schedule()
 		c.work()
-		c.at(time.Hour + time.Second)
-		c.ran("every 1h0m0s", "first 1h0m0s")
+		c.at(6*time.Minute + time.Second)
+		c.ran("every 6m0s", "first 6m0s")
 		stop()
 		store := beatStore(t, server.Connect(t))
 		for _, key := range keys(t, store, "last.*.every") {
@@ -268,18 +268,18 @@ func TestRunWhoseSenderWasKilled(t *testing.T) {
 			}
 			e.Value = []byte(strings.Replace(string(e.Value), `"sent":true`, `"sent":false`, 1))
 			again := string(e.Value)
-			for key, value := range map[string]string{key: again, strings.Replace(key, "every", "first", 1): claimed(c.began.Add(2 * time.Hour))} {
+			for key, value := range map[string]string{key: again, strings.Replace(key, "every", "first", 1): claimed(c.began.Add(12 * time.Minute))} {
 				if _, err := store.Put(t.Context(), streams.Put{Key: key, Value: []byte(value)}); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		c.at(time.Hour + 30*time.Minute)
+		c.at(9 * time.Minute)
 		c.schedule()
-		c.at(time.Hour + 31*time.Minute)
-		c.ran("first 2h0m0s at 1h30m0s")
-		c.at(2*time.Hour + time.Minute)
-		c.ran("every 2h0m0s")
+		c.at(10 * time.Minute)
+		c.ran("first 12m0s at 9m0s")
+		c.at(12*time.Minute + time.Second)
+		c.ran("every 12m0s")
 	})
 }
 
@@ -293,21 +293,21 @@ func TestMissedRuns(t *testing.T) {
 		c.work()
 		var entries []workers.Entry
 		for _, missed := range []workers.Missed{"", workers.MissedOnce, workers.MissedSkip, workers.MissedAll} {
-			e := c.entry("missed-"+string(missed), workers.Every(20*time.Minute))
+			e := c.entry("missed-"+string(missed), workers.Every(2*time.Minute))
 			e.Missed = missed
 			entries = append(entries, e)
 		}
 		_, stop := c.schedule(entries...)
-		c.at(21 * time.Minute)
+		c.at(2*time.Minute + 10*time.Second)
 		stop()
-		c.ran("missed- 20m0s", "missed-all 20m0s", "missed-once 20m0s", "missed-skip 20m0s")
-		c.at(85 * time.Minute)
+		c.ran("missed- 2m0s", "missed-all 2m0s", "missed-once 2m0s", "missed-skip 2m0s")
+		c.at(8*time.Minute + 45*time.Second)
 		c.schedule(entries...)
-		c.at(86 * time.Minute)
-		c.ran("missed- 1h20m0s at 1h25m0s", "missed-once 1h20m0s at 1h25m0s",
-			"missed-all 40m0s at 1h25m0s", "missed-all 1h0m0s at 1h25m0s", "missed-all 1h20m0s at 1h25m0s")
-		c.at(101 * time.Minute)
-		c.ran("missed- 1h40m0s", "missed-all 1h40m0s", "missed-once 1h40m0s", "missed-skip 1h40m0s")
+		c.at(9 * time.Minute)
+		c.ran("missed- 8m0s at 8m45s", "missed-once 8m0s at 8m45s",
+			"missed-all 4m0s at 8m45s", "missed-all 6m0s at 8m45s", "missed-all 8m0s at 8m45s")
+		c.at(10*time.Minute + time.Second)
+		c.ran("missed- 10m0s", "missed-all 10m0s", "missed-once 10m0s", "missed-skip 10m0s")
 	})
 }
 
@@ -317,31 +317,31 @@ func TestEntriesChange(t *testing.T) {
 		server := embeddedtest.Start(t, embedded.Config{})
 		c := newClockwork(t, server.Connect(t))
 		c.work()
-		c.schedule(c.entry("code", workers.Every(time.Hour)))
+		c.schedule(c.entry("code", workers.Every(6*time.Minute)))
 		other := newClockwork(t, server.Connect(t))
-		c.at(10 * time.Minute)
-		other.put(other.entry("code", workers.Every(time.Hour))) // just so
-		other.put(other.entry("put", workers.Every(30*time.Minute)))
-		c.at(61 * time.Minute)
-		c.ran("put 40m0s", "code 1h0m0s")
-		e := other.entry("put", workers.Every(30*time.Minute))
+		c.at(time.Minute)
+		other.put(other.entry("code", workers.Every(6*time.Minute))) // just so
+		other.put(other.entry("put", workers.Every(3*time.Minute)))
+		c.at(6*time.Minute + 10*time.Second)
+		c.ran("put 4m0s", "code 6m0s")
+		e := other.entry("put", workers.Every(3*time.Minute))
 		e.Call = other.tick.S("new call")
 		other.put(e) // goes on
-		other.put(other.entry("code", workers.Every(10*time.Minute)))
-		c.at(72 * time.Minute)
-		c.ran("new call 1h10m0s", "code 1h11m0s")
+		other.put(other.entry("code", workers.Every(time.Minute)))
+		c.at(7*time.Minute + 20*time.Second)
+		c.ran("new call 7m0s", "code 7m10s")
 		if err := other.DeleteEntry(t.Context(), "put"); err != nil {
 			t.Fatal(err)
 		}
-		c.at(2 * time.Hour)
-		c.ran("code 1h21m0s", "code 1h31m0s", "code 1h41m0s", "code 1h51m0s")
+		c.at(12 * time.Minute)
+		c.ran("code 8m10s", "code 9m10s", "code 10m10s", "code 11m10s")
 		list, err := other.Entries(t.Context())
 		if err != nil || len(list) != 1 {
 			t.Fatalf("entries are %v, %v; want one", list, err)
 		}
 		got := list[0]
-		if got.Name != "code" || got.Schedule.String() != "every 10m0s" ||
-			got.Last.Sub(c.began) != 111*time.Minute || got.Next.Sub(c.began) != 121*time.Minute {
+		if got.Name != "code" || got.Schedule.String() != "every 1m0s" ||
+			got.Last.Sub(c.began) != 11*time.Minute+10*time.Second || got.Next.Sub(c.began) != 12*time.Minute+10*time.Second {
 			t.Errorf("the entry is %+v", got)
 		}
 		r, err := workers.ResultOf[workers.None](other.App, got.LastID)
@@ -360,17 +360,17 @@ func TestCodeReplacesWhatIsStored(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
 		c := newClockwork(t, embeddedtest.Connect(t))
 		c.work()
-		_, stop := c.schedule(c.entry("code", workers.Every(time.Hour)), c.entry("gone from the code", workers.Every(time.Hour)))
-		c.at(70 * time.Minute)
+		_, stop := c.schedule(c.entry("code", workers.Every(6*time.Minute)), c.entry("gone from the code", workers.Every(6*time.Minute)))
+		c.at(7 * time.Minute)
 		stop()
-		c.ran("code 1h0m0s", "gone from the code 1h0m0s")
+		c.ran("code 6m0s", "gone from the code 6m0s")
 		c.put(c.entry("code", workers.Every(time.Minute)))
-		_, stop = c.schedule(c.entry("code", workers.Every(time.Hour)))
-		c.at(130*time.Minute + time.Second)
-		c.ran("code 2h10m0s", "gone from the code 2h0m0s")
+		_, stop = c.schedule(c.entry("code", workers.Every(6*time.Minute)))
+		c.at(13*time.Minute + time.Second)
+		c.ran("code 13m0s", "gone from the code 12m0s")
 		stop()
-		c.schedule(c.entry("code", workers.Every(time.Hour)))
-		c.at(140 * time.Minute)
+		c.schedule(c.entry("code", workers.Every(6*time.Minute)))
+		c.at(14 * time.Minute)
 		c.ran()
 	})
 }
@@ -380,10 +380,10 @@ func TestEntryOfACanvas(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
 		c := newClockwork(t, embeddedtest.Connect(t))
 		c.work()
-		c.schedule(workers.Entry{Name: "canvas", Schedule: workers.Every(time.Hour), Call: workers.Chain2(
+		c.schedule(workers.Entry{Name: "canvas", Schedule: workers.Every(time.Minute), Call: workers.Chain2(
 			workers.Group(c.tick.S("one"), c.tick.S("two")), workers.Skip[[]workers.None](c.tick.S("three")))})
-		c.at(2*time.Hour + time.Second)
-		c.ran("one 1h0m0s", "two 1h0m0s", "three 1h0m0s", "one 2h0m0s", "two 2h0m0s", "three 2h0m0s")
+		c.at(2*time.Minute + time.Second)
+		c.ran("one 1m0s", "two 1m0s", "three 1m0s", "one 2m0s", "two 2m0s", "three 2m0s")
 	})
 }
 
