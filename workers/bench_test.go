@@ -198,6 +198,7 @@ func (r *bench) drainRaw(concurrency int) embeddedtest.Contender {
 
 // finish is what a raw task comes to.
 func (r *bench) finish(b *testing.B, m jetstream.Msg) {
+	b.Helper()
 	meta, err := m.Metadata()
 	if err != nil {
 		b.Error(err)

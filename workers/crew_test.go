@@ -162,7 +162,7 @@ func (y *yard) until(what, worker string) {
 // release ends a task that a worker holds.
 func (y *yard) release(worker string) {
 	y.Helper()
-	if err := y.crew.nc.Publish("release."+worker, nil); err != nil {
+	if err := y.nc.Publish("release."+worker, nil); err != nil {
 		y.Fatal(err)
 	}
 }
@@ -195,7 +195,7 @@ func (y *yard) untilHeld(queue string) {
 
 func (y *yard) untilQueue(queue, what string, is func(streams.QueueInfo) bool) {
 	y.Helper()
-	s, err := streams.Open(y.ctx, y.crew.nc, streams.Config{VHost: y.cfg.VHost})
+	s, err := streams.Open(y.ctx, y.nc, streams.Config{VHost: y.cfg.VHost})
 	if err != nil {
 		y.Fatal(err)
 	}

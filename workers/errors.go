@@ -59,7 +59,7 @@ var builtin = map[string]error{
 // to whoever asks for the result, and to error callbacks. Errors.Is finds what
 // was registered under its type with [App.RegisterError], and this package's own
 // errors.
-type Failure struct {
+type Failure struct { //nolint:errname // it is also what an error callback is given
 	TaskID string `json:"task_id"`
 	Task   string `json:"task"`
 	// Type is the name of the error: that it is registered under, or its Go type.
@@ -162,9 +162,9 @@ func Reject(err error) error {
 	return &rejection{err}
 }
 
-// Ignore is Celery's: a task that returns it ends without a result, a failure or
+// ErrIgnore is Celery's Ignore: a task that returns it ends without a result, a failure or
 // callbacks. Its record stays as it was.
-var Ignore = errors.New("the task is to be ignored")
+var ErrIgnore = errors.New("the task is to be ignored")
 
 // panicError is what a task panicked with.
 type panicError struct {

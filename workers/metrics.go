@@ -75,7 +75,7 @@ func howItEnded(err error) string {
 	switch {
 	case err == nil:
 		return "success"
-	case errors.Is(err, Ignore):
+	case errors.Is(err, ErrIgnore):
 		return "ignored"
 	case errors.As(err, &asked):
 		return "retry"

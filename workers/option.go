@@ -43,12 +43,12 @@ func Countdown(d time.Duration) Option {
 		if d < 0 {
 			s.refuse("countdown %v is negative; use 0 for at once", d)
 		}
-		s.CallOptions.Countdown = seconds(d)
+		s.Countdown = seconds(d)
 	}
 }
 
 // ETA lets the task wait in the server until then.
-func ETA(at time.Time) Option { return func(s *settings) { s.CallOptions.ETA = &moment{at} } }
+func ETA(at time.Time) Option { return func(s *settings) { s.ETA = &moment{at} } }
 
 // Expires revokes the task when no worker has begun it so long after it was
 // sent. Default: never.
@@ -57,13 +57,13 @@ func Expires(after time.Duration) Option {
 		if after <= 0 {
 			s.refuse("expiry %v is over before it begins; use a positive one", after)
 		}
-		s.CallOptions.Expires = &expiry{after: after}
+		s.Expires = &expiry{after: after}
 	}
 }
 
 // ExpiresAt revokes the task when no worker has begun it by then.
 func ExpiresAt(at time.Time) Option {
-	return func(s *settings) { s.CallOptions.Expires = &expiry{at: at} }
+	return func(s *settings) { s.Expires = &expiry{at: at} }
 }
 
 // ID is the id of the task. A second one of the same id, within two minutes, is
@@ -107,7 +107,7 @@ func Retry(p RetryPolicy) Option {
 		if err := p.check(); err != nil {
 			s.refuse("%w", err)
 		}
-		s.CallOptions.Retry = &p
+		s.Retry = &p
 	}
 }
 
@@ -118,7 +118,7 @@ func SoftLimit(d time.Duration) Option {
 		if d <= 0 {
 			s.refuse("soft limit %v: use a positive one", d)
 		}
-		s.CallOptions.SoftLimit = seconds(d)
+		s.SoftLimit = seconds(d)
 	}
 }
 
@@ -129,7 +129,7 @@ func HardLimit(d time.Duration) Option {
 		if d <= 0 {
 			s.refuse("hard limit %v: use a positive one", d)
 		}
-		s.CallOptions.HardLimit = seconds(d)
+		s.HardLimit = seconds(d)
 	}
 }
 

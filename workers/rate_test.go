@@ -41,6 +41,7 @@ func TestRateLimits(t *testing.T) {
 }
 
 func testRateLimit(t *testing.T, shared bool) {
+	t.Helper()
 	s := newShop(t)
 	limit := workers.RateLimit(4, time.Second)
 	if shared {

@@ -120,7 +120,7 @@ func TestAnIgnoredTaskEndsWithoutATrace(t *testing.T) {
 	var times []time.Time
 	var task workers.Task0[int]
 	bubble(t, func(s *shop) {
-		task = s.trier("trier", func(int) error { return workers.Ignore }, &times, workers.Retry(workers.RetryPolicy{}))
+		task = s.trier("trier", func(int) error { return workers.ErrIgnore }, &times, workers.Retry(workers.RetryPolicy{}))
 	}, func(s *shop) {
 		s.work(workers.WorkerConfig{})
 		r := apply(s, task.S().Link(s.show.P("never")))

@@ -17,7 +17,6 @@ import (
 type run struct {
 	w      *Worker
 	m      *Message
-	queue  string
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	began  time.Time
@@ -410,7 +409,7 @@ func (r *run) finish(ctx context.Context, o outcome) error {
 	switch {
 	case o.err == nil:
 		return r.succeed(ctx, o.value)
-	case errors.Is(o.err, Ignore):
+	case errors.Is(o.err, ErrIgnore):
 		return nil
 	case errors.Is(o.err, errOvertaken):
 		return errOvertaken

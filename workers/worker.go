@@ -155,7 +155,7 @@ func (w *Worker) run(ctx context.Context) error {
 	// No new tasks first; then the running ones, which still need everything;
 	// then what they needed.
 	err = errors.Join(err, w.intake.close(aside))
-	w.drain(aside)
+	w.drain()
 	return err
 }
 
@@ -166,7 +166,7 @@ const forwarding = 64
 var errShutdown = errors.New("the worker is shutting down")
 
 // drain waits for running tasks as long as it should, and then cancels them.
-func (w *Worker) drain(ctx context.Context) {
+func (w *Worker) drain() {
 	done := make(chan struct{})
 	go func() {
 		w.running.Wait()
