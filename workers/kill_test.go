@@ -75,6 +75,7 @@ func TestAKilledWorkerLosesNothing(t *testing.T) {
 
 // test kills the only worker, and gives its row of the table.
 func (d death) test(t *testing.T, lease time.Duration) string {
+	t.Helper()
 	y := newYard(t, embeddedtest.Listen(t).Connect(t), workers.Config{Lease: lease})
 	ends := y.watchEnds()
 	victim := y.hire(order{Name: "victim", Concurrency: 1, Point: d.point, Nth: d.nth})

@@ -147,7 +147,7 @@ func work(text string) error {
 	w := c.Worker(workers.WorkerConfig{Name: o.Name, Concurrency: o.Concurrency})
 	go func() {
 		<-w.Ready()
-		fmt.Println(mateReady)
+		fmt.Fprintln(os.Stdout, mateReady)
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()

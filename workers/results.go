@@ -18,10 +18,9 @@ type results struct {
 	c    *client
 	stop func()
 
-	mu     sync.Mutex
-	cells  map[string]weak.Pointer[cell] // by the id of the task
-	again  chan struct{}                 // closed when all are to be looked at again
-	closed bool
+	mu    sync.Mutex
+	cells map[string]weak.Pointer[cell] // by the id of the task
+	again chan struct{}                 // closed when all are to be looked at again
 }
 
 // A cell is where the end of one task arrives.
@@ -120,7 +119,7 @@ func (r *results) wait(ctx context.Context, c *cell, fresh bool) (record, error)
 			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 				continue // the broker did not answer in time, but there is more time
 			}
-			if err != nil && !(fresh && errors.Is(err, errNotSent)) {
+			if err != nil && (!fresh || !errors.Is(err, errNotSent)) {
 				return record{}, err
 			}
 		}

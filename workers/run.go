@@ -16,7 +16,6 @@ import (
 type run struct {
 	w      *Worker
 	m      *Message
-	queue  string
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	began  time.Time
@@ -24,7 +23,6 @@ type run struct {
 	mu       sync.Mutex
 	revision uint64 // of the record that this run may replace
 	losses   int
-	said     bool // that it has begun
 	over     bool
 }
 

@@ -21,7 +21,7 @@ func (m *mate) signal(s syscall.Signal) {
 // held is a chord whose only member is a task that is held, and calls back.
 func (y *yard) held() *workers.Result[[]string] {
 	y.Helper()
-	note := workers.Step[string, workers.None](workers.Skip[string](y.tell.S(0, "callback")))
+	note := workers.Skip[string](y.tell.S(0, "callback"))
 	return apply(&y.shop, workers.Chord(workers.Group(y.hold.S("held").Link(note)), y.gather.P()))
 }
 

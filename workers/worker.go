@@ -138,7 +138,7 @@ func (w *Worker) run(ctx context.Context) error {
 	// No new tasks first; then the running ones, which still need everything;
 	// then what they needed.
 	err = errors.Join(err, cancelAll(aside, consumers))
-	w.drain(aside)
+	w.drain()
 	return err
 }
 
@@ -210,7 +210,7 @@ func cancelAll(ctx context.Context, consumers []*streams.Consumer) error {
 var errShutdown = errors.New("the worker is shutting down")
 
 // drain waits for running tasks as long as it should, and then cancels them.
-func (w *Worker) drain(ctx context.Context) {
+func (w *Worker) drain() {
 	done := make(chan struct{})
 	go func() {
 		w.running.Wait()
