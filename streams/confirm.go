@@ -196,6 +196,10 @@ func (c *confirms) acked(confirm *Confirm, msg *nats.Msg) {
 			c.supersede(confirm)
 			return
 		}
+		if isAPIError(err, codeDuplicateInProcess) {
+			c.publishAgain(confirm)
+			return
+		}
 		c.resolve(confirm, err)
 		return
 	}
@@ -219,6 +223,16 @@ func (c *confirms) nobody(confirm *Confirm) {
 			}
 		}
 		c.resolve(confirm, err)
+	})
+}
+
+// publishAgain asks, after a moment, what has become of the first of two messages
+// of one id, which a cluster has not agreed on yet.
+func (c *confirms) publishAgain(confirm *Confirm) {
+	c.s.run(func() {
+		if err := c.retry(confirm); err != nil {
+			c.resolve(confirm, errors.Join(ErrUnconfirmed, err))
+		}
 	})
 }
 

@@ -159,6 +159,7 @@ func compareAndSet(ctx context.Context, js broker, msg *nats.Msg, sequence uint6
 const (
 	codeNoPeers                   jetstream.ErrorCode = 10005
 	codeNotAvailable              jetstream.ErrorCode = 10008
+	codeDuplicateInProcess        jetstream.ErrorCode = 10158
 	codeStreamCreate              jetstream.ErrorCode = 10049
 	codeWrongLastSequence         jetstream.ErrorCode = 10071
 	codeWrongLastSequenceConstant jetstream.ErrorCode = 10164

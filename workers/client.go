@@ -119,6 +119,8 @@ func (a *App) apply(ctx context.Context, sig Signature, u unique) (*handle, erro
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
 	if u != (unique{}) {
 		return c.applyUnique(ctx, sig, u)
 	}
@@ -133,6 +135,14 @@ func (c *client) applyFrozen(ctx context.Context, sig Signature) (*handle, error
 		return nil, fmt.Errorf("send %s: %w", sig.title(), err)
 	}
 	return h, nil
+}
+
+// bounded is the context of a call, which has a deadline.
+func (c *client) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, c.cfg.Timeout)
 }
 
 // title is what a message calls a signature.
@@ -203,10 +213,10 @@ func (c *client) carry(ctx context.Context, mv *moves) error {
 	if mv.none() {
 		return nil
 	}
-	if err := c.keepJoins(ctx, mv.joins); err != nil {
+	if err := insist(ctx, func(ctx context.Context) error { return c.keepJoins(ctx, mv.joins) }); err != nil {
 		return err
 	}
-	if err := c.send(ctx, mv); err != nil {
+	if err := insist(ctx, func(ctx context.Context) error { return c.send(ctx, mv) }); err != nil {
 		return err
 	}
 	if len(mv.tasks) > 0 {
@@ -214,7 +224,7 @@ func (c *client) carry(ctx context.Context, mv *moves) error {
 	}
 	next := &moves{sentAt: mv.sentAt, again: mv.again}
 	for _, s := range mv.slots {
-		if err := c.fill(ctx, s, next); err != nil {
+		if err := insist(ctx, func(ctx context.Context) error { return c.fill(ctx, s, next) }); err != nil {
 			return fmt.Errorf("fill slot %d of group %s: %w", s.index, s.join, err)
 		}
 	}
@@ -229,6 +239,31 @@ func (c *client) carry(ctx context.Context, mv *moves) error {
 
 func (mv *moves) none() bool {
 	return len(mv.joins)+len(mv.tasks)+len(mv.ends)+len(mv.slots)+len(mv.past) == 0
+}
+
+// answerTime is how long the broker may take before it is told again: its answer
+// may have gone with a server of a cluster, while the connection to another stands.
+const answerTime = 5 * time.Second
+
+// insist does what may be done twice until it is known to be done.
+func insist(ctx context.Context, do func(context.Context) error) error {
+	for {
+		try, cancel := context.WithTimeout(ctx, answerTime)
+		err := do(try)
+		cancel()
+		if !unanswered(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// unanswered reports whether an error says nothing but that no answer came.
+func unanswered(err error) bool {
+	switch {
+	case errors.Is(err, streams.ErrClosed), errors.Is(err, nats.ErrConnectionClosed):
+		return false
+	}
+	return errors.Is(err, streams.ErrUnconfirmed) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // send sends tasks, and records them and those that ended without being sent.

@@ -278,7 +278,7 @@ func (h *handle) ready(ctx context.Context) (bool, error) {
 }
 
 // Forget forgets the record of the task, or of all tasks of a group, and of what
-// they follow. What runs still runs; its result is forgotten too.
+// they follow. What runs still runs, and its result is recorded anew.
 func (r *Result[R]) Forget(ctx context.Context) error { return r.h.forget(ctx) }
 
 func (h *handle) forget(ctx context.Context) error {

@@ -206,12 +206,14 @@ func (r *run) write(ctx context.Context, rec record) error {
 		put := streams.Put{
 			Key: stateKey(r.m.ID), Value: text, TTL: wholeSeconds(r.expires(rec.Status)), Expect: streams.Revision(r.revision),
 		}
-		revision, err := r.w.c.store.Put(ctx, put)
-		if err == nil {
+		try, cancel := context.WithTimeout(ctx, answerTime)
+		revision, err := r.w.c.store.Put(try, put)
+		cancel()
+		switch {
+		case err == nil:
 			r.revision = revision
 			return nil
-		}
-		if !errors.Is(err, streams.ErrConflict) {
+		case !errors.Is(err, streams.ErrConflict) && (ctx.Err() != nil || !unanswered(err)):
 			return err
 		}
 		if err := r.regain(ctx); err != nil {
@@ -228,7 +230,7 @@ func (r *run) regain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if revision != 0 && (rec.Worker != r.w.cfg.Name || !rec.Began.Equal(r.began)) {
+	if revision != 0 && revision != r.revision && (rec.Worker != r.w.cfg.Name || !rec.Began.Equal(r.began)) {
 		return errOvertaken
 	}
 	r.revision = revision
