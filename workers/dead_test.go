@@ -114,7 +114,7 @@ func TestAnUnknownTaskIsGivenUpAndReplayed(t *testing.T) {
 	s := newShop(t)
 	s.connect(embeddedtest.Connect(t), workers.Config{})
 	stop := s.work(workers.WorkerConfig{})
-	r, err := s.Send(s.ctx, workers.Signature{Task: "coming", Args: []json.RawMessage{json.RawMessage("7")}})
+	r, err := s.Signature("coming", 7).Apply(s.ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,6 +176,29 @@ func TestReplayGoesOnWithTheChord(t *testing.T) {
 	replay(s, list[1].ID)
 	if n, err := again(s, r.ID()); n != 36 || err != nil {
 		t.Errorf("got %d, %v, want 36", n, err)
+	}
+}
+
+// Slots of a large group are counted in blocks, some of which were full before.
+func TestReplayFillsTheLastSlotOfALargeGroup(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	moody, mended := s.moody()
+	s.connect(embeddedtest.Connect(t), workers.Config{})
+	s.work(workers.WorkerConfig{})
+	members := append(sigs(s, 70), moody.S(1))
+	r := apply(s, workers.Chord(workers.Group(members...), s.xsum.P()))
+	if _, err := r.Get(s.ctx); !errors.Is(err, errKnown) {
+		t.Fatalf("got %v, want the known error", err)
+	}
+	s.until("the others have ended", func() bool {
+		state, err := r.Parent().Members()[69].State(s.ctx)
+		return err == nil && state == workers.Succeeded
+	})
+	mended.Store(true)
+	replay(s, r.Parent().Members()[70].ID())
+	if n, err := again(s, r.ID()); n != 70*69+10 || err != nil {
+		t.Errorf("got %d, %v, want %d", n, err, 70*69+10)
 	}
 }
 
@@ -244,7 +267,7 @@ func TestADeadLetterOutlivesItsWorker(t *testing.T) {
 	t.Parallel()
 	y := newYard(t, embeddedtest.Listen(t).Connect(t), workers.Config{Lease: time.Second})
 	victim := y.hire(order{Name: "victim", Concurrency: 1, Point: workers.PointRecorded})
-	r, err := y.shop.Send(y.ctx, workers.Signature{Task: "nobody's"})
+	r, err := y.shop.Signature("nobody's").Apply(y.ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

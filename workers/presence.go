@@ -67,13 +67,13 @@ func (w *Worker) beat(ctx context.Context, p presence) {
 	}
 }
 
-// disappear says that the worker has gone. Without a broker to tell, its record
-// expires.
+// disappear says that the worker has gone, while it still answers those who do not
+// know yet. Without a broker to tell, its record expires.
 func (w *Worker) disappear(ctx context.Context, p presence, service micro.Service) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	w.emit(w.ofWorker(WorkerOffline))
-	if err := errors.Join(service.Stop(), w.c.store.Delete(ctx, workerPrefix+p.ID)); err != nil {
+	if err := errors.Join(w.c.store.Delete(ctx, workerPrefix+p.ID), service.Stop()); err != nil {
 		w.log.Debug("could not say that the worker has gone", "error", err)
 	}
 }

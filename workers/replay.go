@@ -13,7 +13,7 @@ import (
 // Replay runs what was given up once more: it is sent to its queue under its id, as
 // the attempt after its last, and its dead letter goes. Its record is RETRY from
 // then on; an expiry that is over does not count. What stood behind it and ended
-// with it is taken back, and follows if it succeeds this time; error callbacks that
+// with it is PENDING again, and follows if it succeeds this time; error callbacks that
 // were called stay called. Results that somebody has been told of stay told: ask
 // with a new handle. If it fails again, it is given up again.
 func (a *App) Replay(ctx context.Context, id string) error {
@@ -104,14 +104,7 @@ func (c *client) reopenTask(ctx context.Context, m *Message, l DeadLetter) error
 // reopen takes back the ends of what did not run.
 func (c *client) reopen(ctx context.Context, ended *moves) error {
 	for _, e := range ended.ends {
-		rec, revision, err := c.runRecord(ctx, e.id)
-		if err != nil {
-			return err
-		}
-		if revision == 0 || rec.Worker != "" {
-			continue // it ran after all
-		}
-		if _, err := c.store.Purge(ctx, stateKey(e.id)); err != nil {
+		if err := c.reopenEnd(ctx, e); err != nil {
 			return err
 		}
 	}
@@ -121,6 +114,20 @@ func (c *client) reopen(ctx context.Context, ended *moves) error {
 		}
 	}
 	return nil
+}
+
+// reopenEnd makes a task that did not run one that waits: who asks waits, too.
+func (c *client) reopenEnd(ctx context.Context, e end) error {
+	rec, revision, err := c.runRecord(ctx, e.id)
+	if err != nil || revision == 0 || rec.Worker != "" {
+		return err // or it ran after all
+	}
+	waits := record{Status: Pending, Task: e.task, ID: e.id}
+	if err := waitFor(ctx, c.put(ctx, sentKey(e.id), waits, 0, streams.Any)); err != nil {
+		return err
+	}
+	_, err = c.store.Purge(ctx, stateKey(e.id))
+	return err
 }
 
 // reopenSlot empties a member's slot. What the group's failure has ended is taken

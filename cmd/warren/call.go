@@ -128,7 +128,7 @@ func (o callOptions) options() ([]workers.Option, error) {
 }
 
 func (o callOptions) run(ctx context.Context, cmd *cobra.Command, app *workers.App, sig workers.Signature, opts []workers.Option) error {
-	r, err := app.Send(ctx, sig, opts...)
+	r, err := app.Canvas(sig).Apply(ctx, opts...)
 	if err != nil {
 		return err
 	}
