@@ -27,6 +27,7 @@ type completion func(sig *Signature, before reflect.Type) (reflect.Type, error)
 type freezer struct {
 	newID    func() string
 	complete completion
+	tasks    int // so far
 	err      error
 }
 
@@ -39,6 +40,9 @@ func (f *freezer) fail(err error) {
 // freeze freezes a signature. What its canvas asks for holds for it too, unless
 // it asks for something else.
 func (f *freezer) freeze(sig Signature, inherited CallOptions, before reflect.Type) (Signature, reflect.Type) {
+	if f.err != nil {
+		return sig, anyType
+	}
 	sig.Options = sig.Options.over(inherited)
 	f.fail(sig.Options.check())
 	if sig.Immutable {
@@ -60,6 +64,10 @@ func (f *freezer) freeze(sig Signature, inherited CallOptions, before reflect.Ty
 }
 
 func (f *freezer) freezeTask(sig Signature, before reflect.Type) (Signature, reflect.Type) {
+	if f.tasks++; f.tasks > widest { // callbacks that hang on many steps are many
+		f.fail(errWidest)
+		return sig, anyType
+	}
 	result, err := f.complete(&sig, before)
 	f.fail(err)
 	if sig.Options.TaskID == "" {

@@ -12,8 +12,10 @@ const (
 	// deepestJSON is how deep a signature that deep may lie in JSON.
 	deepestJSON = 512
 	// widest is how many tasks there may be in all.
-	widest = 1 << 20
+	widest = 250_000
 )
+
+var errWidest = fmt.Errorf("the canvas has more than %d tasks", widest)
 
 // measure refuses a signature that is too large. It looks at no more than is
 // allowed, however the signature is made.
@@ -27,7 +29,7 @@ func (s *Signature) measure(depth int, left *int) error {
 		return fmt.Errorf("the canvas is more than %d deep", deepest)
 	}
 	if *left--; *left < 0 {
-		return fmt.Errorf("the canvas has more than %d tasks", widest)
+		return errWidest
 	}
 	for _, arg := range s.Args {
 		if nests(arg, deepestArgument) {
