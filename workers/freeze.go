@@ -2,7 +2,6 @@ package workers
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 )
@@ -56,11 +55,8 @@ func (f *freezer) freeze(sig Signature, inherited CallOptions, before reflect.Ty
 		return f.freezeTask(sig, before)
 	case KindGroup:
 		return f.freezeGroup(sig, before)
-	case KindChord, KindChain:
-		return f.freezeChain(sig, before)
 	}
-	f.fail(fmt.Errorf("there is no canvas %q", sig.Kind))
-	return sig, anyType
+	return f.freezeChain(sig, before)
 }
 
 func (f *freezer) freezeTask(sig Signature, before reflect.Type) (Signature, reflect.Type) {
@@ -142,7 +138,7 @@ func flatten(steps []Signature) []Signature {
 	var flat []Signature
 	for _, step := range steps {
 		inner := []Signature{step}
-		if step.Kind == KindChord && step.Body != nil {
+		if step.Kind == KindChord {
 			step = chordAsChain(step)
 		}
 		if step.Kind == KindChain {

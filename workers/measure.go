@@ -17,8 +17,8 @@ const (
 
 var errWidest = fmt.Errorf("the canvas has more than %d tasks", widest)
 
-// measure refuses a signature that is too large. It looks at no more than is
-// allowed, however the signature is made.
+// measure refuses a signature that is too large, or of which something is missing.
+// It looks at no more than is allowed, however the signature is made.
 func measure(s *Signature) error {
 	left := widest
 	return s.measure(1, &left)
@@ -31,6 +31,9 @@ func (s *Signature) measure(depth int, left *int) error {
 	if *left--; *left < 0 {
 		return errWidest
 	}
+	if err := s.complete(); err != nil {
+		return err
+	}
 	for _, arg := range s.Args {
 		if nests(arg, deepestArgument) {
 			return fmt.Errorf("an argument of %s nests more than %d deep", s.title(), deepestArgument)
@@ -42,6 +45,19 @@ func (s *Signature) measure(depth int, left *int) error {
 		}
 	}
 	return s.measureParts(depth, left)
+}
+
+// complete says what is missing of a signature.
+func (s *Signature) complete() error {
+	switch {
+	case s.Kind == KindTask && s.Task == "":
+		return errNoTask
+	case s.Kind == KindChord && s.Body == nil:
+		return errNoBody
+	case s.Kind != KindTask && canvasTasks[s.Kind] == "":
+		return fmt.Errorf("there is no canvas %q", s.Kind)
+	}
+	return nil
 }
 
 // measureParts counts as deep as what is made of a canvas when it is sent: a
