@@ -77,8 +77,16 @@ func parseTime(s string) (time.Time, error) {
 	if err != nil {
 		at, err = time.Parse("2006-01-02T15:04:05.999999999", s)
 	}
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is no time in ISO 8601", s)
+	if err != nil || checkTime(at) != nil {
+		return time.Time{}, fmt.Errorf("%q is no time in ISO 8601", clip([]byte(s)))
 	}
 	return at, nil
+}
+
+// checkTime refuses what has no place in ISO 8601, nor in Python.
+func checkTime(at time.Time) error {
+	if year := at.UTC().Year(); year < 1 || year > 9999 {
+		return fmt.Errorf("a time in the year %d cannot be sent; use one from 1 to 9999", year)
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package workers
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 )
@@ -27,6 +26,7 @@ type completion func(sig *Signature, before reflect.Type) (reflect.Type, error)
 type freezer struct {
 	newID    func() string
 	complete completion
+	tasks    int // so far
 	err      error
 }
 
@@ -39,6 +39,9 @@ func (f *freezer) fail(err error) {
 // freeze freezes a signature. What its canvas asks for holds for it too, unless
 // it asks for something else.
 func (f *freezer) freeze(sig Signature, inherited CallOptions, before reflect.Type) (Signature, reflect.Type) {
+	if f.err != nil {
+		return sig, anyType
+	}
 	sig.Options = sig.Options.over(inherited)
 	f.fail(sig.Options.check())
 	if sig.Immutable {
@@ -52,14 +55,15 @@ func (f *freezer) freeze(sig Signature, inherited CallOptions, before reflect.Ty
 		return f.freezeTask(sig, before)
 	case KindGroup:
 		return f.freezeGroup(sig, before)
-	case KindChord, KindChain:
-		return f.freezeChain(sig, before)
 	}
-	f.fail(fmt.Errorf("there is no canvas %q", sig.Kind))
-	return sig, anyType
+	return f.freezeChain(sig, before)
 }
 
 func (f *freezer) freezeTask(sig Signature, before reflect.Type) (Signature, reflect.Type) {
+	if f.tasks++; f.tasks > widest { // callbacks that hang on many steps are many
+		f.fail(errWidest)
+		return sig, anyType
+	}
 	result, err := f.complete(&sig, before)
 	f.fail(err)
 	if sig.Options.TaskID == "" {
@@ -134,7 +138,7 @@ func flatten(steps []Signature) []Signature {
 	var flat []Signature
 	for _, step := range steps {
 		inner := []Signature{step}
-		if step.Kind == KindChord && step.Body != nil {
+		if step.Kind == KindChord {
 			step = chordAsChain(step)
 		}
 		if step.Kind == KindChain {

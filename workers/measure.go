@@ -12,11 +12,13 @@ const (
 	// deepestJSON is how deep a signature that deep may lie in JSON.
 	deepestJSON = 512
 	// widest is how many tasks there may be in all.
-	widest = 1 << 20
+	widest = 250_000
 )
 
-// measure refuses a signature that is too large. It looks at no more than is
-// allowed, however the signature is made.
+var errWidest = fmt.Errorf("the canvas has more than %d tasks", widest)
+
+// measure refuses a signature that is too large, or of which something is missing.
+// It looks at no more than is allowed, however the signature is made.
 func measure(s *Signature) error {
 	left := widest
 	return s.measure(1, &left)
@@ -27,7 +29,10 @@ func (s *Signature) measure(depth int, left *int) error {
 		return fmt.Errorf("the canvas is more than %d deep", deepest)
 	}
 	if *left--; *left < 0 {
-		return fmt.Errorf("the canvas has more than %d tasks", widest)
+		return errWidest
+	}
+	if err := s.complete(); err != nil {
+		return err
 	}
 	for _, arg := range s.Args {
 		if nests(arg, deepestArgument) {
@@ -40,6 +45,19 @@ func (s *Signature) measure(depth int, left *int) error {
 		}
 	}
 	return s.measureParts(depth, left)
+}
+
+// complete says what is missing of a signature.
+func (s *Signature) complete() error {
+	switch {
+	case s.Kind == KindTask && s.Task == "":
+		return errNoTask
+	case s.Kind == KindChord && s.Body == nil:
+		return errNoBody
+	case s.Kind != KindTask && canvasTasks[s.Kind] == "":
+		return fmt.Errorf("there is no canvas %q", s.Kind)
+	}
+	return nil
 }
 
 // measureParts counts as deep as what is made of a canvas when it is sent: a

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -162,7 +161,7 @@ type sent struct {
 
 func (w *workshop) send(seed uint64) sent {
 	w.Helper()
-	g := &canvasMaker{Rand: rand.New(rand.NewPCG(seed, 0))}
+	g := &canvasMaker{Rand: newSeed(seed)}
 	s := sent{seed: seed, sig: g.make(1+g.IntN(4), false)}
 	s.want, s.comes = foretell(s.sig)
 	c, err := w.app.connected()
@@ -250,7 +249,7 @@ func TestCanvasesComeToWhatTheyMustOnABroker(t *testing.T) {
 		w.background("worker", worker.Run)
 	}
 	var all []sent
-	for seed := range uint64(120) {
+	for seed := range uint64(60) {
 		all = append(all, w.send(seed))
 	}
 	w.await(all)

@@ -180,6 +180,10 @@ func (o CallOptions) check() error {
 		return errors.New("both a countdown and an ETA are given; use one")
 	case o.HardLimit != 0 && o.SoftLimit > o.HardLimit:
 		return errors.New("the soft limit is longer than the hard one; make it shorter")
+	case o.ETA != nil && checkTime(o.ETA.Time) != nil:
+		return checkTime(o.ETA.Time)
+	case o.Expires != nil && checkTime(o.Expires.at) != nil:
+		return checkTime(o.Expires.at)
 	}
 	return nil
 }

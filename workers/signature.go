@@ -110,9 +110,6 @@ func (s Signature) marshalCanvas(out *signatureJSON) error {
 	if s.Kind != KindChord {
 		return put("tasks", s.list())
 	}
-	if s.Body == nil {
-		return errNoBody
-	}
 	var header any = s.list()
 	if s.header != nil {
 		group := *s.header
@@ -168,17 +165,12 @@ func (s *Signature) unmarshal(text []byte) error {
 
 func (s *Signature) unmarshalKind() error {
 	switch s.Kind {
-	case KindTask:
-		if s.Task == "" {
-			return errors.New("it names no task")
-		}
-		return nil
 	case KindChain, KindGroup:
 		return s.take("tasks", &s.Tasks)
 	case KindChord:
 		return s.unmarshalChord()
 	}
-	return fmt.Errorf("there is no canvas %q", s.Kind)
+	return s.complete()
 }
 
 // take takes what a canvas is made of out of its arguments.
@@ -216,4 +208,7 @@ func (s *Signature) unmarshalChord() error {
 	return nil
 }
 
-var errNoBody = errors.New("the chord has no body")
+var (
+	errNoTask = errors.New("it names no task")
+	errNoBody = errors.New("the chord has no body")
+)

@@ -1,0 +1,225 @@
+package workers
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"warren/streams"
+)
+
+// What comes from other programs may be anything. It is refused with an error, or
+// it is read, and then it is written so that it is read as the same.
+
+func FuzzMessage(f *testing.F) {
+	for _, c := range readCaptured(f, "messages") {
+		for _, one := range c.Messages {
+			headers, err := json.Marshal(one.Headers)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(headers, []byte(one.Body))
+		}
+	}
+	f.Fuzz(func(t *testing.T, headers, body []byte) {
+		in := streams.Message{Headers: tableOf(headers), Body: body}
+		m, err := decodeMessage(in)
+		if err != nil {
+			return
+		}
+		out, err := m.encode()
+		if err != nil {
+			t.Fatalf("it was read and cannot be written: %v", err)
+		}
+		again, err := decodeMessage(out)
+		if err != nil {
+			t.Fatalf("what was written cannot be read: %v\n%v %s", err, out.Headers, out.Body)
+		}
+		if got, want := says(again), says(m); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		twice, err := again.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := headersText(t, twice.Headers), headersText(t, out.Headers); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		if got, want := string(twice.Body), string(out.Body); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
+}
+
+// tableOf reads headers from JSON; what is no JSON is one header.
+func tableOf(text []byte) streams.Table {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var fields map[string]any
+	if d.Decode(&fields) != nil || fields == nil {
+		return streams.Table{"task": string(text), "id": "x"}
+	}
+	return field(fields).(streams.Table)
+}
+
+// says is what a message says, apart from how it was written.
+func says(m *Message) string {
+	plain := *m
+	plain.received = nil
+	plain.Embed = Embed{}
+	plain.Args, plain.Kwargs, plain.Retry = nil, nil, nil
+	args, err := json.Marshal([]any{m.Args, m.Kwargs, m.Retry})
+	return fmt.Sprintf("%+v %s %v", plain, args, err)
+}
+
+func FuzzSignature(f *testing.F) {
+	for _, c := range readCaptured(f, "signatures") {
+		f.Add([]byte(c.Signature))
+	}
+	f.Add([]byte(strings.Repeat(`{"subtask_type":"chain","kwargs":{"tasks":[`, 60)))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var sig Signature
+		if json.Unmarshal(text, &sig) != nil {
+			return
+		}
+		out, err := json.Marshal(sig)
+		if err != nil {
+			refusedForSize(t, err)
+			return
+		}
+		var back Signature
+		if err := json.Unmarshal(out, &back); err != nil {
+			t.Fatalf("what was written cannot be read: %v\n%s", err, out)
+		}
+		twice, err := json.Marshal(back)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := normal(t, twice), normal(t, out); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		frozenComesBack(t, sig)
+	})
+}
+
+// frozenComesBack freezes a signature, begins it, and sends what it begins with.
+func frozenComesBack(t *testing.T, sig Signature) {
+	t.Helper()
+	frozen, err := freeze(sig, newIDs().next, anyTask)
+	if err != nil {
+		return
+	}
+	mv := moves{sentAt: time.Unix(0, 0)}
+	mv.start(frozen, json.RawMessage("1"), spot{root: rootOf(frozen), index: -1})
+	for _, m := range mv.tasks {
+		out, err := m.encode()
+		if err != nil {
+			if !strings.Contains(err.Error(), "is the task's own") {
+				t.Fatalf("it was begun and cannot be sent: %v", err)
+			}
+			continue
+		}
+		if _, err := decodeMessage(out); err != nil {
+			t.Fatalf("what was sent cannot be read: %v\n%s", err, out.Body)
+		}
+	}
+}
+
+func refusedForSize(t *testing.T, err error) {
+	t.Helper()
+	if !strings.Contains(err.Error(), " more than ") {
+		t.Fatalf("it was read and cannot be written: %v", err)
+	}
+}
+
+func FuzzTime(f *testing.F) {
+	for _, s := range []string{
+		"2030-01-02T03:04:05.120000+00:00", "2030-01-02T06:04:05.12+03:00", "2030-01-02T03:04:05",
+		"0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999-23:59", "2030-01-02T03:04:05.000000900Z",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		at, err := parseTime(s)
+		if err != nil {
+			return
+		}
+		if at.IsZero() {
+			return // no time
+		}
+		text, _ := timeOrNil(at).(string)
+		back, err := parseTime(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := at.UTC().Truncate(time.Microsecond); !back.Equal(want) {
+			t.Errorf("%q was written as %q, which is %v, want %v", s, text, back, want)
+		}
+	})
+}
+
+func FuzzExpiry(f *testing.F) {
+	for _, s := range []string{
+		"60", "1.5", "-1", "1e9", "9e18", "null", `"2030-01-02T03:04:05Z"`,
+		`{"__type__":"datetime","__value__":"2030-01-02T03:04:05"}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var e expiry
+		if json.Unmarshal(text, &e) != nil {
+			return
+		}
+		out, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back expiry
+		if err := json.Unmarshal(out, &back); err != nil {
+			t.Fatalf("what was written cannot be read: %v in %s", err, out)
+		}
+		now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+		// A duration is a number of seconds: what a float64 does not hold is lost.
+		if off := back.when(now).Sub(e.when(now)).Abs(); off > e.after.Abs()/(1<<50)+1 {
+			t.Errorf("%s was written as %s, which is %v off", text, out, off)
+		}
+	})
+}
+
+func FuzzID(f *testing.F) {
+	for _, id := range []string{
+		newIDs().next(), "an-id", "", ".", "a.b", "a*", "a b", "ключ", "ABCDEF01-0000-4000-8000-000000000000", "a:1@b=c_d",
+	} {
+		f.Add(id)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		if checkID(id) != nil {
+			return
+		}
+		for _, key := range []string{sentKey(id), stateKey(id)} {
+			words := strings.Split(key, ".")
+			if len(words) != 4 || words[0] != "task" || words[2] != id {
+				t.Errorf("the key %q of %q is not made of four words", key, id)
+			}
+			if client := words[1]; len(client) != 8 || !isHex(client) || client != clientOf(id) {
+				t.Errorf("the client of %q is %q, want eight hex digits", id, client)
+			}
+		}
+	})
+}
+
+func TestIDsAreTheirClients(t *testing.T) {
+	t.Parallel()
+	ids := newIDs()
+	seen := make(map[string]bool)
+	for range 1000 {
+		id := ids.next()
+		if err := checkID(id); err != nil || clientOf(id) != ids.prefix() || seen[id] {
+			t.Fatalf("id %q: %v, of client %s, want another one of %s", id, err, clientOf(id), ids.prefix())
+		}
+		seen[id] = true
+	}
+}
