@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"warren/embedded/embeddedtest"
 	"warren/workers"
@@ -251,4 +252,83 @@ func values(t *testing.T, text []byte) (v any) {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// The error callbacks of a chain are called once, whichever step fails, and of a
+// group those of what it was for.
+func TestErrorCallbacksAreCalledOnce(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		call func(s *shop) workers.Sig[int]
+		want []string
+	}{
+		{"a step", func(s *shop) workers.Sig[int] {
+			return workers.Chain3(s.add.S(1, 1), s.fails.P(), s.add.P(1))
+		}, []string{"chain: fails 2: a known error"}},
+		{"a group before a task", func(s *shop) workers.Sig[int] {
+			return workers.Chain2(workers.Group(s.ident.S(1), s.fails.S(2)), s.xsum.P().LinkError(s.onFail.P("body")))
+		}, []string{"body: xsum", "chain: xsum"}},
+		{"a group before a group", func(s *shop) workers.Sig[int] {
+			sums := workers.GroupOf(s.xsum.P(), s.xsum.P()).LinkError(s.onFail.P("group"))
+			return workers.Chain3(workers.Group(s.ident.S(1), s.fails.S(2)), sums, s.xsum.P().LinkError(s.onFail.P("body")))
+		}, []string{"chain: ", "group: "}},
+		{"a body", func(s *shop) workers.Sig[int] {
+			return workers.Chain3(workers.Group(s.ident.S(1)), s.xsum.P(), s.fails.P().LinkError(s.onFail.P("body")))
+		}, []string{"body: fails 1: a known error", "chain: fails 1: a known error"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			_ = failing(s, test.call(s).LinkError(s.onFail.P("chain")))
+			got := s.await(len(test.want))
+			slices.Sort(got)
+			for i := range test.want {
+				if !strings.HasPrefix(got[i], test.want[i]) || len(got) != len(test.want) {
+					t.Fatalf("noted %q, want %q", got, test.want)
+				}
+			}
+		})
+	}
+}
+
+func TestAnEmptyGroupFailsWithWhatItFollows(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	r := apply(s, workers.Chain2(s.fails.S(1), workers.GroupOf[int, int]()))
+	if _, err := r.Get(s.ctx); !errors.Is(err, errKnown) {
+		t.Errorf("got %v, want the failure before it", err)
+	}
+	is(s, r, workers.Failed)
+}
+
+// What a canvas asks for holds for what it is made of, wherever it stands.
+func TestACanvasInAChainKeepsWhatItAsksFor(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	inner := workers.Chain2(s.add.S(1, 2), s.mul.P(2))
+	if got := run(s, workers.Chain2(s.add.S(9, 9), workers.Skip[int](inner))); got != 6 {
+		t.Errorf("a skipped chain gave %d, want 6", got)
+	}
+	late := workers.Pipe(s.ident.P(), s.ident.P()).With(workers.ExpiresAt(time.Now().Add(-time.Hour)))
+	if err := failing(s, workers.Chain2(s.add.S(1, 1), late)); !errors.Is(err, workers.ErrExpired) {
+		t.Errorf("got %v, want that it expired", err)
+	}
+}
+
+// Nobody is told of a member that was revoked, nor of what waited for it.
+func TestOfWhatIsRevokedNobodyIsTold(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	expired := s.add.S(1, 1).With(workers.ExpiresAt(time.Now().Add(-time.Hour)))
+	inner := workers.Chord(workers.Group(expired), s.xsum.P().LinkError(s.onFail.P("inner")))
+	r := apply(s, workers.Chord(workers.Group(inner), s.xsum.P().LinkError(s.onFail.P("outer"))))
+	if _, err := r.Get(s.ctx); !errors.Is(err, workers.ErrExpired) {
+		t.Errorf("got %v, want that it expired", err)
+	}
+	is(s, r, workers.Revoked)
+	run(s, s.show.S(1, "after"))
+	if got, want := s.notes(), []string{"1 after"}; !slices.Equal(got, want) {
+		t.Errorf("noted %q, want %q", got, want)
+	}
 }

@@ -17,7 +17,8 @@
 // Calls are put together with [Chain2] to [Chain6], [Pipe], [Group], [Chord],
 // [Map], [Starmap], [Chunks], Link and LinkError; wiring that does not fit does
 // not compile. S is a complete call, P one whose first argument comes from what
-// is before it.
+// is before it. What is known at run time only goes through [App.Signature] and
+// [App.Canvas], and is checked before it is sent.
 //
 // What is to be done again and again is an [Entry], which a [Scheduler] sends:
 //

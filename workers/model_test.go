@@ -16,8 +16,7 @@ import (
 	"warren/streams"
 )
 
-// workshop runs random canvases on a real broker, with several workers, and with
-// every message delivered twice.
+// workshop is an app on a real broker, of which every end is heard.
 type workshop struct {
 	testing.TB
 	ctx context.Context
@@ -28,12 +27,11 @@ type workshop struct {
 	news  chan struct{}
 }
 
-func newWorkshop(tb testing.TB, nc *nats.Conn) *workshop {
+func newWorkshop(tb testing.TB, nc *nats.Conn, app *App) *workshop {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	tb.Cleanup(cancel)
-	w := &workshop{TB: tb, ctx: ctx, app: New("workshop"), ended: make(map[string]record), news: make(chan struct{}, 1)}
-	w.register()
+	w := &workshop{TB: tb, ctx: ctx, app: app, ended: make(map[string]record), news: make(chan struct{}, 1)}
 	if err := w.app.Connect(ctx, nc, Config{}); err != nil {
 		tb.Fatal(err)
 	}
@@ -42,11 +40,13 @@ func newWorkshop(tb testing.TB, nc *nats.Conn) *workshop {
 			tb.Errorf("close the app: %v", err)
 		}
 	})
+	w.follow()
 	return w
 }
 
-// register makes the tasks of random canvases.
-func (w *workshop) register() {
+// randomTasks are the tasks of random canvases.
+func randomTasks() *App {
+	app := New("workshop")
 	for name, fail := range map[string]bool{"ok": false, "bad": true} {
 		do := func(before json.RawMessage, label string) (string, error) {
 			value := work(before, label)
@@ -55,11 +55,12 @@ func (w *workshop) register() {
 			}
 			return value, nil
 		}
-		Func1(w.app, name+"1", func(_ context.Context, label string) (string, error) { return do(nil, label) })
-		Func2(w.app, name+"2", func(_ context.Context, before json.RawMessage, label string) (string, error) {
+		Func1(app, name+"1", func(_ context.Context, label string) (string, error) { return do(nil, label) })
+		Func2(app, name+"2", func(_ context.Context, before json.RawMessage, label string) (string, error) {
 			return do(before, label)
 		})
 	}
+	return app
 }
 
 // background runs something until the test ends.
@@ -241,9 +242,8 @@ func leavesOf(err error) []string {
 func TestCanvasesComeToWhatTheyMustOnABroker(t *testing.T) {
 	t.Parallel()
 	nc := embeddedtest.Connect(t)
-	w := newWorkshop(t, nc)
+	w := newWorkshop(t, nc, randomTasks())
 	w.double(nc, "celery", "bench")
-	w.follow()
 	for i := range 3 {
 		worker := w.app.Worker(WorkerConfig{Name: fmt.Sprintf("w%d", i), Queues: []string{"bench"}, Concurrency: 4})
 		w.background("worker", worker.Run)

@@ -39,7 +39,7 @@ var errOvertaken = errors.New("another run of the task has overtaken this one")
 
 // take runs what a queue delivered, and settles it once all that follows is sent.
 func (w *Worker) take(ctx context.Context, queue string, d *streams.Delivery) {
-	m, err := decodeMessage(d.Message)
+	m, err := w.c.receive(d.Message)
 	if err != nil {
 		w.discard(ctx, queue, d, err)
 		return
