@@ -56,6 +56,10 @@ func script() []step {
 		{"Topic", "A queue gets the keys that match its mask.", playTopic},
 		{"Exercise 1: two types of messages, two log files", "Each subscriber logs its own type, and all of it.", playLogs},
 		{"Looking in", "Queues can be listed, purged and deleted.", playListing},
+		{"Tasks and canvas", "Results come back; chains, groups, chords and callbacks are made of tasks.", playCanvas},
+		{"A worker is killed in the middle of a task", "Another one runs it again.", playWorkerKill},
+		{"A task fails, and is retried", "It waits in the broker, a little longer each time.", playRetry},
+		{"A periodic task, and the weather", "It is sent by the clock.", playWeather},
 	}
 }
 

@@ -46,10 +46,10 @@ func TestDemoSums(t *testing.T) {
 		t.Errorf("nothing differs: got %v, want nil", err)
 	}
 	err := d.sum([]string{"3. Arithmetic"}, 0)
-	if want := "the demo differs in 1 of 12 steps"; err == nil || err.Error() != want {
+	if want := "the demo differs in 1 of 16 steps"; err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %q", err, want)
 	}
-	if !strings.HasSuffix(out.String(), "1 of 12 steps differ:\n  3. Arithmetic\n") {
+	if !strings.HasSuffix(out.String(), "1 of 16 steps differ:\n  3. Arithmetic\n") {
 		t.Errorf("got %q, want the step named last", out.String())
 	}
 }
