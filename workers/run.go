@@ -25,7 +25,8 @@ type run struct {
 	mu       sync.Mutex
 	revision uint64 // of the record that this run may replace
 	losses   int
-	said     bool // that it has begun
+	meta     json.RawMessage // what the task told of its progress
+	said     bool            // that it has begun
 	over     bool
 }
 
@@ -190,7 +191,7 @@ func (r *run) say(ctx context.Context, s State) error {
 		return nil
 	}
 	rec := r.m.about(s)
-	rec.Losses = r.losses
+	rec.Losses, rec.Meta = r.losses, r.meta
 	r.said = s == Started
 	return r.write(ctx, rec)
 }

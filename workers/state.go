@@ -41,6 +41,8 @@ type record struct {
 	Children []string  `json:"children,omitempty"`
 	Done     time.Time `json:"date_done,omitzero"`
 	Began    time.Time `json:"date_started,omitzero"`
+	// Meta is what the task told of its progress.
+	Meta json.RawMessage `json:"meta,omitempty"`
 	// Retries counts the attempts before the one this is of.
 	Retries int `json:"retries,omitempty"`
 	// Losses counts the workers that were lost while they ran this attempt.
