@@ -148,6 +148,9 @@ func TestWhatStandsBehindAFailureEndsAtOnce(t *testing.T) {
 		t.Errorf("got %v, want the failure of the second step", err)
 	}
 	for _, member := range r.Members() {
+		if _, err := member.Get(s.ctx); !errors.Is(err, errKnown) { // the group is told of the first
+			t.Errorf("a member gave %v, want the failure of the second step", err)
+		}
 		is(s, member, workers.Failed)
 	}
 	is(s, r.Parent(), workers.Failed)
