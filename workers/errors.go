@@ -62,7 +62,8 @@ var builtin = map[string]error{
 type Failure struct { //nolint:errname // it is also what an error callback is given
 	TaskID string `json:"task_id"`
 	Task   string `json:"task"`
-	// Type is the name of the error: that it is registered under, or its Go type.
+	// Type is the name of the error: that it is registered under, or its Go type,
+	// or "error" where that says nothing.
 	Type    string `json:"exc_type"`
 	Message string `json:"exc_message"`
 	// Traceback is the stack of a panic, as text.

@@ -31,5 +31,5 @@ func ExampleApp_Canvas() {
 	// Output:
 	// 64
 	// task "add" argument 2 is "four", not a int: the arguments are not those of the task
-	// task "mul" takes int, int; it was given 1 arguments: the arguments are not those of the task
+	// task "mul" takes int, int; it was given 1: the arguments are not those of the task
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -495,12 +496,20 @@ func (r *run) failure(err error) *Failure {
 			err = rejected.cause
 		default:
 			f.Message = err.Error()
-			if f.Type = r.w.app.errorName(err); f.Type == "" {
-				f.Type = fmt.Sprintf("%T", err)
-			}
+			f.Type = first(r.w.app.errorName(err), typeOf(err))
 			return f
 		}
 	}
+}
+
+// typeOf is the type of an error that is not registered. What the standard library
+// wraps errors in says nothing.
+func typeOf(err error) string {
+	name := fmt.Sprintf("%T", err)
+	if strings.HasPrefix(name, "*errors.") || strings.HasPrefix(name, "*fmt.") {
+		return "error"
+	}
+	return name
 }
 
 // end records the end of the task, and sends what follows. Whoever is overtaken

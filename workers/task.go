@@ -88,7 +88,7 @@ func (t *task) arity(n int) error {
 	if len(t.params) > 0 {
 		takes = typeNames(t.params)
 	}
-	return argumentError(t.name, "takes %s; it was given %d arguments", takes, n)
+	return argumentError(t.name, "takes %s; it was given %d", takes, n)
 }
 
 // verify checks the arguments of a call that is complete.

@@ -1,5 +1,6 @@
-// Command warren teaches AMQP by running it: the exercises people know from
-// RabbitMQ, and the broker they talk to, on NATS JetStream.
+// Command warren teaches AMQP and task queues by running them: the exercises
+// people know from RabbitMQ and Celery, and the broker they talk to, on NATS
+// JetStream.
 package main
 
 import (

@@ -36,13 +36,19 @@ func run(ctx context.Context, called string, args []string, stdout, stderr io.Wr
 	return report(stderr, cmd, err)
 }
 
-const rootHelp = `Warren is RabbitMQ's exercises, and a broker to run them on, in one program.
+const rootHelp = `Warren is RabbitMQ's and Celery's exercises, and a broker to run them on, in one
+program.
 
 Begin with the broker in one terminal and an exercise in two others:
 
   warren serve
   warren receive
   warren send
+
+or, of Celery,
+
+  warren worker
+  warren canvas
 
 or watch them all at once:
 
@@ -59,7 +65,7 @@ func newRoot(called string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           programName,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: called},
-		Short:         "RabbitMQ's exercises, and a broker to run them on",
+		Short:         "RabbitMQ's and Celery's exercises, and a broker to run them on",
 		Long:          rootHelp,
 		SilenceErrors: true,
 		SilenceUsage:  true,
