@@ -24,7 +24,8 @@ func TestATaskThatKillsItsWorkersIsGivenUp(t *testing.T) {
 		}
 	}
 	for i := range 3 {
-		y.hire(order{Name: fmt.Sprint("victim-", i), Concurrency: 2}).await(y.ctx)
+		// One at a time: who runs beside the deadly task is lost with its worker, too.
+		y.hire(order{Name: fmt.Sprint("victim-", i), Concurrency: 1}).await(y.ctx)
 	}
 	survivor := y.hire(order{Name: "survivor", Concurrency: 2})
 	deadly, err := workers.ResultOf[int](y.shop.App, "deadly")
