@@ -64,17 +64,6 @@ func newLecture(out io.Writer) *lecture {
 	return l
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // pythonList writes a list as the lecture's programs print it.
 func pythonList(list []int) string {
 	words := make([]string, len(list))

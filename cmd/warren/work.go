@@ -45,7 +45,12 @@ func (w *work) do(ctx context.Context) error {
 	if w.most > w.least {
 		busy += rand.N(w.most - w.least + 1)
 	}
-	timer := time.NewTimer(busy)
+	return pause(ctx, busy)
+}
+
+// pause waits, and returns the error of the context if that ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
