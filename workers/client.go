@@ -383,9 +383,7 @@ type sending struct {
 
 // dispatch sends a task to its queue, or to where it waits for its time.
 func (c *client) dispatch(ctx context.Context, m *Message, now time.Time) (*sending, error) {
-	if m.Queue == "" {
-		m.Queue = c.route(m.Task, "")
-	}
+	m.Queue = c.route(m.Task, m.Queue)
 	s := &sending{c: c, m: m}
 	send := c.cfg.aroundSend(func(ctx context.Context, _ *Message) error { return s.begin(ctx, now) })
 	return s, send(ctx, m)
@@ -402,15 +400,16 @@ func (s *sending) begin(ctx context.Context, now time.Time) (err error) {
 	if s.m.ETA.After(now) {
 		return s.c.session.PublishAt(ctx, s.m.ETA, laterQueue, s.m.dispatch(), s.body)
 	}
+	return s.publish(ctx)
+}
+
+// publish sends what is written to the task's queue, which is made if need be.
+func (s *sending) publish(ctx context.Context) (err error) {
 	if err := s.c.declare(ctx, s.m.Queue); err != nil {
 		return err
 	}
-	s.confirm, err = s.c.publish(ctx, s.m.Queue, s.body)
+	s.confirm, err = s.c.publisher.Publish(ctx, "", s.m.Queue, s.body, streams.Mandatory|streams.Deduplicate)
 	return err
-}
-
-func (c *client) publish(ctx context.Context, queue string, body streams.Message) (*streams.Confirm, error) {
-	return c.publisher.Publish(ctx, "", queue, body, streams.Mandatory|streams.Deduplicate)
 }
 
 // wait waits until the broker has the task. A queue that was deleted meanwhile is
@@ -425,10 +424,7 @@ func (s *sending) wait(ctx context.Context) error {
 		return err
 	}
 	s.c.forget(s.m.Queue)
-	if err := s.c.declare(ctx, s.m.Queue); err != nil {
-		return err
-	}
-	if s.confirm, err = s.c.publish(ctx, s.m.Queue, s.body); err != nil {
+	if err := s.publish(ctx); err != nil {
 		return err
 	}
 	return s.confirm.Wait(ctx)

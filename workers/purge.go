@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"warren/streams"
 )
@@ -72,7 +71,7 @@ func (w *Worker) revoke(ctx context.Context, queue string, d *streams.Delivery) 
 	if m.Queue == "" {
 		m.Queue = queue
 	}
-	r := &run{w: w, m: m, began: time.Now().UTC()}
+	r := w.newRun(m)
 	if _, done, err := r.ended(ctx); done || err != nil {
 		return err
 	}

@@ -121,11 +121,10 @@ func (t *turns) take(now time.Time, limit pace) time.Duration {
 // turn waits for the turn of a task, if it comes soon; otherwise the task is sent
 // to wait in the server, which is done.
 func (r *run) turn(ctx context.Context) (done bool, err error) {
-	t := r.w.app.lookup(r.m.Task)
-	if t == nil || t.opts.pace.none() || r.m.turn {
+	if r.task == nil || r.task.opts.pace.none() || r.m.turn {
 		return false, nil
 	}
-	delay, err := r.nextTurn(ctx, t.opts.pace)
+	delay, err := r.nextTurn(ctx, r.task.opts.pace)
 	if err != nil {
 		return false, err
 	}

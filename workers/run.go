@@ -18,6 +18,7 @@ import (
 type run struct {
 	w      *Worker
 	m      *Message
+	task   *task // nil where it is not registered
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	began  time.Time
@@ -29,6 +30,10 @@ type run struct {
 	meta     json.RawMessage // what the task told of its progress
 	said     bool            // that it has begun
 	over     bool
+}
+
+func (w *Worker) newRun(m *Message) *run {
+	return &run{w: w, m: m, task: w.app.lookup(m.Task), began: time.Now().UTC()}
 }
 
 // lingering is how long a task runs before its record says that it has begun.
@@ -71,7 +76,7 @@ func (w *Worker) take(ctx context.Context, queue string, d *streams.Delivery) {
 // an [Entry] are claimed before they run: however long ago the same one was sent
 // before, it does not run again.
 func (w *Worker) serve(ctx context.Context, m *Message, again bool) error {
-	r := &run{w: w, m: m, began: time.Now().UTC()}
+	r := w.newRun(m)
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.cancel(nil)
 	if !w.enter(r) {
@@ -248,8 +253,8 @@ func (r *run) expires(s State) time.Duration {
 	if r.m.ResultTTL > 0 {
 		return r.m.ResultTTL
 	}
-	if t := r.w.app.lookup(r.m.Task); t != nil && t.opts.ResultTTL > 0 {
-		return time.Duration(t.opts.ResultTTL)
+	if r.task != nil && r.task.opts.ResultTTL > 0 {
+		return time.Duration(r.task.opts.ResultTTL)
 	}
 	return r.w.c.cfg.ResultExpires
 }
@@ -283,7 +288,7 @@ func (r *run) attempt(ctx context.Context) outcome {
 	case !m.Expires.IsZero() && time.Now().After(m.Expires):
 		return outcome{err: ErrExpired}
 	}
-	invoke, err := r.w.code(m)
+	invoke, err := r.code()
 	if err != nil {
 		return outcome{err: err}
 	}
@@ -342,8 +347,8 @@ func (r *run) bound(asked time.Duration, defined func(CallOptions) seconds) time
 	if asked > 0 {
 		return asked
 	}
-	if t := r.w.app.lookup(r.m.Task); t != nil {
-		return time.Duration(defined(t.opts.CallOptions))
+	if r.task != nil {
+		return time.Duration(defined(r.task.opts.CallOptions))
 	}
 	return 0
 }
@@ -392,19 +397,18 @@ func call(ctx context.Context, invoke func(context.Context) (json.RawMessage, er
 }
 
 // code finds what runs a task.
-func (w *Worker) code(m *Message) (func(context.Context) (json.RawMessage, error), error) {
-	if m.Task == starmapTask || m.Task == mapTask {
-		return w.mapCode(m)
+func (r *run) code() (func(context.Context) (json.RawMessage, error), error) {
+	if r.m.Task == starmapTask || r.m.Task == mapTask {
+		return r.w.mapCode(r.m)
 	}
-	t := w.app.lookup(m.Task)
-	if t == nil {
-		return nil, fmt.Errorf("%w: worker %s has no task %q", ErrNotRegistered, w.cfg.Name, m.Task)
+	if r.task == nil {
+		return nil, fmt.Errorf("%w: worker %s has no task %q", ErrNotRegistered, r.w.cfg.Name, r.m.Task)
 	}
-	args, err := t.bind(m.Args, m.Kwargs)
+	args, err := r.task.bind(r.m.Args, r.m.Kwargs)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) (json.RawMessage, error) { return t.invoke(ctx, args) }, nil
+	return func(ctx context.Context) (json.RawMessage, error) { return r.task.invoke(ctx, args) }, nil
 }
 
 // finish records what an attempt came to, and sends what follows.
@@ -450,15 +454,14 @@ func (r *run) succeed(ctx context.Context, value json.RawMessage) error {
 
 // policy is the retry policy of the call, with the errors of the task's own.
 func (r *run) policy() *RetryPolicy {
-	t := r.w.app.lookup(r.m.Task)
 	switch {
-	case t == nil || t.opts.Retry == nil:
+	case r.task == nil || r.task.opts.Retry == nil:
 		return r.m.Retry
 	case r.m.Retry == nil:
-		return t.opts.Retry
+		return r.task.opts.Retry
 	}
 	p := *r.m.Retry
-	p.on, p.not = t.opts.Retry.on, t.opts.Retry.not
+	p.on, p.not = r.task.opts.Retry.on, r.task.opts.Retry.not
 	return &p
 }
 

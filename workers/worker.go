@@ -235,17 +235,12 @@ func (w *Worker) forwardTask(ctx context.Context, m *Message, body streams.Messa
 			return err
 		}
 	}
-	if m.Queue == "" {
-		m.Queue = w.c.route(m.Task, "")
-	}
-	if err := w.c.declare(ctx, m.Queue); err != nil {
+	m.Queue = w.c.route(m.Task, m.Queue)
+	s := &sending{c: w.c, m: m, body: body}
+	if err := s.publish(ctx); err != nil {
 		return err
 	}
-	confirm, err := w.c.publish(ctx, m.Queue, body)
-	if err != nil {
-		return err
-	}
-	return (&sending{c: w.c, m: m, body: body, confirm: confirm}).wait(ctx)
+	return s.wait(ctx)
 }
 
 // settle logs what cannot be helped: the broker will deliver the task again.
