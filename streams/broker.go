@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// A broker is the JetStream of the servers. What is only looked at there is
-// asked for until there is an answer, or no time is left: a leader that has
-// gone never answers, and its successor was not asked.
+// A broker is the JetStream of the servers. It is asked until there is an answer,
+// or no time is left: a leader that has gone never answers, and its successor was
+// not asked.
 type broker struct{ jetstream.JetStream }
 
 // Stream looks at a stream.
@@ -24,6 +24,41 @@ func (b broker) Consumer(ctx context.Context, stream, name string) (jetstream.Co
 	return again(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
 		return b.JetStream.Consumer(ctx, stream, name)
 	})
+}
+
+// CreateStream creates a stream. All that is changed at the servers is asked for
+// again in the same words: what is there as asked for is as good as made.
+func (b broker) CreateStream(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	return changed(ctx, func(ctx context.Context) (jetstream.Stream, error) { return b.JetStream.CreateStream(ctx, cfg) })
+}
+
+// UpdateStream changes a stream.
+func (b broker) UpdateStream(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	return changed(ctx, func(ctx context.Context) (jetstream.Stream, error) { return b.JetStream.UpdateStream(ctx, cfg) })
+}
+
+// DeleteStream deletes a stream; one that is gone may have gone by this.
+func (b broker) DeleteStream(ctx context.Context, name string) error {
+	return changedOnly(ctx, func(ctx context.Context) error { return b.JetStream.DeleteStream(ctx, name) })
+}
+
+// CreateConsumer creates a consumer.
+func (b broker) CreateConsumer(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	return changed(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+		return b.JetStream.CreateConsumer(ctx, stream, cfg)
+	})
+}
+
+// UpdateConsumer changes a consumer.
+func (b broker) UpdateConsumer(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	return changed(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+		return b.JetStream.UpdateConsumer(ctx, stream, cfg)
+	})
+}
+
+// DeleteConsumer deletes a consumer; one that is gone may have gone by this.
+func (b broker) DeleteConsumer(ctx context.Context, stream, name string) error {
+	return changedOnly(ctx, func(ctx context.Context) error { return b.JetStream.DeleteConsumer(ctx, stream, name) })
 }
 
 // lastMessage looks at the last message of a subject.
@@ -52,10 +87,28 @@ func subjectsOf(ctx context.Context, stream jetstream.Stream, filter string) ([]
 // A server that has only just started loses some, too.
 const answerTime = time.Second
 
+// changeTime is the same for a change, which servers of a cluster agree on first.
+// A leader that goes meanwhile leaves it without an answer.
+const changeTime = 3 * time.Second
+
 // again asks one question.
 func again[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+	return askAgain(ctx, answerTime, ask)
+}
+
+// changed asks for one change, which must be the same when it is made twice.
+func changed[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+	return askAgain(ctx, changeTime, ask)
+}
+
+func changedOnly(ctx context.Context, ask func(context.Context) error) error {
+	_, err := changed(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, ask(ctx) })
+	return err
+}
+
+func askAgain[T any](ctx context.Context, each time.Duration, ask func(context.Context) (T, error)) (T, error) {
 	return untilAnswered(ctx, func() (T, error) {
-		try, cancel := context.WithTimeout(ctx, answerTime)
+		try, cancel := context.WithTimeout(ctx, each)
 		defer cancel()
 		return ask(try)
 	})

@@ -128,7 +128,7 @@ func (s *Session) putEpoch(ctx context.Context, subject string, rec epochRecord,
 	if err != nil {
 		return err
 	}
-	_, err = compareAndSet(ctx, s.js, &nats.Msg{Subject: subject, Data: data}, revision)
+	_, err = compareAndSet(ctx, s.js, s.live, &nats.Msg{Subject: subject, Data: data}, revision)
 	return err
 }
 

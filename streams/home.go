@@ -11,9 +11,9 @@ import (
 // a durable delete, and the one durable consumer all workers share.
 func (s *Session) ensureHome(ctx context.Context, rec *queueRecord) error {
 	want := s.homeConfig(rec)
-	stream, err := createStream(ctx, s.js, want)
+	_, err := createStream(ctx, s.js, want)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		stream, err = s.replaceHome(ctx, want)
+		err = s.replaceHome(ctx, want)
 	}
 	if err != nil {
 		return err
@@ -23,7 +23,7 @@ func (s *Session) ensureHome(ctx context.Context, rec *queueRecord) error {
 		// An ack of what waits for its time would take it away.
 		consumer.FilterSubject = s.vhost.homeSubject(rec.Name)
 	}
-	_, err = stream.CreateConsumer(ctx, consumer)
+	_, err = s.js.CreateConsumer(ctx, want.Name, consumer)
 	if errors.Is(err, jetstream.ErrConsumerExists) {
 		return nil // made with another lease: it serves
 	}
@@ -33,18 +33,19 @@ func (s *Session) ensureHome(ctx context.Context, rec *queueRecord) error {
 // replaceHome meets a stream of the queue's name that is not as wanted: it
 // keeps what belongs to this life of the queue, and replaces what an earlier
 // one left behind.
-func (s *Session) replaceHome(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
+func (s *Session) replaceHome(ctx context.Context, want jetstream.StreamConfig) error {
 	stream, err := s.js.Stream(ctx, want.Name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if stream.CachedInfo().Config.Metadata["warren.life"] == want.Metadata["warren.life"] {
-		return stream, nil
+		return nil
 	}
 	if err := s.js.DeleteStream(ctx, want.Name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, err
+		return err
 	}
-	return createStream(ctx, s.js, want)
+	_, err = createStream(ctx, s.js, want)
+	return err
 }
 
 func (s *Session) homeConfig(rec *queueRecord) jetstream.StreamConfig {

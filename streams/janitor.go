@@ -46,7 +46,7 @@ func (s *Session) takeTurn(ctx context.Context) bool {
 	}
 	msg := &nats.Msg{Subject: s.vhost.liveSubject() + ".janitor", Header: nats.Header{}, Data: []byte(s.id)}
 	msg.Header.Set(jetstream.MsgTTLHeader, (rounds - time.Second).String())
-	_, err := compareAndSet(ctx, s.js, msg, 0)
+	_, err := compareAndSet(ctx, s.js, s.live, msg, 0)
 	return err == nil
 }
 

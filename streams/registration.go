@@ -122,12 +122,16 @@ func (s *Session) register(ctx context.Context, r registration) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.js.PublishMsg(ctx, &nats.Msg{Subject: s.userSubject(r.Queue, s.id), Data: data})
+	_, err = changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
+		return s.js.PublishMsg(ctx, &nats.Msg{Subject: s.userSubject(r.Queue, s.id), Data: data})
+	})
 	return err
 }
 
 func (s *Session) unregister(ctx context.Context, queue string) error {
-	err := s.live.Purge(ctx, jetstream.WithPurgeSubject(s.userSubject(queue, s.id)))
+	err := changedOnly(ctx, func(ctx context.Context) error {
+		return s.live.Purge(ctx, jetstream.WithPurgeSubject(s.userSubject(queue, s.id)))
+	})
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
 	}
@@ -138,7 +142,7 @@ func (s *Session) unregister(ctx context.Context, queue string) error {
 // session that was cut off when it was looked for may be back, and registered
 // again.
 func (s *Session) unregisterOnly(ctx context.Context, r registration) error {
-	err := s.live.DeleteMsg(ctx, r.sequence)
+	err := changedOnly(ctx, func(ctx context.Context) error { return s.live.DeleteMsg(ctx, r.sequence) })
 	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
 		return nil // it is replaced, or somebody else did it
 	}

@@ -93,12 +93,16 @@ func (t *topology) put(ctx context.Context, key string, record any, revision uin
 	if err != nil {
 		return 0, fmt.Errorf("write record %q: %w", key, err)
 	}
-	return compareAndSet(ctx, t.js, &nats.Msg{Subject: t.prefix + key, Data: data}, revision)
+	return compareAndSet(ctx, t.js, t.stream, &nats.Msg{Subject: t.prefix + key, Data: data}, revision)
 }
 
 // remove takes away the record of that revision and no other.
 func (t *topology) remove(ctx context.Context, revision uint64) error {
-	err := t.stream.DeleteMsg(ctx, revision)
+	tries := 0
+	err := changedOnly(ctx, func(ctx context.Context) error {
+		tries++
+		return t.stream.DeleteMsg(ctx, revision)
+	})
 	if !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
 		return err
 	}
@@ -106,10 +110,13 @@ func (t *topology) remove(ctx context.Context, revision uint64) error {
 	_, missing := again(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return t.stream.GetMsg(ctx, revision)
 	})
-	if errors.Is(missing, jetstream.ErrMsgNotFound) {
-		return errConflict
+	if !errors.Is(missing, jetstream.ErrMsgNotFound) {
+		return err
 	}
-	return err
+	if tries > 1 {
+		return nil // taken away the first time
+	}
+	return errConflict
 }
 
 // exchanges lists every exchange record.
@@ -138,21 +145,47 @@ func readLast(ctx context.Context, stream jetstream.Stream, subject string, into
 	return msg.Sequence, nil
 }
 
-// compareAndSet publishes a message only if the subject's last sequence is
-// still the given one.
-func compareAndSet(ctx context.Context, js broker, msg *nats.Msg, sequence uint64) (uint64, error) {
+// writeHeader names a write, for whoever made it to know it again.
+const writeHeader = "Warren-Write"
+
+// compareAndSet publishes a message only if the subject's last sequence in its
+// stream is still the given one. It is sent again for want of an answer, and may
+// then find that it was written the first time.
+func compareAndSet(ctx context.Context, js broker, stream jetstream.Stream, msg *nats.Msg, sequence uint64) (uint64, error) {
 	if msg.Header == nil {
 		msg.Header = nats.Header{}
 	}
 	msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(sequence, 10))
-	ack, err := js.PublishMsg(ctx, msg)
-	if isConflict(err) {
+	msg.Header.Set(writeHeader, newID())
+	tries := 0
+	ack, err := changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
+		tries++
+		return js.PublishMsg(ctx, msg)
+	})
+	switch {
+	case isConflict(err) && tries > 1:
+		return ownWrite(ctx, stream, msg)
+	case isConflict(err):
+		return 0, errConflict
+	case err != nil:
+		return 0, err
+	}
+	return ack.Sequence, nil
+}
+
+// ownWrite is the sequence of a write that may have been made unnoticed.
+func ownWrite(ctx context.Context, stream jetstream.Stream, msg *nats.Msg) (uint64, error) {
+	last, err := lastMessage(ctx, stream, msg.Subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return 0, errConflict
 	}
 	if err != nil {
 		return 0, err
 	}
-	return ack.Sequence, nil
+	if last.Header.Get(writeHeader) != msg.Header.Get(writeHeader) {
+		return 0, errConflict
+	}
+	return last.Sequence, nil
 }
 
 // JetStream's own error codes, as far as decisions hang on them.
