@@ -24,7 +24,7 @@ func TestACluster(t *testing.T) {
 	cfg := streams.Config{Replicas: 3, Lease: 2 * time.Second, Timeout: 20 * time.Second}
 	sender := newRig(t, nodes.Connect(t, nats.ReconnectWait(20*time.Millisecond)), cfg)
 	r := newRig(t, nodes.Connect(t, nats.ReconnectWait(20*time.Millisecond)), cfg)
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	r.ctx, sender.ctx = ctx, ctx
 
@@ -152,7 +152,7 @@ func connectAll(t *testing.T, nodes map[string]*embeddedtest.Child) *nats.Conn {
 func TestAStoreInACluster(t *testing.T) {
 	t.Parallel()
 	nodes := embeddedtest.Cluster(t, 3)
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	cfg := streams.Config{Replicas: 3, Timeout: 20 * time.Second}
 	s := openWith(t, nodes.Connect(t, nats.ReconnectWait(20*time.Millisecond)), cfg)

@@ -14,7 +14,7 @@ import (
 func TestCloseAfterItsConnection(t *testing.T) {
 	t.Parallel()
 	nc := embeddedtest.Connect(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	s, err := streams.Open(ctx, nc, streams.Config{})
 	if err != nil {

@@ -30,7 +30,7 @@ func newRig(tb testing.TB, nc *nats.Conn, cfg streams.Config) rig {
 			tb.Errorf("close the session: %v", err)
 		}
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 120*time.Second)
 	tb.Cleanup(cancel)
 	return rig{tb, s, ctx}
 }

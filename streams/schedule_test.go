@@ -412,22 +412,8 @@ func TestWhatWaitsSurvivesTheBroker(t *testing.T) {
 func TestManyComeAtOneInstant(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
-	q := r.queue(streams.Queue{Name: "q", Durable: true, Schedules: true})
 	const total = 10_000
-	at := time.Now().Add(10 * time.Second)
-	r.laterMany(q, total, func(int) time.Time { return at })
-	if took := time.Until(at); took < 0 {
-		t.Fatalf("publishing took %v longer than until their time", -took)
-	}
-	r.wantScheduled(q, total)
-	listed := 0
-	for _, err := range r.Scheduled(r.ctx, q) {
-		must(t, err)
-		listed++
-	}
-	if listed != total {
-		t.Errorf("%d messages are listed, want %d", listed, total)
-	}
+	q, at := r.manyWait(total)
 	var first, last time.Duration
 	seen := make(map[string]int)
 	ctx, cancel := context.WithCancel(r.ctx)
@@ -554,7 +540,7 @@ func TestMessagesForLaterInACluster(t *testing.T) {
 	t.Parallel()
 	nodes := embeddedtest.Cluster(t, 3)
 	r := newRig(t, nodes.Connect(t, nats.ReconnectWait(20*time.Millisecond)), streams.Config{Replicas: 3, Timeout: 20 * time.Second})
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	r.ctx = ctx
 	q := r.queue(streams.Queue{Name: "q", Durable: true, Schedules: true})
@@ -572,6 +558,30 @@ func TestMessagesForLaterInACluster(t *testing.T) {
 		if id := strconv.Itoa(i); came[id] > 0 {
 			t.Errorf("%s was taken back and came", id)
 		}
+	}
+}
+
+// manyWait has many messages wait for one instant, all of them at the same time:
+// the instant is further away where publishing takes longer.
+func (r rig) manyWait(total int) (queue string, at time.Time) {
+	for lead := 5 * time.Second; ; lead *= 2 {
+		q := r.queue(streams.Queue{Name: "in " + lead.String(), Durable: true, Schedules: true})
+		at := time.Now().Add(lead)
+		r.laterMany(q, total, func(int) time.Time { return at })
+		waiting, err := r.InspectQueue(r.ctx, q)
+		must(r, err)
+		listed := 0
+		for _, err := range r.Scheduled(r.ctx, q) {
+			must(r, err)
+			listed++
+		}
+		if time.Until(at) < time.Second {
+			continue
+		}
+		if waiting.Scheduled != total || listed != total {
+			r.Errorf("%d messages wait and %d are listed, want %d", waiting.Scheduled, listed, total)
+		}
+		return q, at
 	}
 }
 

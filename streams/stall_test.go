@@ -122,7 +122,7 @@ func TestAStalledAckDoesNotStallClose(t *testing.T) {
 // awaitDelivery is the next message of a consumer, well before the lease ends.
 func awaitDelivery(t *testing.T, s *streams.Session) (*streams.Delivery, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for d, err := range consume(t, s, "q", streams.ConsumeOptions{Prefetch: 1}).Deliveries(ctx) {
 		return d, err

@@ -42,7 +42,7 @@ func (f *follower) note(e streams.Entry) {
 // await waits until a key was told, and gives all that was, which must be in order.
 func (f *follower) await(t *testing.T, key string) (keys []string) {
 	t.Helper()
-	late := time.AfterFunc(30*time.Second, func() { f.note(streams.Entry{Key: key, Gone: 99}) })
+	late := time.AfterFunc(time.Minute, func() { f.note(streams.Entry{Key: key, Gone: 99}) })
 	defer late.Stop()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -67,7 +67,7 @@ func (f *follower) await(t *testing.T, key string) (keys []string) {
 // write puts a value until it is certain that it is there.
 func write(t *testing.T, store *streams.Store, key string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		p := value(key, "v")

@@ -108,7 +108,7 @@ type yard struct {
 // newYard makes an app on a broker that listens.
 func newYard(t *testing.T, nc *nats.Conn, cfg workers.Config) *yard {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
 	c, err := newCrew(nc, "home")
 	if err != nil {

@@ -36,7 +36,7 @@ type load struct {
 
 func newLoad(t *testing.T, nc *nats.Conn, cfg workers.Config) *load {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
 	l := &load{TB: t, App: workers.New("load"), ctx: ctx, progress: make(chan int64, 1000), runs: make(map[int]int)}
 	l.one = workers.Func1(l.App, "one", func(_ context.Context, n int) (int, error) {

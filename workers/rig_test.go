@@ -48,7 +48,7 @@ var (
 func newShop(tb testing.TB) *shop {
 	tb.Helper()
 	s := &shop{TB: tb, App: workers.New("shop"), news: make(chan struct{}, 1)}
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	tb.Cleanup(cancel)
 	s.ctx = ctx
 	s.add = workers.Func2(s.App, "add", func(_ context.Context, x, y int) (int, error) { return x + y, nil })
