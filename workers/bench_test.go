@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,9 @@ type bench struct {
 	*shop
 	nc *nats.Conn
 	js jetstream.JetStream
+
+	counted workers.Task1[int, int]
+	count   func() // a counted task has run
 }
 
 func newBench(b *testing.B, nc *nats.Conn) *bench {
@@ -33,6 +37,10 @@ func newBench(b *testing.B, nc *nats.Conn) *bench {
 		b.Fatal(err)
 	}
 	r := &bench{shop: s, nc: nc, js: js}
+	r.counted = workers.Func1(s.App, "counted", func(_ context.Context, x int) (int, error) {
+		r.count()
+		return x, nil
+	})
 	r.stream(b, jetstream.StreamConfig{Name: "RAW", Subjects: []string{"raw"}, Retention: jetstream.WorkQueuePolicy})
 	r.stream(b, jetstream.StreamConfig{
 		Name: "DONE", Subjects: []string{"done.>"}, MaxMsgsPerSubject: 1, AllowDirect: true,
@@ -132,24 +140,46 @@ func BenchmarkDrain(b *testing.B) {
 	}
 }
 
+// drain is timed from the first task to the end of the last, when all are recorded.
 func (r *bench) drain(concurrency int) embeddedtest.Contender {
 	return func(b *testing.B, n int) time.Duration {
 		b.Helper()
-		var results []*workers.Result[[]int]
-		for list := range slices.Chunk(sigs(r.shop, n), 1000) {
-			results = append(results, apply(r.shop, workers.Group(list...)))
-		}
-		start := time.Now()
-		stop := r.work(workers.WorkerConfig{Concurrency: concurrency})
-		for _, result := range results {
-			if _, err := result.Get(context.Background()); err != nil {
-				b.Fatal(err)
+		r.delayMany(b, n)
+		var start time.Time
+		var once sync.Once
+		left := atomic.Int64{}
+		left.Store(int64(n))
+		done := make(chan struct{})
+		r.count = func() {
+			once.Do(func() { start = time.Now() })
+			if left.Add(-1) == 0 {
+				close(done)
 			}
 		}
-		took := time.Since(start)
+		stop := r.work(workers.WorkerConfig{Concurrency: concurrency})
+		<-done
 		stop()
-		return took
+		return time.Since(start)
 	}
+}
+
+// delayMany sends n tasks, many at a time.
+func (r *bench) delayMany(b *testing.B, n int) {
+	b.Helper()
+	var senders sync.WaitGroup
+	left := atomic.Int64{}
+	left.Store(int64(n))
+	for range 64 {
+		senders.Go(func() {
+			for left.Add(-1) >= 0 {
+				if _, err := r.counted.Delay(b.Context(), 1); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	senders.Wait()
 }
 
 func (r *bench) drainRaw(concurrency int) embeddedtest.Contender {
