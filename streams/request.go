@@ -21,7 +21,7 @@ const (
 	// lostAfter is how long a source may be silent with a request waiting.
 	lostAfter = 2500 * time.Millisecond
 	// largestRequest bounds what a consumer without a limit asks for at once.
-	largestRequest = 512
+	largestRequest = 2048
 )
 
 // How long a request waits: half a minute, with heartbeats, or half a second.
