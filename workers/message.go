@@ -258,17 +258,12 @@ func decodeMessage(in streams.Message) (*Message, error) {
 }
 
 func (m *Message) decodeBody(body []byte) error {
-	var parts []json.RawMessage
+	parts := []any{&m.Args, &m.Kwargs, &m.Embed}
 	if err := json.Unmarshal(body, &parts); err != nil {
 		return err
 	}
 	if len(parts) != 3 {
 		return fmt.Errorf("got %d parts, want args, kwargs and embed", len(parts))
-	}
-	for i, to := range []any{&m.Args, &m.Kwargs, &m.Embed} {
-		if err := json.Unmarshal(parts[i], to); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -333,13 +333,14 @@ func (r *run) sayStarted(ctx context.Context) {
 	}
 }
 
-// limit is the context of the task's code: it ends at the soft limit.
+// limit is the context of the task's code: it ends at the soft limit, or with the
+// run.
 func (r *run) limit() (context.Context, context.CancelFunc) {
 	ctx := context.WithValue(r.ctx, runKey{}, r)
 	if soft := r.bound(r.m.SoftLimit, func(o CallOptions) seconds { return o.SoftLimit }); soft > 0 {
 		return context.WithTimeoutCause(ctx, soft, ErrSoftTimeLimit)
 	}
-	return context.WithCancel(ctx)
+	return ctx, func() {}
 }
 
 // bound is a limit of the call, or else of the task.
