@@ -52,6 +52,7 @@ type Target interface {
 	// seen, as that of a broker on another machine.
 	Usage(ctx context.Context) (Usage, bool)
 	// Restart stops the broker, cleanly or not, and starts it on the same data.
+	// Connections find it again, and a receiver's messages may come again.
 	// A broker that is not ours to restart gives [ErrNotOffered].
 	Restart(ctx context.Context, kill bool) error
 	// Close stops what the target itself has started and removes what it declared.
@@ -132,11 +133,13 @@ var ErrUnroutable = errors.New("unroutable")
 // A Publisher publishes on one connection.
 type Publisher interface {
 	// Publish sends a message, once the window has room, and calls confirmed when
-	// the broker has answered: with nil when it is responsible for the message.
+	// the broker has answered: with nil when it is responsible for the message. It
+	// is called in the order of publishing, one at a time, and must not block.
 	// The empty exchange goes to the queue named by the key. What is wrong before
 	// anything is sent is returned, and confirmed is not called.
 	Publish(ctx context.Context, exchange, key string, m Message, confirmed func(error)) error
-	// Close waits until everything is confirmed.
+	// Close waits until everything is answered; a refusal was told to confirmed, and
+	// is no error of Close.
 	Close(ctx context.Context) error
 }
 
