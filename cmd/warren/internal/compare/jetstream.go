@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -27,6 +28,7 @@ type jetStream struct {
 
 	mu     sync.Mutex
 	queues map[string]*rawQueue
+	fanout map[string]bool // exchanges that look at no key
 }
 
 // A rawQueue is what has to be known of a queue to consume it.
@@ -35,11 +37,12 @@ type rawQueue struct {
 	keys     []string // of its bindings
 	pending  int      // what its consumers may hold together
 	unbound  int      // consumers without a prefetch
+	lease    time.Duration
 }
 
-// rawLease is how long a message is its receiver's before it comes again: as long
-// as it is with Warren.
-const rawLease = 10 * time.Second
+// rawLease is how long a message is its receiver's before it comes again:
+// JetStream's own default, and nobody renews it.
+const rawLease = 30 * time.Second
 
 // NewJetStream is JetStream on a server, which it takes over: its Close closes
 // that, too, and so does a failure.
@@ -49,9 +52,10 @@ func NewJetStream(ctx context.Context, s Server, replicas int) (Target, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	f.Client = "nats.go " + nats.Version
+	f.Lease = rawLease
 	return &jetStream{
 		server: s, replicas: max(replicas, 1), features: f,
-		prefix: "raw-" + nuid.Next(), queues: make(map[string]*rawQueue),
+		prefix: "raw-" + nuid.Next(), queues: make(map[string]*rawQueue), fanout: make(map[string]bool),
 	}, nil
 }
 
@@ -61,6 +65,10 @@ func (j *jetStream) Usage(ctx context.Context) (Usage, bool) { return j.server.U
 
 func (j *jetStream) Restart(ctx context.Context, kill bool) error {
 	return j.server.Restart(ctx, kill)
+}
+
+func (j *jetStream) Address() Address {
+	return natsAddress(jetStreamAddress, j.server, j.replicas, j.prefix)
 }
 
 // Close removes the streams.
@@ -144,6 +152,9 @@ func (c *rawConn) DeclareExchange(ctx context.Context, x Exchange) error {
 	if err := word(x.Name); err != nil {
 		return err
 	}
+	c.target.mu.Lock()
+	c.target.fanout[x.Name] = x.Kind == Fanout
+	c.target.mu.Unlock()
 	inFiles := x.Durable
 	if _, always := c.target.server.Sync(); always && !inFiles {
 		return notOffered("a volatile exchange on a server with %s", syncOf(c.target.server))
@@ -182,6 +193,7 @@ func (c *rawConn) DeclareQueue(ctx context.Context, q Queue) (string, error) {
 	if t.queues[q.Name] == nil {
 		t.queues[q.Name] = new(rawQueue)
 	}
+	t.queues[q.Name].lease = q.Lease
 	return q.Name, t.adjust(ctx, c.js, q.Name)
 }
 
@@ -189,7 +201,7 @@ func (c *rawConn) DeclareQueue(ctx context.Context, q Queue) (string, error) {
 func (j *jetStream) adjust(ctx context.Context, js jetstream.JetStream, queue string) error {
 	q := j.queues[queue]
 	cfg := jetstream.ConsumerConfig{
-		Durable: flat(queue), AckPolicy: jetstream.AckExplicitPolicy, AckWait: rawLease,
+		Durable: flat(queue), AckPolicy: jetstream.AckExplicitPolicy, AckWait: cmp.Or(q.lease, rawLease),
 		MaxAckPending: q.pending, DeliverPolicy: jetstream.DeliverAllPolicy,
 	}
 	if q.unbound > 0 {
@@ -210,6 +222,13 @@ func (j *jetStream) adjust(ctx context.Context, js jetstream.JetStream, queue st
 	return err
 }
 
+// looksAtNoKey reports whether an exchange is a fanout exchange.
+func (j *jetStream) looksAtNoKey(exchange string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.fanout[exchange]
+}
+
 // known is what is known of a queue. The lock is held.
 func (j *jetStream) known(queue string) *rawQueue {
 	q := j.queues[queue]
@@ -226,8 +245,8 @@ func (c *rawConn) Bind(ctx context.Context, queue, exchange, key string) error {
 	if err != nil {
 		return err
 	}
-	if key == "" {
-		key = "#" // of a fanout exchange, which looks at no key
+	if t.looksAtNoKey(exchange) {
+		key = "#"
 	}
 	if _, err := t.filters(exchange, key); err != nil {
 		return err
@@ -252,10 +271,10 @@ func (c *rawConn) Bind(ctx context.Context, queue, exchange, key string) error {
 }
 
 func (c *rawConn) Unbind(ctx context.Context, queue, exchange, key string) error {
-	if key == "" {
+	t := c.target
+	if t.looksAtNoKey(exchange) {
 		key = "#"
 	}
-	t := c.target
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	q := t.known(queue)
