@@ -33,6 +33,7 @@ func amqpAnswers() map[string]string {
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	eachTarget(t, func(t *testing.T, target Target) {
+		t.Helper()
 		want := amqpAnswers()
 		maps.Copy(want, differences(target))
 		behaviours, err := Behave(t.Context(), []Target{target}, nil)

@@ -48,7 +48,7 @@ func Hold(ctx context.Context, order string, in io.Reader, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	// It is there already; what it says of itself is not known to this process.
 	queue, err := conn.DeclareQueue(ctx, h.Queue)
 	if err != nil {
@@ -58,7 +58,7 @@ func Hold(ctx context.Context, order string, in io.Reader, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	defer box.stop()
+	defer box.leave()
 	if _, err := box.wait(ctx, h.Count); err != nil {
 		return err
 	}

@@ -33,6 +33,9 @@ func openInbox(ctx context.Context, conn Conn, queue string, prefetch int, settl
 	return in, nil
 }
 
+// leave stops the inbox when nothing depends on it any more.
+func (in *inbox) leave() { _ = in.stop() }
+
 func (in *inbox) take(d Delivery) {
 	var err error
 	if in.settle != nil {
@@ -108,7 +111,7 @@ func (t *trial) drain(ctx context.Context, queue string, n int) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	defer in.stop()
+	defer in.leave()
 	return in.gather(ctx, n)
 }
 

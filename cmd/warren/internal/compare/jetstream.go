@@ -159,10 +159,27 @@ func (c *rawConn) DeclareExchange(ctx context.Context, x Exchange) error {
 	if _, always := c.target.server.Sync(); always && !inFiles {
 		return notOffered("a volatile exchange on a server with %s", syncOf(c.target.server))
 	}
-	_, err := c.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	return c.createStream(ctx, jetstream.StreamConfig{
 		Name: c.target.exchangeStream(x.Name), Subjects: []string{c.target.exchangeSubject(x.Name) + ".>"},
 		Retention: jetstream.InterestPolicy, Storage: storage(inFiles), Replicas: c.target.replicas,
 	})
+}
+
+// storeFailed is the server's error code for a stream that it cannot store.
+const storeFailed = 10049
+
+// createStream creates a stream. The server removes the directory of all streams
+// some time after the last of them was deleted, and a stream that is created just
+// then loses its own; it is there at the next attempt.
+func (c *rawConn) createStream(ctx context.Context, cfg jetstream.StreamConfig) (err error) {
+	const attempts = 3
+	for range attempts {
+		_, err = c.js.CreateOrUpdateStream(ctx, cfg)
+		var refused *jetstream.APIError
+		if !errors.As(err, &refused) || refused.ErrorCode != storeFailed {
+			return err
+		}
+	}
 	return err
 }
 
@@ -181,7 +198,7 @@ func (c *rawConn) DeclareQueue(ctx context.Context, q Queue) (string, error) {
 		return "", err
 	}
 	t := c.target
-	_, err = c.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	err = c.createStream(ctx, jetstream.StreamConfig{
 		Name: t.homeStream(q.Name), Subjects: []string{t.homeSubject(q.Name)},
 		Retention: jetstream.WorkQueuePolicy, Storage: storage(inFiles), Replicas: t.replicas,
 	})

@@ -58,12 +58,12 @@ func playFairDispatch(ctx context.Context, t *trial) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	defer slow.stop()
+	defer slow.leave()
 	fast, err := worker(30 * time.Millisecond)
 	if err != nil {
 		return found{}, err
 	}
-	defer fast.stop()
+	defer fast.leave()
 
 	began := time.Now()
 	if err := t.send(ctx, q, numbers(1, tasks)...); err != nil {

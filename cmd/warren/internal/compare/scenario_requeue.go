@@ -68,7 +68,7 @@ func playRequeueOrder(ctx context.Context, t *trial) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	defer held.stop()
+	defer held.leave()
 	got, err := held.wait(ctx, 5)
 	if err != nil {
 		return found{}, err
@@ -76,8 +76,13 @@ func playRequeueOrder(ctx context.Context, t *trial) (found, error) {
 	if ids := idsOf(got); !slices.Equal(ids, numbers(1, 5)) {
 		return found{}, fmt.Errorf("got %v at first, want them in the order of publishing", ids)
 	}
-	// With nobody to take them, they wait for one another.
+	// With nobody to take them, they wait for one another. Asking for the other two
+	// makes sure that the broker knows: JetStream would still try who is gone, and
+	// put what it tried behind what was requeued meanwhile.
 	if err := held.stop(); err != nil {
+		return found{}, err
+	}
+	if err := t.awaitReady(ctx, q, 2); err != nil {
 		return found{}, err
 	}
 	err = errors.Join(got[3].Requeue(), got[0].Requeue(), got[2].Requeue(), got[1].Ack(), got[4].Ack())

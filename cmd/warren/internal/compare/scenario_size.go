@@ -80,7 +80,7 @@ func (t *trial) takesMegabyte(ctx context.Context, queue string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	defer in.stop()
+	defer in.leave()
 	got, err := in.wait(ctx, 1)
 	if err != nil {
 		return "", err

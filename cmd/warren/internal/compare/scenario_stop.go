@@ -68,7 +68,7 @@ func (t *trial) takeover(ctx context.Context, queue string, leave func() error) 
 	if err != nil {
 		return found{}, err
 	}
-	defer next.stop()
+	defer next.leave()
 	if got, _, _ := next.deliveries(); len(got) > 0 {
 		return found{}, fmt.Errorf("message %q came while a worker held it", got[0].Message().ID)
 	}

@@ -50,7 +50,7 @@ func playTopicKeys(ctx context.Context, t *trial) (found, error) {
 		if err != nil {
 			continue // a pattern that is refused matches nothing
 		}
-		defer box.stop()
+		defer box.leave()
 		boxes[pattern] = box
 	}
 	var refusedKeys []string

@@ -46,7 +46,7 @@ func playUnbinding(ctx context.Context, t *trial) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	defer held.stop()
+	defer held.leave()
 	inFlight, err := held.wait(ctx, 2)
 	if err != nil {
 		return found{}, err
