@@ -92,6 +92,7 @@ func newRoot(called string) *cobra.Command {
 		newStatus(b), newInspect(b), newControl(b), newEvents(b), newDead(b))
 	addGroup(root, groupBroker,
 		newServe(b), newList(b), newQueue(b), newExchange(b), newDemo(), newVersion())
+	root.AddCommand(newHoldMessages())
 	aliasUnderscores(root)
 	sayCalledAs(root, called)
 	checkHelpTopics(root)

@@ -48,10 +48,13 @@ type Target interface {
 	Features() Features
 	// Connect opens a connection of its own, to be closed by the caller.
 	Connect(ctx context.Context) (Conn, error)
+	// Address is what another process needs to connect as this one does.
+	Address() Address
 	// Usage is what the broker has used until now; false says that it cannot be
 	// seen, as that of a broker on another machine.
 	Usage(ctx context.Context) (Usage, bool)
 	// Restart stops the broker, cleanly or not, and starts it on the same data.
+	// Connections find it again, and a receiver's messages may come again.
 	// A broker that is not ours to restart gives [ErrNotOffered].
 	Restart(ctx context.Context, kill bool) error
 	// Close stops what the target itself has started and removes what it declared.
@@ -71,6 +74,9 @@ type Features struct {
 	Sync string `json:"sync"`
 	// Replicas is how many servers hold a message.
 	Replicas int `json:"replicas"`
+	// Lease is how long what a dead consumer held stays away when a queue does
+	// not say so, 0 if the broker sees it go.
+	Lease time.Duration `json:"lease_ns,omitempty"`
 	// MaxBytes is the largest message it takes, 0 if that is not known.
 	MaxBytes int64 `json:"max_bytes,omitempty"`
 }
@@ -99,6 +105,7 @@ type Conn interface {
 	Publisher(ctx context.Context, window int) (Publisher, error)
 	// Consume gives deliveries to handle, one after another, until stop is called;
 	// stop waits for the one that is running. Prefetch bounds what is unsettled.
+	// What was handled and is not settled can be, until the connection closes.
 	Consume(ctx context.Context, queue string, prefetch int, handle func(Delivery)) (stop func() error, err error)
 	Close() error
 }
@@ -115,6 +122,9 @@ type Queue struct {
 	Name      string // empty: the broker chooses
 	Class     Class
 	Exclusive bool // gone with its connection
+	// Lease is how long what a dead consumer held stays away, where the broker
+	// does not see it go. 0: as long as the target has it.
+	Lease time.Duration
 }
 
 // Message is a message to publish.
@@ -132,11 +142,13 @@ var ErrUnroutable = errors.New("unroutable")
 // A Publisher publishes on one connection.
 type Publisher interface {
 	// Publish sends a message, once the window has room, and calls confirmed when
-	// the broker has answered: with nil when it is responsible for the message.
+	// the broker has answered: with nil when it is responsible for the message. It
+	// is called in the order of publishing, one at a time, and must not block.
 	// The empty exchange goes to the queue named by the key. What is wrong before
 	// anything is sent is returned, and confirmed is not called.
 	Publish(ctx context.Context, exchange, key string, m Message, confirmed func(error)) error
-	// Close waits until everything is confirmed.
+	// Close waits until everything is answered; a refusal was told to confirmed, and
+	// is no error of Close.
 	Close(ctx context.Context) error
 }
 
