@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,6 +24,9 @@ type ConsumeOptions struct {
 	// Window is a budget shared with other consumers, instead of Prefetch.
 	// Default: one of its own, of Prefetch messages.
 	Window *Window
+	// Turn is where the consumer stands among those that share its window. Default:
+	// they take turns.
+	Turn Turn
 	// AutoAck settles every message when it arrives: what a consumer that dies
 	// had not handled is lost, and Prefetch means nothing. Default: messages
 	// are settled by the consumer.
@@ -58,7 +62,7 @@ func (o ConsumeOptions) check() error {
 	case o.Prefetch > 0 && o.Window != nil:
 		return errPrecondition("both a prefetch and a window are given; use one")
 	}
-	return checkTag(o.Tag)
+	return errors.Join(o.Turn.check(), checkTag(o.Tag))
 }
 
 func checkTag(tag string) error {
@@ -79,8 +83,9 @@ type Consumer struct {
 	opts   ConsumeOptions
 	window *Window
 	ledger *ledger
-	inbox  string
-	sub    *nats.Subscription
+	box    atomic.Pointer[inbox]
+
+	leaving sync.WaitGroup // inboxes that were left
 
 	mu       sync.Mutex
 	sources  map[string]*source // by stream
@@ -127,7 +132,6 @@ func (s *Session) consume(ctx context.Context, queue string, o ConsumeOptions) (
 	}
 	c := &Consumer{
 		s: s, queue: queue, opts: o.withDefaults(),
-		inbox:   s.nc.NewInbox(),
 		sources: make(map[string]*source),
 		signal:  make(chan struct{}, 1),
 		done:    make(chan struct{}),
@@ -174,22 +178,20 @@ func (c *Consumer) start(ctx context.Context) (err error) {
 			c.s.mu.Unlock()
 		}
 	}()
-	c.sub, err = c.s.nc.Subscribe(c.inbox+".>", c.received)
-	if err != nil {
+	if err := c.openInbox(); err != nil {
 		return err
 	}
-	// What comes is bounded by what was asked for.
-	if err := c.sub.SetPendingLimits(-1, -1); err != nil {
-		return err
+	if !c.opts.AutoAck { // it holds nothing
+		c.window.join(c)
 	}
-	c.window.join(c)
 	_, err = c.s.use(ctx, c.queue, c)
 	if err == nil && c.s.isClosed() {
 		err = ErrClosed // Close ends it with the others
 	}
 	if err != nil {
+		c.window.draw(c, nil)
 		c.window.part(c)
-		_ = c.sub.Unsubscribe()
+		_ = c.inbox().sub.Unsubscribe()
 	}
 	return err
 }
@@ -243,6 +245,9 @@ func (c *Consumer) obey(rec *queueRecord) {
 		}
 		c.sources[src.stream] = src
 		c.order = append(c.order, src)
+	}
+	if !c.stopping && !c.opts.AutoAck {
+		c.window.draw(c, c.order)
 	}
 	c.mu.Unlock()
 	c.refill()
@@ -394,9 +399,7 @@ func (c *Consumer) finish(reason error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.stopping {
-		c.stopping = true
-		c.err = reason
-		close(c.done)
+		c.stop(reason)
 	}
 	first := !c.left
 	c.left = true
@@ -427,8 +430,12 @@ func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 // and the client receives it before the subscription is gone.
 func (c *Consumer) unsubscribe(ctx context.Context) error {
 	gone := make(chan struct{})
-	c.sub.SetClosedHandler(func(string) { close(gone) })
-	if err := c.sub.Drain(); err != nil {
+	sub := c.inbox().sub
+	sub.SetClosedHandler(func(string) {
+		c.leaving.Wait()
+		close(gone)
+	})
+	if err := sub.Drain(); err != nil {
 		if c.s.nc.IsClosed() || errors.Is(err, nats.ErrBadSubscription) {
 			return nil
 		}
@@ -476,7 +483,8 @@ func (c *Consumer) handBackAll() {
 	c.mu.Lock()
 	c.waiting.drain()
 	c.mu.Unlock()
-	c.window.give(c.ledger.handBack(), c)
+	c.window.give(c.ledger.handBack())
+	c.window.fill()
 }
 
 // cancelled ends the consumer because the broker did.
@@ -484,10 +492,17 @@ func (c *Consumer) cancelled(reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.stopping {
-		c.stopping = true
-		c.err = reason
-		close(c.done)
+		c.stop(reason)
 	}
+}
+
+// stop has nothing more asked for. The lock is held.
+func (c *Consumer) stop(reason error) {
+	c.stopping = true
+	c.err = reason
+	c.window.draw(c, nil)
+	c.place(c.unplaced)
+	close(c.done)
 }
 
 // bereaved ends the consumer because its queue has gone. Nobody needs to cancel

@@ -16,7 +16,7 @@ import (
 // the requests are sent without it, as a goroutine that waits for a lock costs
 // more than all the rest.
 func (c *Consumer) plan(plans []inquiry) []inquiry {
-	if c.stopping || c.unplaced > 0 {
+	if c.stopping || c.unplaced > 0 || c.shares() {
 		return plans
 	}
 	free, limit := c.room()
@@ -31,6 +31,9 @@ func (c *Consumer) plan(plans []inquiry) []inquiry {
 	}
 	return plans
 }
+
+// shares reports whether the consumer's window asks for it: others share it.
+func (c *Consumer) shares() bool { return !c.opts.AutoAck && c.window.shared.Load() }
 
 // room is how many messages the consumer may still be sent.
 func (c *Consumer) room() (free, limit int) {
@@ -90,7 +93,7 @@ func (c *Consumer) planMany(plans []inquiry, free, limit int) []inquiry {
 }
 
 func (c *Consumer) ask(plans []inquiry, src *source, batch int, ends string) []inquiry {
-	return append(plans, src.ask(c.inbox, batch, ends))
+	return append(plans, src.ask(c.inbox().subject, batch, ends))
 }
 
 // fewPlans is how many requests are planned at once without allocating.
@@ -98,6 +101,10 @@ const fewPlans = 4
 
 // refill asks for what there is room for.
 func (c *Consumer) refill() {
+	if c.shares() {
+		c.window.fill()
+		return
+	}
 	var few [fewPlans]inquiry
 	c.mu.Lock()
 	plans := c.plan(few[:0])
@@ -118,18 +125,19 @@ func (c *Consumer) send(plans []inquiry) {
 	}
 }
 
-// received is called with every message of the inbox, one at a time.
-func (c *Consumer) received(msg *nats.Msg) {
+// received is called with every message of an inbox, one at a time. What comes to
+// one that was left is an answer to nothing that is asked for still.
+func (c *Consumer) received(box *inbox, msg *nats.Msg) {
 	if a, ok := parseArrival(msg.Reply); ok {
-		c.arrived(msg, a)
+		c.arrived(box, msg, a)
 		return
 	}
-	c.notice(msg)
+	c.notice(box, msg)
 }
 
 // arrived takes a message in: into the ledger at once, wherever it then waits,
 // for its lease must be renewed and its room is taken.
-func (c *Consumer) arrived(msg *nats.Msg, a arrival) {
+func (c *Consumer) arrived(box *inbox, msg *nats.Msg, a arrival) {
 	c.mu.Lock()
 	src := c.sources[a.stream]
 	if src == nil {
@@ -137,11 +145,17 @@ func (c *Consumer) arrived(msg *nats.Msg, a arrival) {
 		_ = c.s.settleRaw(msg.Reply, verdictRequeue)
 		return
 	}
-	src.came(a)
+	answer := c.inbox() == box
+	if answer {
+		src.came(a)
+	}
 	wanted := src.sieve.wants(msg, a)
 	if wanted && !c.opts.AutoAck {
-		c.take(msg, a, src)
+		c.take(msg, a, src, answer)
 		return
+	}
+	if !c.opts.AutoAck {
+		c.window.came(src, answer, false)
 	}
 	c.mu.Unlock()
 	_ = c.s.settleRaw(msg.Reply, verdictAck)
@@ -161,8 +175,8 @@ func (c *Consumer) arrived(msg *nats.Msg, a arrival) {
 // it, and asks for more when no more is under way: who gathers messages before
 // it settles any waits for them. It is called with the lock held and gives it
 // back released.
-func (c *Consumer) take(msg *nats.Msg, a arrival, src *source) {
-	if !c.window.take() {
+func (c *Consumer) take(msg *nats.Msg, a arrival, src *source, answer bool) {
+	if !c.window.came(src, answer, true) {
 		c.mu.Unlock()
 		_ = c.s.settleRaw(msg.Reply, verdictRequeue)
 		return
@@ -170,6 +184,9 @@ func (c *Consumer) take(msg *nats.Msg, a arrival, src *source) {
 	d := newDelivery(msg, a, src)
 	d.ConsumerTag = c.tag
 	c.ledger.enter(d)
+	if c.shares() {
+		c.window.fill() // before anybody knows that the room is taken
+	}
 	var few [fewPlans]inquiry
 	plans := few[:0]
 	if src.asked == 0 {
@@ -182,7 +199,7 @@ func (c *Consumer) take(msg *nats.Msg, a arrival, src *source) {
 // released is told by the ledger that deliveries are settled: it says the last
 // verdict, and asks for as many more.
 func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
-	c.window.give(settled, c)
+	c.window.give(settled)
 	var few [fewPlans]inquiry
 	c.mu.Lock()
 	var plans []inquiry
@@ -193,7 +210,7 @@ func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 		src.settled = last.reply // what requests can go behind
 	}
 	if requeue {
-		c.unplaced++
+		c.place(-1)
 		c.placing = time.Now()
 	} else {
 		plans = c.plan(few[:0])
@@ -205,9 +222,12 @@ func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
 	if idle {
 		c.s.run(c.retire)
 	}
+	if c.shares() {
+		defer c.window.fill()
+	}
 	switch {
 	case requeue:
-		return c.s.nc.PublishRequest(last.reply, c.inbox+placed, verdictBytes[v])
+		return c.s.nc.PublishRequest(last.reply, c.inbox().subject+placed, verdictBytes[v])
 	case together:
 		return c.s.nc.PublishRequest(last.reply, plans[0].reply, plans[0].next)
 	case beside:
@@ -228,23 +248,34 @@ const placed = ".placed"
 // requeued is told that the server has put a requeued message back.
 func (c *Consumer) requeued() {
 	c.mu.Lock()
-	c.unplaced = max(c.unplaced-1, 0)
+	c.place(min(c.unplaced, 1))
 	c.mu.Unlock()
 	c.refill()
 }
 
+// place counts requeued messages as put back, or as sent there with a negative
+// number. The lock is held.
+func (c *Consumer) place(n int) {
+	c.unplaced -= n
+	c.window.hold(-n)
+}
+
 // notice reads what the server says of a request: that it still waits, or why
 // it has ended.
-func (c *Consumer) notice(msg *nats.Msg) {
-	if msg.Subject == c.inbox+placed {
+func (c *Consumer) notice(box *inbox, msg *nats.Msg) {
+	if msg.Subject == box.subject+placed {
 		c.requeued()
 		return
 	}
-	src, batch := c.requestOf(msg.Subject)
+	src, batch := c.requestOf(box, msg.Subject)
 	if src == nil {
 		return
 	}
 	status := msg.Header.Get("Status")
+	if c.shares() {
+		c.noticeShared(src, status)
+		return
+	}
 	left := batch
 	if n, err := strconv.Atoi(msg.Header.Get("Nats-Pending-Messages")); err == nil {
 		left = n
@@ -268,10 +299,20 @@ func (c *Consumer) notice(msg *nats.Msg) {
 	}
 }
 
-// requestOf finds the source and the size of the request an answer is to.
-func (c *Consumer) requestOf(subject string) (*source, int) {
-	rest, ok := strings.CutPrefix(subject, c.inbox+".")
-	if !ok {
+func (c *Consumer) noticeShared(src *source, status string) {
+	if c.window.answered(src, status) {
+		c.s.refreshSoon(c.queue)
+	}
+	if status != "100" {
+		c.window.fill()
+	}
+}
+
+// requestOf finds the source and the size of the request an answer is to, unless
+// its inbox was left.
+func (c *Consumer) requestOf(box *inbox, subject string) (*source, int) {
+	rest, ok := strings.CutPrefix(subject, box.subject+".")
+	if !ok || c.inbox() != box {
 		return nil, 0
 	}
 	token, size, _ := strings.Cut(rest, ".")
@@ -293,9 +334,26 @@ func (c *Consumer) askAgain() {
 	for _, src := range c.order {
 		src.startOver()
 	}
-	c.unplaced = 0
+	c.place(c.unplaced)
+	c.window.again(c, true)
 	c.mu.Unlock()
 	c.refill()
+}
+
+// askNothing takes back what was asked for, before the consumer asks in another
+// way.
+func (c *Consumer) askNothing() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopping || len(c.order) == 0 {
+		return
+	}
+	for _, src := range c.order {
+		src.startOver()
+		clear(src.written)
+	}
+	c.place(c.unplaced)
+	c.leaveInbox()
 }
 
 // missed asks again where a request was lost: the server would have sent a
@@ -308,8 +366,11 @@ func (c *Consumer) missed(now time.Time) {
 		}
 	}
 	if now.Sub(c.placing) > lostAfter {
-		c.unplaced = 0
+		c.place(c.unplaced)
 	}
 	c.mu.Unlock()
+	if c.shares() && c.window.missed(c, now) {
+		c.s.refreshSoon(c.queue)
+	}
 	c.refill()
 }

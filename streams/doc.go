@@ -61,6 +61,14 @@
 // room for, over the home and all views together. Consumers that share a
 // [Window] share its room.
 //
+// Turns. Of the messages that wait for consumers that share a window with a limit,
+// the one comes next whose turn it is by their [Turn]s: each time that something is
+// settled, that is decided anew. A message that was published a moment before may
+// be overlooked once, for as long as the broker takes to count it. Consumers with
+// windows of their own know nothing of each other's turns. A shared window asks for
+// no more than there is room for, and each line of it that is empty costs a question
+// and an answer for each message, and a request that waits while there is room.
+//
 // Settling. A delivery is settled once; settling it again is 406. It may be
 // settled from any goroutine and after its consumer was cancelled. An ack is sent
 // and not waited for: after a crash of either side right behind it the message

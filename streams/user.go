@@ -217,7 +217,8 @@ func (u *user) obey(rec *queueRecord) {
 func (u *user) void() {
 	u.taken.void()
 	for _, c := range u.list() {
-		c.window.give(c.ledger.void(), c)
+		c.window.give(c.ledger.void())
+		c.window.fill()
 	}
 }
 
@@ -264,6 +265,7 @@ func (s *Session) refresh(ctx context.Context, queue string, reconnected bool) e
 		if reconnected {
 			c.askAgain()
 		} else {
+			c.window.again(c, false)
 			c.refill()
 		}
 	}

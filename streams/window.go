@@ -1,15 +1,27 @@
 package streams
 
-import "sync"
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+)
 
 // A Window is a budget of unsettled messages: AMQP's prefetch. A consumer has
 // one of its own, or shares one with others, which is what AMQP calls a global
-// prefetch. It is changed while consumers run.
+// prefetch. Who goes first of those that share it, they say: see [Turn]. It is
+// changed while consumers run.
 type Window struct {
-	mu      sync.Mutex
-	limit   int
-	used    int
-	members map[*Consumer]struct{}
+	shared atomic.Bool // it has a limit and several members: see fill
+
+	adapting sync.Mutex // held while members are made to share it, or not to
+
+	mu       sync.Mutex
+	limit    int
+	used     int
+	members  []*Consumer
+	roster   roster
+	changing bool // the members are on their way to share it
+	unplaced int  // requeued messages that the server has not put back yet
 }
 
 // unlimited is the room of a window without a limit.
@@ -17,7 +29,7 @@ const unlimited = 1 << 30
 
 // NewWindow makes a window of that many messages; 0 is no limit.
 func NewWindow(limit int) *Window {
-	return &Window{limit: max(limit, 0), members: make(map[*Consumer]struct{})}
+	return &Window{limit: max(limit, 0)}
 }
 
 // Set changes the limit of the consumers that share the window; 0 is no limit.
@@ -27,7 +39,8 @@ func (w *Window) Set(limit int) {
 	w.mu.Lock()
 	w.limit = max(limit, 0)
 	w.mu.Unlock()
-	w.wake(nil)
+	w.adapt()
+	w.wake()
 }
 
 // Limit is how many unsettled messages the window allows; 0 is no limit.
@@ -44,25 +57,13 @@ func (w *Window) Used() int {
 	return w.used
 }
 
-// take makes room for a message; false says that the budget is spent.
-func (w *Window) take() bool {
+// give takes settled messages out: what is to come next is looked for anew.
+func (w *Window) give(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.limit > 0 && w.used >= w.limit {
-		return false
-	}
-	w.used++
-	return true
-}
-
-// give takes settled messages out, and wakes the others that wait for room.
-func (w *Window) give(n int, from *Consumer) {
-	w.mu.Lock()
 	w.used -= n
-	alone := len(w.members) < 2
-	w.mu.Unlock()
-	if !alone {
-		w.wake(from)
+	for _, l := range w.roster.lines {
+		l.empty = l.empty && l.stays
 	}
 }
 
@@ -78,26 +79,52 @@ func (w *Window) room() (free, limit int) {
 
 func (w *Window) join(c *Consumer) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.members[c] = struct{}{}
+	w.members = append(w.members, c)
+	w.mu.Unlock()
+	w.adapt()
 }
 
 func (w *Window) part(c *Consumer) {
 	w.mu.Lock()
-	delete(w.members, c)
+	w.members = slices.DeleteFunc(w.members, func(m *Consumer) bool { return m == c })
 	w.mu.Unlock()
-	w.wake(c)
+	w.adapt()
+	w.wake()
+}
+
+// adapt has the members share the window, if there are several and it has a limit,
+// or each ask by itself. What they asked for in the other way is taken back.
+func (w *Window) adapt() {
+	w.adapting.Lock()
+	defer w.adapting.Unlock()
+	w.mu.Lock()
+	share := w.limit > 0 && len(w.members) > 1
+	if share == w.shared.Load() {
+		w.mu.Unlock()
+		return
+	}
+	w.changing = true
+	w.shared.Store(share)
+	members := slices.Clone(w.members)
+	w.mu.Unlock()
+	for _, c := range members {
+		c.askNothing()
+	}
+	w.mu.Lock()
+	for _, l := range w.roster.lines {
+		l.forget()
+	}
+	w.changing = false
+	w.mu.Unlock()
+	for _, c := range members {
+		c.refill()
+	}
 }
 
 // wake lets the members ask for more.
-func (w *Window) wake(but *Consumer) {
+func (w *Window) wake() {
 	w.mu.Lock()
-	members := make([]*Consumer, 0, len(w.members))
-	for c := range w.members {
-		if c != but {
-			members = append(members, c)
-		}
-	}
+	members := slices.Clone(w.members)
 	w.mu.Unlock()
 	for _, c := range members {
 		c.refill()

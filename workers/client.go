@@ -405,10 +405,10 @@ func (s *sending) begin(ctx context.Context, now time.Time) (err error) {
 
 // publish sends what is written to the task's queue, which is made if need be.
 func (s *sending) publish(ctx context.Context) (err error) {
-	if err := s.c.declare(ctx, s.m.Queue); err != nil {
+	if err := s.c.declare(ctx, s.m.Queue, s.m.Level()); err != nil {
 		return err
 	}
-	s.confirm, err = s.c.publisher.Publish(ctx, "", s.m.Queue, s.body, streams.Mandatory|streams.Deduplicate)
+	s.confirm, err = s.c.publisher.Publish(ctx, "", s.m.Level().queue(s.m.Queue), s.body, streams.Mandatory|streams.Deduplicate)
 	return err
 }
 
@@ -423,37 +423,14 @@ func (s *sending) wait(ctx context.Context) error {
 	if !errors.As(err, &returned) {
 		return err
 	}
-	s.c.forget(s.m.Queue)
+	s.c.forget(s.m.Queue, s.m.Level())
 	if err := s.publish(ctx); err != nil {
 		return err
 	}
 	return s.confirm.Wait(ctx)
 }
 
-// declare makes sure, once, that a task queue is there.
-func (c *client) declare(ctx context.Context, queue string) error {
-	c.mu.Lock()
-	declared := c.declared[queue]
-	c.mu.Unlock()
-	if declared {
-		return nil
-	}
-	if _, err := c.session.DeclareQueue(ctx, streams.Queue{Name: queue, Durable: true}); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.declared[queue] = true
-	return nil
-}
-
 // beat opens the store of periodic tasks; apps without any have none.
 func (c *client) beat(ctx context.Context) (*streams.Store, error) {
 	return c.session.DeclareStore(ctx, beatStore, streams.StoreOptions{})
-}
-
-func (c *client) forget(queue string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.declared, queue)
 }

@@ -15,7 +15,9 @@ type Request struct {
 	// Retries counts the attempts before this one.
 	Retries int
 	Queue   string
-	Worker  string
+	// Priority is how urgent it was in the queue.
+	Priority Level
+	Worker   string
 	// Scheduled is when the run of an [Entry] that this belongs to was due; zero if
 	// it belongs to none.
 	Scheduled time.Time
@@ -38,7 +40,7 @@ func (r *run) request() Request {
 	scheduled, _ := time.Parse(time.RFC3339Nano, m.Headers[headerScheduled])
 	return Request{
 		ID: m.ID, Task: m.Task, RootID: m.RootID, ParentID: m.ParentID, Group: m.Group,
-		Retries: m.Retries, Queue: m.Queue, Worker: r.w.cfg.Name, Headers: m.Headers,
+		Retries: m.Retries, Queue: m.Queue, Priority: m.Level(), Worker: r.w.cfg.Name, Headers: m.Headers,
 		Scheduled: scheduled,
 	}
 }

@@ -45,7 +45,18 @@
 //     asking for it.
 //   - What stands behind a failure ends at once, members of groups too. A chord
 //     of which members failed is a [ChordError], through every handle.
-//   - A worker holds no more tasks than it runs.
+//   - A worker holds no more tasks than it runs, of all queues and levels together.
+//   - Each time that a worker has a free place, it begins the most urgent task of
+//     those that wait in a queue (see [Priority]), and of its queues the one whose turn
+//     it is (see [WorkerConfig]): the order of queues comes before that of levels. A
+//     task that was sent a moment before may be overlooked once, for as long as the
+//     broker takes to count it, and so may the first of a level that its queue never
+//     had, until workers have heard of it. What runs is not interrupted.
+//   - A message of another program counts by its AMQP priority. While it waits, it
+//     waits among those of the queue that it was sent to: one that is less urgent goes
+//     behind them when it comes to a worker, and one that is more urgent does not
+//     overtake them. To be High at once it is sent to the queue "warren.high." and the
+//     queue's name.
 //   - A run of an [Entry] is sent by one scheduler, whoever leads and is killed: it
 //     is claimed by compare-and-set, has the same ids whoever sends it, and is
 //     claimed again by the worker. Sent twice, it runs once, for as long as its
@@ -77,9 +88,11 @@
 //
 // # How it is kept
 //
-// A task queue is a durable queue of package streams. The store "tasks" has what
+// A task queue is a durable queue of package streams, and so is each level of it but
+// the normal one: "warren.high.celery" and "warren.low.celery" of the queue "celery",
+// made with the first task of that level. The store "tasks" has what
 // became of each task, the groups that something waits for, what is revoked, what
-// was given up, which queues are paused, and which workers are there;
+// was given up, which queues are paused and which levels they have, and which workers are there;
 // values expire by themselves. The queue "warren.later" has what waits for its
 // time, and every worker forwards from it. The store "beat" has the entries of all
 // apps, their last runs, and who leads.

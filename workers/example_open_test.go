@@ -11,12 +11,31 @@ import (
 // openApp starts a broker in this process, connects an app to it and starts a worker
 // of its tasks. The function ends all of them.
 func openApp(app *workers.App) func() {
+	closeApp := connectApp(app)
+	stop := startWorker(app, workers.WorkerConfig{})
+	return func() {
+		stop()
+		closeApp()
+	}
+}
+
+// connectApp is openApp without a worker.
+func connectApp(app *workers.App) func() {
 	broker, err := embedded.Start(embedded.Config{})
 	check(err)
 	nc, err := broker.Connect()
 	check(err)
 	check(app.Connect(context.Background(), nc, workers.Config{}))
-	worker := app.Worker(workers.WorkerConfig{})
+	return func() {
+		check(app.Close(context.Background()))
+		nc.Close()
+		check(broker.Close())
+	}
+}
+
+// startWorker starts a worker, which the function ends.
+func startWorker(app *workers.App, cfg workers.WorkerConfig) func() {
+	worker := app.Worker(cfg)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- worker.Run(ctx) }()
@@ -24,9 +43,6 @@ func openApp(app *workers.App) func() {
 	return func() {
 		stop()
 		check(<-done)
-		check(app.Close(context.Background()))
-		nc.Close()
-		check(broker.Close())
 	}
 }
 

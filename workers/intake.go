@@ -1,6 +1,7 @@
 package workers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,28 +24,42 @@ type intake struct {
 	open      bool
 	wanted    map[string]bool
 	paused    map[string]bool
-	consumers map[string]*streams.Consumer
+	places    map[string]int  // of queues in a strict order
+	levels    map[branch]bool // what there is besides the normal level
+	consumers map[branch]*streams.Consumer
 	later     *streams.Consumer
 	watching  sync.WaitGroup
 }
 
+// A branch is the part of a queue in which the tasks of a level wait.
+type branch struct {
+	queue string
+	level Level
+}
+
+func (b branch) name() string { return b.level.queue(b.queue) }
+
 func newIntake(w *Worker) *intake {
 	i := &intake{
 		w: w, tasks: streams.NewWindow(w.cfg.Concurrency), failed: make(chan error, 1),
-		wanted: make(map[string]bool), paused: make(map[string]bool), consumers: make(map[string]*streams.Consumer),
+		wanted: make(map[string]bool), paused: make(map[string]bool), places: make(map[string]int),
+		levels: make(map[branch]bool), consumers: make(map[branch]*streams.Consumer),
 	}
 	for _, queue := range w.cfg.Queues {
 		i.wanted[queue] = true
+		i.place(queue)
 	}
 	return i
 }
 
-// start begins taking tasks, and forwarding those whose time has come.
+// start begins taking tasks, of what comes first first, and forwarding those whose
+// time has come.
 func (i *intake) start(ctx, aside context.Context) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.open = true
-	for _, queue := range slices.Sorted(maps.Keys(i.wanted)) {
+	byPlace := func(a, b string) int { return cmp.Compare(i.place(a), i.place(b)) }
+	for _, queue := range slices.SortedFunc(maps.Keys(i.wanted), byPlace) {
 		if err := i.adjust(ctx, aside, queue); err != nil {
 			return err
 		}
@@ -59,28 +74,65 @@ func (i *intake) start(ctx, aside context.Context) error {
 // adjust begins or ends taking from a queue, as it is wanted. The lock is held.
 func (i *intake) adjust(ctx, aside context.Context, queue string) error {
 	want := i.open && i.wanted[queue] && !i.paused[queue]
-	consumer := i.consumers[queue]
-	switch {
-	case want && consumer == nil:
-		return i.take(ctx, aside, queue)
-	case !want && consumer != nil:
-		delete(i.consumers, queue)
-		return consumer.Cancel(ctx)
+	var errs error
+	for _, level := range levels {
+		b := branch{queue, level}
+		there := level == Normal || i.levels[b]
+		consumer := i.consumers[b]
+		switch {
+		case want && there && consumer == nil:
+			errs = errors.Join(errs, i.take(ctx, aside, b))
+		case !want && consumer != nil:
+			delete(i.consumers, b)
+			errs = errors.Join(errs, consumer.Cancel(ctx))
+		}
 	}
-	return nil
+	return errs
 }
 
-func (i *intake) take(ctx, aside context.Context, queue string) error {
-	if err := i.w.c.declare(ctx, queue); err != nil {
+func (i *intake) take(ctx, aside context.Context, b branch) error {
+	if err := i.w.c.declare(ctx, b.queue, b.level); err != nil {
 		return err
 	}
-	consumer, err := i.consume(ctx, queue, streams.ConsumeOptions{Window: i.tasks, Push: func(d *streams.Delivery) {
-		i.w.running.Go(func() { i.w.take(aside, queue, d) })
-	}})
+	consumer, err := i.consume(ctx, b.name(), streams.ConsumeOptions{
+		Window: i.tasks, Turn: i.turn(b),
+		Push: func(d *streams.Delivery) {
+			i.w.running.Go(func() { i.w.take(aside, b.queue, b.level, d) })
+		},
+	})
 	if err == nil {
-		i.consumers[queue] = consumer
+		i.consumers[b] = consumer
 	}
 	return err
+}
+
+// turn is when a branch has its turn: in a strict order the levels of a queue come
+// before all of the queues behind it, otherwise queues are groups. A queue that is
+// added while the worker runs is the last.
+func (i *intake) turn(b branch) streams.Turn {
+	rank := int(b.level)
+	if !i.w.cfg.Strict {
+		return streams.Turn{Group: b.queue, Weight: i.w.cfg.Weights[b.queue], Rank: rank}
+	}
+	return streams.Turn{Rank: rank - i.place(b.queue)*len(levels)}
+}
+
+// place is that of a queue in a strict order.
+func (i *intake) place(queue string) int {
+	if _, ok := i.places[queue]; !ok {
+		i.places[queue] = len(i.places)
+	}
+	return i.places[queue]
+}
+
+// add has a level taken from that a queue has got.
+func (i *intake) add(ctx context.Context, queue string, l Level) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.levels[branch{queue, l}] = true
+	if err := i.adjust(ctx, ctx, queue); err != nil {
+		i.fail(fmt.Errorf("take %s tasks of queue %q: %w", l, queue, err))
+	}
 }
 
 // consume consumes a queue, and has the worker end when the consumer ends by

@@ -119,7 +119,7 @@ func (w *workshop) publish(m streams.Message) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	if err := c.declare(w.ctx, "celery"); err != nil {
+	if err := c.declare(w.ctx, "celery", Normal); err != nil {
 		w.Fatal(err)
 	}
 	if err := c.session.Publish(w.ctx, "", "celery", m); err != nil {

@@ -33,7 +33,7 @@ type Message struct {
 	Retry                *RetryPolicy
 	// Origin is who sent it.
 	Origin string
-	// Queue and Priority are where it goes.
+	// Queue is where it goes, and Priority how urgent it is there: see Level.
 	Queue    string
 	Priority uint8
 	// Headers are the user's.

@@ -26,12 +26,16 @@ func (w *Worker) follow(ctx, aside context.Context, errands *sync.WaitGroup, pat
 	}
 }
 
-// followOrders returns when the worker knows which queues are paused and whether
+// followOrders returns when the worker knows which queues are paused, which
+// levels they have, and whether
 // anybody listens to events, and goes on to follow both.
 func (w *Worker) followOrders(ctx, aside context.Context, errands *sync.WaitGroup) error {
 	return w.follow(ctx, aside, errands, "control.>", func(e streams.Entry) {
 		if queue, ok := strings.CutPrefix(e.Key, pausedPrefix); ok {
 			w.intake.pause(aside, queue, e.Gone == streams.Present)
+		}
+		if queue, l, ok := parseLevelKey(e.Key); ok && e.Gone == streams.Present {
+			w.intake.add(aside, queue, l)
 		}
 		if listener, ok := strings.CutPrefix(e.Key, listenPrefix); ok {
 			w.listener(listener, e.Gone == streams.Present)

@@ -13,8 +13,8 @@ import (
 // pausedPrefix begins the keys of queues that are paused.
 const pausedPrefix = "control.paused."
 
-// untilResumed is how long a queue stays paused that nobody resumes.
-const untilResumed = 10 * 365 * 24 * time.Hour
+// forGood is how long is kept what does not expire.
+const forGood = 10 * 365 * 24 * time.Hour
 
 // Pause has all workers take no more tasks from a queue, those that are started
 // later too, until [App.Resume]. What runs goes on; tasks may still be sent.
@@ -26,7 +26,7 @@ func (a *App) Pause(ctx context.Context, queue string) error {
 	if _, err := c.session.InspectQueue(ctx, queue); err != nil {
 		return fmt.Errorf("pause queue %q: %w", queue, err)
 	}
-	put := streams.Put{Key: pausedPrefix + queue, Value: []byte("{}"), TTL: untilResumed}
+	put := streams.Put{Key: pausedPrefix + queue, Value: []byte("{}"), TTL: forGood}
 	if _, err := c.store.Put(ctx, put); err != nil {
 		return fmt.Errorf("pause queue %q: %w", queue, err)
 	}

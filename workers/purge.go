@@ -40,15 +40,22 @@ func (c *client) purge(ctx context.Context, queue string) (int, error) {
 	errs := make([]error, purging)
 	var all sync.WaitGroup
 	for i := range errs {
-		all.Go(func() { errs[i] = w.purge(ctx, queue, &count) })
+		all.Go(func() {
+			for _, l := range levels {
+				errs[i] = errors.Join(errs[i], w.purge(ctx, queue, l, &count))
+			}
+		})
 	}
 	all.Wait()
 	return int(count.Load()), errors.Join(errs...)
 }
 
-func (w *Worker) purge(ctx context.Context, queue string, count *atomic.Int64) error {
+func (w *Worker) purge(ctx context.Context, queue string, l Level, count *atomic.Int64) error {
 	for {
-		d, ok, err := w.c.session.Get(ctx, queue)
+		d, ok, err := w.c.session.Get(ctx, l.queue(queue))
+		if l != Normal && errors.Is(err, streams.ErrNotFound) {
+			return nil // no task of that level was ever sent there
+		}
 		if err != nil || !ok {
 			return err
 		}

@@ -54,7 +54,7 @@ func (c *client) replay(ctx context.Context, id string) error {
 // sendAgain sends what is no task to its queue as it was: workers of a later
 // version may know better.
 func (c *client) sendAgain(ctx context.Context, l DeadLetter) error {
-	if err := c.declare(ctx, l.Queue); err != nil {
+	if err := c.declare(ctx, l.Queue, Normal); err != nil {
 		return err
 	}
 	return c.session.Publish(ctx, "", l.Queue, l.Message, streams.Mandatory)

@@ -45,7 +45,9 @@ const lingering = 50 * time.Millisecond
 var errOvertaken = errors.New("another run of the task has overtaken this one")
 
 // take runs what a queue delivered, and settles it once all that follows is sent.
-func (w *Worker) take(ctx context.Context, queue string, d *streams.Delivery) {
+// A task of another program that waited among more urgent ones goes to where those
+// of its level wait.
+func (w *Worker) take(ctx context.Context, queue string, l Level, d *streams.Delivery) {
 	m, err := w.c.receive(d.Message)
 	if err != nil {
 		w.discard(ctx, queue, d, err)
@@ -53,6 +55,11 @@ func (w *Worker) take(ctx context.Context, queue string, d *streams.Delivery) {
 	}
 	if m.Queue == "" {
 		m.Queue = queue
+	}
+	if m.Level() < l {
+		d.MessageID = m.dispatch()
+		w.forwardTask(ctx, m, d)
+		return
 	}
 	err = w.serve(ctx, m, d.Redelivered)
 	reached(pointSettling)

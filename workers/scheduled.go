@@ -18,6 +18,8 @@ type ScheduledTask struct {
 	Queue   string                     `json:"queue"`
 	Retries int                        `json:"retries"`
 	ETA     time.Time                  `json:"eta"`
+	// Priority is AMQP's: 0 where none was given.
+	Priority uint8 `json:"priority"`
 }
 
 // Scheduled ranges over the tasks that wait for their time, in the order in which
@@ -39,7 +41,7 @@ func (a *App) Scheduled(ctx context.Context) iter.Seq2[ScheduledTask, error] {
 			if err != nil {
 				m = &Message{ID: s.ID} // no task: that it waits is all there is to say
 			}
-			if !yield(ScheduledTask{m.ID, m.Task, m.Args, m.Kwargs, m.Queue, m.Retries, s.At}, nil) {
+			if !yield(ScheduledTask{m.ID, m.Task, m.Args, m.Kwargs, m.Queue, m.Retries, s.At, m.Priority}, nil) {
 				return
 			}
 		}

@@ -32,11 +32,13 @@ type ActiveTask struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	// Args and Kwargs are JSON, cut short; empty before its code is called.
-	Args    string    `json:"args,omitempty"`
-	Kwargs  string    `json:"kwargs,omitempty"`
-	Queue   string    `json:"queue"`
-	Retries int       `json:"retries"`
-	Began   time.Time `json:"time_start"`
+	Args   string `json:"args,omitempty"`
+	Kwargs string `json:"kwargs,omitempty"`
+	Queue  string `json:"queue"`
+	// Priority is AMQP's: 0 where none was given.
+	Priority uint8     `json:"priority"`
+	Retries  int       `json:"retries"`
+	Began    time.Time `json:"time_start"`
 	// Age is how long it has had its place, by the worker's clock: what tells a
 	// task that hangs from one that runs.
 	Age seconds `json:"age"`
@@ -75,7 +77,7 @@ func (w *Worker) slots(called bool) []ActiveTask {
 
 func (r *run) look() ActiveTask {
 	a := ActiveTask{
-		ID: r.m.ID, Name: r.m.Task, Queue: r.m.Queue, Retries: r.m.Retries,
+		ID: r.m.ID, Name: r.m.Task, Queue: r.m.Queue, Priority: r.m.Priority, Retries: r.m.Retries,
 		Began: r.began, Age: seconds(time.Since(r.began)),
 	}
 	if r.called.Load() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,8 +18,16 @@ import (
 type WorkerConfig struct {
 	// Name tells the worker from others. Default: "celery@" and the host's name.
 	Name string
-	// Queues are those it takes tasks from. Default: the app's own.
+	// Queues are those it takes tasks from, all their levels among them; names that
+	// begin with "warren." are taken. Default: the app's own.
 	Queues []string
+	// Weights are how much of the worker queues get while tasks wait in several of
+	// them: with 6 and 3, two tasks of the first are begun for each one of the second.
+	// No queue starves. Default: 1 for each, so that they take turns.
+	Weights map[string]int
+	// Strict takes tasks from a queue only when none waits in those before it in
+	// Queues. Default: by Weights.
+	Strict bool
 	// Concurrency is how many tasks run at once. It takes no more than it has
 	// free places for, so a long task holds none up behind it. Default: 8.
 	Concurrency int
@@ -60,6 +69,16 @@ func (c WorkerConfig) check() error {
 		return fmt.Errorf("grace is %v; use a positive duration, or 0 to wait for every task", c.Grace)
 	case c.Losses < 0:
 		return fmt.Errorf("losses is %d; use a positive number", c.Losses)
+	case c.Strict && len(c.Weights) > 0:
+		return errors.New("both a strict order and weights are given; use one")
+	}
+	for queue, weight := range c.Weights {
+		switch {
+		case weight < 1:
+			return fmt.Errorf("weight of queue %q is %d; use a positive number", queue, weight)
+		case !slices.Contains(c.Queues, queue):
+			return fmt.Errorf("queue %q has a weight and is not among the queues %q; name it there", queue, c.Queues)
+		}
 	}
 	return nil
 }
@@ -122,10 +141,10 @@ func (w *Worker) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.c, w.cfg = c, w.cfg.withDefaults(c.cfg)
 	if err := w.cfg.check(); err != nil {
 		return err
 	}
-	w.c, w.cfg = c, w.cfg.withDefaults(c.cfg)
 	w.log = c.cfg.Logger.With("worker", w.cfg.Name)
 	aside, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var errands sync.WaitGroup
@@ -215,7 +234,12 @@ func (w *Worker) forward(ctx context.Context, d *streams.Delivery) {
 		w.discard(ctx, laterQueue, d, err)
 		return
 	}
-	if err := w.forwardTask(ctx, m, d.Message, d.Redelivered); err != nil {
+	w.forwardTask(ctx, m, d)
+}
+
+// forwardTask sends a task to where it is to wait, and settles it.
+func (w *Worker) forwardTask(ctx context.Context, m *Message, d *streams.Delivery) {
+	if err := w.sendOn(ctx, m, d.Message, d.Redelivered); err != nil {
 		w.log.Warn("could not forward a task; it is tried again", "task", m.Task, "id", m.ID, "error", err)
 		pause(ctx, time.Second)
 		w.settle(d.Nack(streams.Requeue))
@@ -225,9 +249,9 @@ func (w *Worker) forward(ctx context.Context, d *streams.Delivery) {
 	w.settle(d.Ack())
 }
 
-// forwardTask sends a task on, unless it was by a worker that was killed, and has
+// sendOn sends a task on, unless it was by a worker that was killed, and has
 // begun: a broker that was killed too does not know that it had the task.
-func (w *Worker) forwardTask(ctx context.Context, m *Message, body streams.Message, again bool) error {
+func (w *Worker) sendOn(ctx context.Context, m *Message, body streams.Message, again bool) error {
 	ctx, cancel := context.WithTimeout(ctx, w.c.cfg.Timeout)
 	defer cancel()
 	if again {

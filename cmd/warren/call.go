@@ -20,6 +20,7 @@ type callOptions struct {
 	eta          string
 	expires      time.Duration
 	queue, id    string
+	priority     string
 	ignoreResult bool
 	wait         bool
 	timeout      time.Duration
@@ -45,6 +46,7 @@ ask with --wait, or 'warren result ID'.`,
 	flags.StringVar(&o.eta, "eta", "", "begin at this time, like 2027-01-31T12:00:00Z")
 	flags.DurationVar(&o.expires, "expires", 0, "revoke it if it has not begun so long from now")
 	flags.StringVar(&o.queue, "queue", "", "send it to this queue (default: celery)")
+	flags.StringVar(&o.priority, "priority", "normal", "how urgent: low, normal or high")
 	flags.StringVar(&o.id, "id", "", "give it this id (default: one is made)")
 	flags.BoolVar(&o.ignoreResult, "ignore-result", false, "keep no result of it")
 	flags.BoolVar(&o.wait, "wait", false, "wait for the result, and print it")
@@ -118,6 +120,13 @@ func (o callOptions) options() ([]workers.Option, error) {
 	if o.queue != "" {
 		opts = append(opts, workers.Queue(o.queue))
 	}
+	level, err := parseLevel(o.priority)
+	if err != nil {
+		return nil, err
+	}
+	if level != workers.Normal {
+		opts = append(opts, workers.Priority(level))
+	}
 	if o.id != "" {
 		opts = append(opts, workers.ID(o.id))
 	}
@@ -125,6 +134,15 @@ func (o callOptions) options() ([]workers.Option, error) {
 		opts = append(opts, workers.IgnoreResult())
 	}
 	return opts, nil
+}
+
+func parseLevel(name string) (workers.Level, error) {
+	for _, l := range []workers.Level{workers.Low, workers.Normal, workers.High} {
+		if name == l.String() {
+			return l, nil
+		}
+	}
+	return 0, fmt.Errorf("--priority is %q; use low, normal or high", name)
 }
 
 func (o callOptions) run(ctx context.Context, cmd *cobra.Command, app *workers.App, sig workers.Signature, opts []workers.Option) error {

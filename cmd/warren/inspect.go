@@ -55,6 +55,7 @@ var taskColumns = []column[said[workers.ActiveTask]]{
 	{name: "age", value: func(s said[workers.ActiveTask]) any { return age(time.Duration(s.what.Age)) }},
 	{name: "cancelled", value: func(s said[workers.ActiveTask]) any { return s.what.Cancelled }},
 	{name: "retries", value: func(s said[workers.ActiveTask]) any { return s.what.Retries }, extra: true},
+	{name: "priority", value: func(s said[workers.ActiveTask]) any { return s.what.Priority }, extra: true},
 	{name: "time_start", value: func(s said[workers.ActiveTask]) any { return s.what.Began }, extra: true},
 }
 
@@ -171,6 +172,7 @@ var scheduledColumns = []column[workers.ScheduledTask]{
 	{name: "eta", value: func(t workers.ScheduledTask) any { return t.ETA.UTC().Format(time.RFC3339) }},
 	{name: "retries", value: func(t workers.ScheduledTask) any { return t.Retries }},
 	{name: "kwargs", value: func(t workers.ScheduledTask) any { return jsonOf(t.Kwargs) }, extra: true},
+	{name: "priority", value: func(t workers.ScheduledTask) any { return t.Priority }, extra: true},
 }
 
 func newScheduled(b *broker) *cobra.Command {

@@ -30,14 +30,17 @@ on_task_error, print_task and on_task_success. In another terminal type
 The first Ctrl-C waits for the tasks that run. The second one cancels them and
 hands them back, to be run again by another worker.`,
 		Example: `  warren worker
-  warren worker --concurrency 1 --name celery@two`,
+  warren worker --concurrency 1 --name celery@two
+  warren worker --queues celery,io --weights celery=3`,
 		Args: noArguments,
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&o.cfg.Concurrency, "concurrency", 8, "run so many tasks at once")
 	flags.StringVar(&o.cfg.Name, "name", "", "what to call this worker\n(default: celery@ and the name of the host)")
 	flags.StringSliceVar(&o.cfg.Queues, "queues", []string{"celery"}, "take tasks from these queues")
-	flags.DurationVar(&o.cfg.Grace, "grace", 0, "wait so long at most, at the end, for tasks that run\n(default: as long as they take)")
+	flags.StringToIntVar(&o.cfg.Weights, "weights", nil, "how much of the worker queues get, like a=6,b=3\n(default: all the same)")
+	flags.BoolVar(&o.cfg.Strict, "strict", false, "take from a queue only when those before it in\n--queues are empty")
+	flags.DurationVar(&o.cfg.Grace, "grace", 0, "wait so long at most, at the end, for what runs\n(default: as long as they take)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.cfg.Concurrency < 1 {
 			return usageError{fmt.Errorf("--concurrency is %d; use 1 or more", o.cfg.Concurrency)}
