@@ -29,6 +29,7 @@ type moves struct {
 	ends   []end    // of tasks that will not run
 	slots  []slot   // filled
 	past   []string // joins that have gone on
+	launch *launch  // how the tasks are sent; nil for one by one
 	again  bool     // they may have been made before
 	sentAt time.Time
 }
