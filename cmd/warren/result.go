@@ -19,9 +19,10 @@ func newResult(b *broker) *cobra.Command {
 		Use:   "result ID",
 		Short: "Show what has become of a task",
 		Long: `Result prints the state of a task: PENDING, STARTED, RETRY, SUCCESS, FAILURE or
-REVOKED. Behind SUCCESS it prints the result, behind FAILURE why, on stderr. With
---tree it prints the task, and below it what its end has called, each with its
-state.`,
+REVOKED. Behind SUCCESS it prints the result, behind FAILURE why, on stderr.
+
+With --tree it prints the task, and below it what its end has called, each with
+its state.`,
 		Example: "  warren result ID\n  warren result ID --timeout 10s\n  warren result ID --tree",
 		Args:    cobra.ExactArgs(1),
 	}
