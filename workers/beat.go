@@ -20,6 +20,9 @@ type SchedulerConfig struct {
 	// stored under their names and is not the same is replaced, by whoever starts
 	// last. Entries that are no longer among these stay until they are deleted.
 	Entries []Entry
+	// Pulse is called with what the scheduler does, by several goroutines at once;
+	// it should return soon, for runs wait for it. Default: nobody is told.
+	Pulse func(Pulse)
 }
 
 func (c SchedulerConfig) withDefaults() SchedulerConfig {
@@ -124,17 +127,22 @@ func (s *Scheduler) follow(ctx context.Context) error {
 
 // stand leads whenever the seat is free, until the context ends.
 func (s *Scheduler) stand(ctx context.Context) {
+	var follows occupant
 	for ctx.Err() == nil {
 		seat := s.seat()
 		taken, err := seat.take(ctx)
 		switch {
 		case taken:
+			follows = occupant{}
 			s.lead(ctx, seat)
 			continue
 		case err != nil && ctx.Err() == nil:
 			s.log.Warn("could not look whether another scheduler leads; it is tried again", "error", err)
 			pause(ctx, time.Second)
 			continue
+		case seat.taken != occupant{} && seat.taken != follows:
+			follows = seat.taken
+			s.tell(Pulse{Kind: PulseWaits, Leader: follows.Name})
 		}
 		s.await(ctx, seat.ttl)
 	}
@@ -164,6 +172,7 @@ func (s *Scheduler) await(ctx context.Context, ttl time.Duration) {
 // lead leads until the context ends or the seat is lost.
 func (s *Scheduler) lead(ctx context.Context, seat *seat) {
 	s.log.Info("leads")
+	s.tell(Pulse{Kind: PulseLeads, Leader: s.cfg.Name})
 	select {
 	case <-s.leads:
 	default:

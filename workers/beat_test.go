@@ -157,6 +157,64 @@ func TestSchedulersHandOver(t *testing.T) {
 	})
 }
 
+// A scheduler tells when it leads, whom it waits for, and each run that it sends.
+func TestSchedulerTells(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		server := embeddedtest.Start(t, embedded.Config{})
+		var mu sync.Mutex
+		told := make(map[string][]string)
+		run := func(name string) (*workers.Scheduler, func()) {
+			c := newClockwork(t, server.Connect(t))
+			s := c.Scheduler(workers.SchedulerConfig{
+				Name: name, Entries: []workers.Entry{c.entry("every", workers.Every(time.Minute))},
+				Pulse: func(p workers.Pulse) {
+					said := string(p.Kind) + " " + p.Leader + p.Entry
+					if p.Kind == workers.PulseSent {
+						said += " " + p.Due.Sub(c.began).String()
+						c.known(p.ID)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					told[name] = append(told[name], said)
+				},
+			})
+			stop := background(t, "the scheduler", s.Run)
+			<-s.Ready()
+			return s, stop
+		}
+		one, stop := run("one")
+		<-one.Leads()
+		two, _ := run("two")
+		time.Sleep(2*time.Minute + time.Second)
+		stop()
+		<-two.Leads()
+		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		for name, want := range map[string]string{
+			"one": "leads one, sent every 1m0s, sent every 2m0s",
+			"two": "waits one, leads two, sent every 3m0s",
+		} {
+			if got := strings.Join(told[name], ", "); got != want {
+				t.Errorf("scheduler %s told %s, want %s", name, got, want)
+			}
+		}
+	})
+}
+
+// known checks that a task of this id was sent.
+func (c *clockwork) known(id string) {
+	c.Helper()
+	r, err := workers.ResultOf[workers.None](c.App, id)
+	if err != nil {
+		c.Error(err)
+		return
+	}
+	if state, err := r.State(c.Context()); err != nil || state != workers.Pending {
+		c.Errorf("task %s is %s, %v; want it to wait", id, state, err)
+	}
+}
+
 // A scheduler that was killed is followed within the lease: what was due meanwhile
 // is late, and not lost, also where missed runs are skipped.
 func TestSchedulerIsKilled(t *testing.T) {

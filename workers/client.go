@@ -131,7 +131,7 @@ func (c *client) applyFrozen(ctx context.Context, sig Signature) (*handle, error
 	h := c.results.handle(sig)
 	mv := moves{sentAt: time.Now()}
 	mv.start(sig, nil, spot{root: rootOf(sig), index: -1})
-	if err := c.carry(ctx, &mv); err != nil {
+	if err := c.carryWhole(ctx, sig, &mv); err != nil {
 		return nil, fmt.Errorf("send %s: %w", sig.title(), err)
 	}
 	return h, nil
@@ -208,6 +208,17 @@ func (c *client) route(task, queue string) string {
 	return queue
 }
 
+// carryWhole carries the beginning of a canvas; if that is more than one task, all
+// of them are sent, or none.
+func (c *client) carryWhole(ctx context.Context, sig Signature, mv *moves) (err error) {
+	if len(mv.tasks) > 1 {
+		if mv.launch, err = c.newLaunch(sig, mv); err != nil {
+			return err
+		}
+	}
+	return c.carry(ctx, mv)
+}
+
 // carry does what an event brings about. Doing it twice changes nothing.
 func (c *client) carry(ctx context.Context, mv *moves) error {
 	if mv.none() {
@@ -216,7 +227,7 @@ func (c *client) carry(ctx context.Context, mv *moves) error {
 	if err := insist(ctx, func(ctx context.Context) error { return c.keepJoins(ctx, mv.joins) }); err != nil {
 		return err
 	}
-	if err := insist(ctx, func(ctx context.Context) error { return c.send(ctx, mv) }); err != nil {
+	if err := c.sendAll(ctx, mv); err != nil {
 		return err
 	}
 	if len(mv.tasks) > 0 {
@@ -235,6 +246,13 @@ func (c *client) carry(ctx context.Context, mv *moves) error {
 		c.clear(ctx, id)
 	}
 	return nil
+}
+
+func (c *client) sendAll(ctx context.Context, mv *moves) error {
+	if mv.launch != nil {
+		return mv.launch.send(ctx, mv)
+	}
+	return insist(ctx, func(ctx context.Context) error { return c.send(ctx, mv) })
 }
 
 func (mv *moves) none() bool {
@@ -390,17 +408,23 @@ func (c *client) dispatch(ctx context.Context, m *Message, now time.Time) (*send
 }
 
 // begin sends the task; wait waits until it has arrived.
-func (s *sending) begin(ctx context.Context, now time.Time) (err error) {
-	if err := s.c.spillAll(ctx, s.m); err != nil {
-		return err
-	}
-	if s.body, err = s.m.encode(); err != nil {
+func (s *sending) begin(ctx context.Context, now time.Time) error {
+	if err := s.write(ctx); err != nil {
 		return err
 	}
 	if s.m.ETA.After(now) {
 		return s.c.session.PublishAt(ctx, s.m.ETA, laterQueue, s.m.dispatch(), s.body)
 	}
 	return s.publish(ctx)
+}
+
+// write writes the message of the task.
+func (s *sending) write(ctx context.Context) (err error) {
+	if err := s.c.spillAll(ctx, s.m); err != nil {
+		return err
+	}
+	s.body, err = s.m.encode()
+	return err
 }
 
 // publish sends what is written to the task's queue, which is made if need be.

@@ -39,6 +39,10 @@
 //     nothing follows from it.
 //   - What follows an end follows once, also when it is sent twice: ids are fixed
 //     when a canvas is sent. The members of a group count by their first result.
+//   - A canvas that begins with several tasks is sent whole or not at all, on a
+//     server from 2.12 on in one transaction if they are 1000 at most, of one
+//     queue, and to run at once. What takes more is planned: when its client dies in
+//     between, a worker sends the rest, within [Config.Lease].
 //   - States are recorded from the sending on: a task that waits is PENDING, an id
 //     that nobody knows is UNKNOWN.
 //   - Get waits exactly as long as its context, and is told of the end instead of

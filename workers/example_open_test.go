@@ -10,8 +10,8 @@ import (
 
 // openApp starts a broker in this process, connects an app to it and starts a worker
 // of its tasks. The function ends all of them.
-func openApp(app *workers.App) func() {
-	closeApp := connectApp(app)
+func openApp(app *workers.App, around ...workers.Middleware) func() {
+	closeApp := connectApp(app, around...)
 	stop := startWorker(app, workers.WorkerConfig{})
 	return func() {
 		stop()
@@ -20,12 +20,12 @@ func openApp(app *workers.App) func() {
 }
 
 // connectApp is openApp without a worker.
-func connectApp(app *workers.App) func() {
+func connectApp(app *workers.App, around ...workers.Middleware) func() {
 	broker, err := embedded.Start(embedded.Config{})
 	check(err)
 	nc, err := broker.Connect()
 	check(err)
-	check(app.Connect(context.Background(), nc, workers.Config{}))
+	check(app.Connect(context.Background(), nc, workers.Config{Middleware: around}))
 	return func() {
 		check(app.Close(context.Background()))
 		nc.Close()

@@ -6,6 +6,7 @@ func OnPoint(f func(point string)) { reached = func(p point) { f(string(p)) } }
 
 // The points, by name.
 const (
+	PointPiece     = string(pointPiece)
 	PointForwarded = string(pointForwarded)
 	PointTaken     = string(pointTaken)
 	PointRan       = string(pointRan)

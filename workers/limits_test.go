@@ -41,6 +41,37 @@ func TestTheSoftLimitIsTheCause(t *testing.T) {
 	})
 }
 
+// The limits of a call are stronger than those of its task, and each chooses its
+// own.
+func TestLimitsOfACall(t *testing.T) {
+	var held workers.Task1[string, string]
+	bubble(t, func(s *shop) {
+		held = s.held(workers.SoftLimit(time.Hour), workers.HardLimit(2*time.Hour))
+	}, func(s *shop) {
+		s.work(workers.WorkerConfig{})
+		for _, test := range []struct {
+			limits []workers.Option
+			after  time.Duration
+			want   error
+		}{
+			{[]workers.Option{workers.SoftLimit(time.Minute)}, time.Minute, workers.ErrSoftTimeLimit},
+			{[]workers.Option{workers.HardLimit(3 * time.Minute), workers.SoftLimit(2 * time.Minute)}, 2 * time.Minute, workers.ErrSoftTimeLimit},
+			{[]workers.Option{workers.HardLimit(time.Minute)}, time.Minute, workers.ErrTimeLimit},
+			{nil, time.Hour, workers.ErrSoftTimeLimit},
+		} {
+			start := time.Now()
+			_, err := apply(s, held.S("it"), test.limits...).Get(s.ctx)
+			if took := time.Since(start).Round(100 * time.Millisecond); took != test.after || !errors.Is(err, test.want) {
+				t.Errorf("got %v after %v, want %v after %v", err, took, test.want, test.after)
+			}
+		}
+		_, err := held.S("it").Apply(s.ctx, workers.SoftLimit(time.Minute), workers.HardLimit(time.Second))
+		if err == nil || !strings.Contains(err.Error(), "the soft limit is longer than the hard one") {
+			t.Errorf("got %v, want the limits refused", err)
+		}
+	})
+}
+
 // TestTheHardLimitFreesThePlace: of a task that does not care, which is counted for
 // as long as it runs.
 func TestTheHardLimitFreesThePlace(t *testing.T) {

@@ -35,6 +35,10 @@ type order struct {
 	URL, Name   string
 	Concurrency int
 	Lease       time.Duration
+	// Sends is how many members the chords have that it sends, one after another,
+	// instead of working; Queues are where the members go, by turns.
+	Sends  int
+	Queues []string
 	// Point is where it dies, when it is there for the Nth time.
 	Point string
 	Nth   int32
@@ -144,6 +148,9 @@ func work(text string) error {
 	if err := c.Connect(ctx, nc, workers.Config{Lease: o.Lease}); err != nil {
 		return err
 	}
+	if o.Sends > 0 {
+		return o.send(ctx, c)
+	}
 	w := c.Worker(workers.WorkerConfig{Name: o.Name, Concurrency: o.Concurrency})
 	go func() {
 		<-w.Ready()
@@ -155,6 +162,22 @@ func work(text string) error {
 		return err
 	}
 	return c.Close(context.Background())
+}
+
+// send sends chords until it is killed, or dies. Their results have the ids
+// chord-1, chord-2 and so on.
+func (o order) send(ctx context.Context, c *crew) error {
+	members := make([]workers.Sig[int], o.Sends)
+	for i := range members {
+		members[i] = c.count.S("member", 1).With(workers.Queue(o.Queues[i%len(o.Queues)]))
+	}
+	fmt.Fprintln(os.Stdout, mateReady)
+	for n := 1; ; n++ {
+		id := workers.ID(fmt.Sprint("chord-", n))
+		if _, err := workers.Chord(workers.Group(members...), c.sum.P()).Apply(ctx, id); err != nil {
+			return err
+		}
+	}
 }
 
 // arm has the process die where it should.

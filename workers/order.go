@@ -26,6 +26,14 @@ func (w *Worker) follow(ctx, aside context.Context, errands *sync.WaitGroup, pat
 	}
 }
 
+// followLaunches returns when the worker knows which canvases are being sent, and
+// goes on to send those whose clients die.
+func (w *Worker) followLaunches(ctx, aside context.Context, errands *sync.WaitGroup) error {
+	l := newLaunches(w)
+	errands.Go(func() { l.run(aside) })
+	return w.follow(ctx, aside, errands, launchPrefix+">", l.told)
+}
+
 // followOrders returns when the worker knows which queues are paused, which
 // levels they have, and whether
 // anybody listens to events, and goes on to follow both.

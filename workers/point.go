@@ -5,6 +5,7 @@ type point string
 
 // The points, in the order in which a task passes them.
 const (
+	pointPiece     point = "after a piece was sent"
 	pointForwarded point = "after it was forwarded"
 	pointTaken     point = "before the run"
 	pointRan       point = "after the run"

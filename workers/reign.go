@@ -240,6 +240,8 @@ func (t *turn) finish(ctx context.Context) error {
 	if err := t.s.c.carry(ctx, &mv); err != nil {
 		return err
 	}
+	id := runIDs(t.entry.App, t.entry.Name, t.last.Due)()
+	t.s.tell(Pulse{Kind: PulseSent, Entry: t.entry.Name, ID: id, Due: t.last.Due})
 	return t.note(ctx, lastRun{Due: t.last.Due, Sent: true})
 }
 

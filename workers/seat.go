@@ -18,6 +18,7 @@ type seat struct {
 	ttl   time.Duration // whole seconds
 	want  occupant
 
+	taken    occupant // who has it instead, as far as that is known
 	revision uint64
 	until    time.Time // it is held for so long, if it is not renewed
 }
@@ -52,7 +53,11 @@ func (s *seat) take(ctx context.Context) (bool, error) {
 func (s *seat) others(value []byte) bool {
 	var has occupant
 	_ = json.Unmarshal(value, &has) // of nobody, if it is nothing
-	return has.ID != "" && has.ID != s.want.ID
+	if has.ID == "" || has.ID == s.want.ID {
+		return false
+	}
+	s.taken = has
+	return true
 }
 
 // renew holds the seat for another while. ErrConflict says that it is lost.

@@ -157,6 +157,9 @@ func (w *Worker) run(ctx context.Context) error {
 	if err := w.followOrders(ctx, aside, &errands); err != nil {
 		return err
 	}
+	if err := w.followLaunches(ctx, aside, &errands); err != nil {
+		return err
+	}
 	ctx, w.quit = context.WithCancel(ctx)
 	defer w.quit()
 	leave, err := w.appear(aside, &errands)

@@ -21,6 +21,8 @@ type callOptions struct {
 	expires      time.Duration
 	queue, id    string
 	priority     string
+	softLimit    time.Duration
+	hardLimit    time.Duration
 	ignoreResult bool
 	wait         bool
 	timeout      time.Duration
@@ -44,7 +46,9 @@ ask with --wait, or 'warren result ID'.`,
 	flags.StringVar(&o.kwargs, "kwargs", "", "arguments by name, as a JSON object")
 	flags.DurationVar(&o.countdown, "countdown", 0, "begin so long from now")
 	flags.StringVar(&o.eta, "eta", "", "begin at this time, like 2027-01-31T12:00:00Z")
-	flags.DurationVar(&o.expires, "expires", 0, "revoke it if it has not begun so long from now")
+	flags.DurationVar(&o.expires, "expires", 0, "revoke it unless it has begun so long from\nnow")
+	flags.DurationVar(&o.softLimit, "soft-time-limit", 0, "tell it to end when it has run so long")
+	flags.DurationVar(&o.hardLimit, "time-limit", 0, "give it up when it has run so long")
 	flags.StringVar(&o.queue, "queue", "", "send it to this queue (default: celery)")
 	flags.StringVar(&o.priority, "priority", "normal", "how urgent: low, normal or high")
 	flags.StringVar(&o.id, "id", "", "give it this id (default: one is made)")
@@ -116,6 +120,12 @@ func (o callOptions) options() ([]workers.Option, error) {
 	}
 	if o.expires != 0 {
 		opts = append(opts, workers.Expires(o.expires))
+	}
+	if o.softLimit != 0 {
+		opts = append(opts, workers.SoftLimit(o.softLimit))
+	}
+	if o.hardLimit != 0 {
+		opts = append(opts, workers.HardLimit(o.hardLimit))
 	}
 	if o.queue != "" {
 		opts = append(opts, workers.Queue(o.queue))

@@ -16,6 +16,11 @@ func printAll[T any](cmd *cobra.Command, columns []column[T], rows iter.Seq2[T, 
 		}
 		list = append(list, row)
 	}
+	return printList(cmd, columns, list, asJSON)
+}
+
+// printList prints a list, as a table or as JSON.
+func printList[T any](cmd *cobra.Command, columns []column[T], list []T, asJSON bool) error {
 	if asJSON {
 		return printJSON(cmd.OutOrStdout(), columns, list)
 	}

@@ -88,7 +88,7 @@ func newRoot(called string) *cobra.Command {
 		newReceiveLogsTopic(b), newEmitLogTopic(b),
 		newGenerate(b), newSubscribe(b))
 	addGroup(root, groupTasks,
-		newWorker(b), newCanvas(b), newWeather(b), newCall(b), newResult(b), newRevoke(b), newPurge(b),
+		newWorker(b), newCanvas(b), newWeather(b), newBeat(b), newCall(b), newResult(b), newRevoke(b), newPurge(b),
 		newStatus(b), newInspect(b), newControl(b), newEvents(b), newDead(b))
 	addGroup(root, groupBroker,
 		newServe(b), newList(b), newQueue(b), newExchange(b), newDemo(), newVersion())

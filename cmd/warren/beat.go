@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"warren/workers"
+)
+
+type beatOptions struct {
+	entryFlags
+	app, name string
+}
+
+func newBeat(b *broker) *cobra.Command {
+	var o beatOptions
+	cmd := &cobra.Command{
+		Use:   "beat",
+		Short: "Send tasks again and again, at their times",
+		Long: `Beat sends tasks when they are due: every so often, or at the times of a
+crontab. It runs none of them; in another terminal type 'warren worker'.
+
+Entries are stored at the broker. Beat puts those of its flags and its file, and
+sends those that were put before too. While it runs, 'warren beat add' and
+'warren beat remove' change them. Start several, and one leads. The others wait,
+and one of them follows: at once when it is stopped, within the lease when it is
+killed.`,
+		Example: `  warren beat --every 10s --task add --args '[1, 2]'
+  warren beat --cron "*/5 * * * *" --tz Europe/Berlin --task mul --args '[2, 3]'
+  warren beat --file entries.json`,
+		Args: subcommand,
+	}
+	flags := cmd.Flags()
+	o.add(flags)
+	flags.StringVar(&o.Name, "entry", "", "name of the entry (default: the name of the task)")
+	flags.StringVar(&o.name, "name", "", "what to call this scheduler\n(default: beat@ and the name of the host)")
+	addAppFlag(cmd, &o.app)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		list, err := o.entries(cmd.Flags())
+		if err != nil {
+			return usageError{err}
+		}
+		app := workers.New(o.app)
+		return b.withApp(cmd, app, func(ctx context.Context) error { return o.run(ctx, cmd, app, list) })
+	}
+	cmd.AddCommand(newBeatList(b), newBeatAdd(b), newBeatRemove(b))
+	return cmd
+}
+
+// addAppFlag says whose entries they are. Each app has its own.
+func addAppFlag(cmd *cobra.Command, app *string) {
+	cmd.Flags().StringVar(app, "app", programName, "the app whose entries they are")
+}
+
+// run runs a scheduler until Ctrl-C.
+func (o beatOptions) run(ctx context.Context, cmd *cobra.Command, app *workers.App, list []workers.Entry) error {
+	for _, e := range list {
+		if err := putEntry(ctx, cmd, app, e); err != nil {
+			return err
+		}
+	}
+	if err := sayNone(ctx, cmd, app); err != nil {
+		return err
+	}
+	s := app.Scheduler(workers.SchedulerConfig{Name: o.name, Pulse: func(p workers.Pulse) { say(cmd.OutOrStdout(), p) }})
+	return s.Run(ctx)
+}
+
+// say prints what a scheduler does. An output that is gone ends the command.
+func say(out io.Writer, p workers.Pulse) {
+	switch p.Kind {
+	case workers.PulseLeads:
+		fmt.Fprintf(out, "%s leads. To exit press CTRL+C\n", p.Leader)
+	case workers.PulseWaits:
+		fmt.Fprintf(out, "%s leads, and this one waits to follow it. To exit press CTRL+C\n", p.Leader)
+	case workers.PulseSent:
+		fmt.Fprintf(out, "Sent '%s', due %s: %s\n", p.Entry, p.Due.UTC().Format(time.RFC3339), p.ID)
+	}
+}
+
+// sayNone says how to add entries, where there are none.
+func sayNone(ctx context.Context, cmd *cobra.Command, app *workers.App) error {
+	list, err := app.Entries(ctx)
+	if err == nil && len(list) == 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "There are no entries: see '%s'\n", call(cmd, "beat add --help"))
+	}
+	return err
+}

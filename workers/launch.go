@@ -1,0 +1,251 @@
+package workers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"warren/streams"
+)
+
+// A launch is the sending of a canvas that begins with more than one task: of all
+// of them or none. Those of one queue are one transaction, unless they are too
+// many for one. What takes more than that is planned first, and when its client
+// dies before the end, a worker sends the rest.
+type launch struct {
+	c      *client
+	id     string
+	pieces []*piece
+
+	plan     launchPlan
+	planned  bool
+	revision uint64 // of the plan
+}
+
+// A launchPlan is how a launch is stored.
+type launchPlan struct {
+	// Canvas is frozen; a large one is kept apart.
+	Canvas json.RawMessage `json:"canvas"`
+	SentAt time.Time       `json:"sent_at"`
+	// Sent is how many of the pieces are.
+	Sent int `json:"sent"`
+	// Worker is who has taken it over.
+	Worker string `json:"worker,omitempty"`
+}
+
+// A piece is tasks that are sent together: to a queue, or to wait for their time.
+type piece struct {
+	place
+	tasks []*Message
+	list  []*sending // once they are written
+}
+
+// A place is where tasks wait: a level of a queue.
+type place struct {
+	queue string // "" for those that wait for their time
+	level Level
+}
+
+// largestPiece is how many messages a transaction has at most.
+const largestPiece = 1000
+
+func launchKey(id string) string { return launchPrefix + id }
+
+const launchPrefix = "launch."
+
+// newLaunch makes the launch of a frozen canvas, whose moves these are.
+func (c *client) newLaunch(sig Signature, mv *moves) (*launch, error) {
+	l := &launch{c: c, id: c.ids.next(), plan: launchPlan{SentAt: mv.sentAt}, pieces: c.pieces(mv)}
+	var err error
+	l.plan.Canvas, err = marshal(sig)
+	return l, err
+}
+
+// pieces are in the order of the canvas: those of a plan are the same each time.
+func (c *client) pieces(mv *moves) []*piece {
+	tasks := make(map[place][]*Message)
+	var places []place
+	for _, m := range mv.tasks {
+		m.Queue = c.route(m.Task, m.Queue)
+		at := place{m.Queue, m.Level()}
+		if m.ETA.After(mv.sentAt) {
+			at = place{}
+		}
+		if tasks[at] == nil {
+			places = append(places, at)
+		}
+		tasks[at] = append(tasks[at], m)
+	}
+	var list []*piece
+	for _, at := range places {
+		for some := range slices.Chunk(tasks[at], largestPiece) {
+			list = append(list, &piece{place: at, tasks: some})
+		}
+	}
+	return list
+}
+
+// send sends the pieces that are not sent yet. If another one has taken over, it
+// sends the rest.
+func (l *launch) send(ctx context.Context, mv *moves) error {
+	if len(l.pieces) > 1 || l.pieces[0].queue == "" {
+		if err := insist(ctx, l.write); err != nil {
+			return err
+		}
+	}
+	for l.plan.Sent < len(l.pieces) {
+		p := l.pieces[l.plan.Sent]
+		if err := insist(ctx, func(ctx context.Context) error { return l.sendPiece(ctx, p, mv) }); err != nil {
+			return err
+		}
+		l.plan.Sent++
+		reached(pointPiece)
+		if !l.planned || l.plan.Sent == len(l.pieces) {
+			continue
+		}
+		switch err := insist(ctx, l.write); {
+		case errors.Is(err, streams.ErrConflict):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	l.end(ctx)
+	return nil
+}
+
+// write stores the plan, with how far it came.
+func (l *launch) write(ctx context.Context) error {
+	expect := streams.Any // the id is its own
+	if l.planned {
+		expect = streams.Revision(l.revision)
+	}
+	var err error
+	if l.plan.Canvas, err = l.c.spill(ctx, l.plan.Canvas, joinExpires); err != nil {
+		return err
+	}
+	text, err := marshal(l.plan)
+	if err != nil {
+		return err
+	}
+	revision, err := l.c.store.Put(ctx, streams.Put{Key: launchKey(l.id), Value: text, Expect: expect})
+	if err != nil {
+		return fmt.Errorf("plan the sending: %w", err)
+	}
+	l.revision, l.planned = revision, true
+	return nil
+}
+
+// sendPiece sends a piece, and records that its tasks were sent.
+func (l *launch) sendPiece(ctx context.Context, p *piece, mv *moves) error {
+	if p.queue == "" {
+		return l.c.send(ctx, &moves{tasks: p.tasks, again: mv.again, sentAt: mv.sentAt})
+	}
+	if p.list == nil {
+		if err := l.prepare(ctx, p, mv.again); err != nil {
+			return err
+		}
+	}
+	err := l.c.publishAll(ctx, p.place, p.list)
+	if errors.Is(err, streams.ErrDuplicate) || errors.Is(err, streams.ErrNotImplemented) {
+		err = l.publishEach(ctx, p.list)
+	}
+	if err != nil {
+		return err
+	}
+	return l.c.announceAll(ctx, p.list)
+}
+
+// prepare writes the tasks of a piece, of which some may have begun when it is
+// sent again.
+func (l *launch) prepare(ctx context.Context, p *piece, again bool) (err error) {
+	tasks := p.tasks
+	if again {
+		if tasks, err = l.c.notBegun(ctx, tasks); err != nil {
+			return err
+		}
+	}
+	list := make([]*sending, len(tasks))
+	for i, m := range tasks {
+		s := &sending{c: l.c, m: m}
+		list[i] = s
+		write := l.c.cfg.aroundSend(func(ctx context.Context, _ *Message) error { return s.write(ctx) })
+		if err := write(ctx, m); err != nil {
+			return err
+		}
+	}
+	p.list = list
+	return nil
+}
+
+// publishEach publishes tasks one by one: because some of them were before, or
+// the server knows no transactions.
+func (l *launch) publishEach(ctx context.Context, list []*sending) error {
+	if !l.planned {
+		if err := l.write(ctx); err != nil {
+			return err
+		}
+	}
+	for _, s := range list {
+		if err := s.publish(ctx); err != nil {
+			return err
+		}
+	}
+	var errs error
+	for _, s := range list {
+		errs = errors.Join(errs, s.wait(ctx))
+	}
+	return errs
+}
+
+// end forgets the plan.
+func (l *launch) end(ctx context.Context) {
+	if !l.planned {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearing)
+	defer cancel()
+	if err := l.c.store.Delete(ctx, launchKey(l.id)); err != nil {
+		l.c.cfg.Logger.Info("could not clear a plan away; a worker does", "plan", l.id, "error", err)
+	}
+}
+
+// publishAll publishes tasks to their queue in one transaction. A queue that was
+// deleted meanwhile is declared again.
+func (c *client) publishAll(ctx context.Context, to place, list []*sending) error {
+	bodies := make([]streams.Message, len(list))
+	for i, s := range list {
+		bodies[i] = s.body
+	}
+	for again := false; ; again = true {
+		if err := c.declare(ctx, to.queue, to.level); err != nil {
+			return err
+		}
+		err := c.session.PublishAll(ctx, "", to.level.queue(to.queue), bodies, streams.Mandatory|streams.Deduplicate)
+		var returned *streams.Returned
+		if !errors.As(err, &returned) || again {
+			return err
+		}
+		c.forget(to.queue, to.level)
+	}
+}
+
+// announceAll records that tasks were sent.
+func (c *client) announceAll(ctx context.Context, list []*sending) error {
+	var puts []*streams.Pending
+	for _, s := range list {
+		if !s.m.NoResult {
+			puts = append(puts, c.announce(ctx, s.m))
+		}
+	}
+	var errs error
+	for _, p := range puts {
+		if err := waitFor(ctx, p); err != nil && !errors.Is(err, streams.ErrConflict) {
+			errs = errors.Join(errs, fmt.Errorf("record a task: %w", err))
+		}
+	}
+	return errs
+}
