@@ -139,7 +139,7 @@ func (w *Window) forget(c *Consumer) {
 func (w *Window) came(src *source, answer, hold bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if l := w.line(src); l != nil && answer {
+	if l := w.line(src); l != nil && answer && w.shared.Load() {
 		if l.stays {
 			w.roster.count(l)
 		}

@@ -13,16 +13,16 @@ import (
 	"warren/streams"
 )
 
-// shared consumes queues with one window, whose deliveries it gives in the order in
-// which they came.
-func shared(r rig, limit int, turns map[string]streams.Turn) (*streams.Window, <-chan *streams.Delivery) {
+// shared consumes queues with one window of one message, and gives their deliveries
+// in the order in which they came.
+func shared(r rig, turns map[string]streams.Turn) <-chan *streams.Delivery {
 	r.Helper()
-	w := streams.NewWindow(limit)
+	w := streams.NewWindow(1)
 	arrived := make(chan *streams.Delivery, 1000)
 	for q, turn := range turns {
 		r.consume(q, streams.ConsumeOptions{Window: w, Turn: turn, Push: func(d *streams.Delivery) { arrived <- d }})
 	}
-	return w, arrived
+	return arrived
 }
 
 // next is the next delivery.
@@ -83,7 +83,7 @@ func TestTheHigherRankComesFirst(t *testing.T) {
 	}
 	gate := r.queue(streams.Queue{Name: "gate"})
 	turns[gate] = streams.Turn{Rank: 9}
-	_, arrived := shared(r, 1, turns)
+	arrived := shared(r, turns)
 	r.publish("", gate, "")
 	held := next(r, arrived)
 	for n := range 3 {
@@ -109,7 +109,7 @@ func TestGroupsAreGivenRoomByWeight(t *testing.T) {
 		r.queue(streams.Queue{Name: "b"}):    {Group: "b", Weight: 3},
 		r.queue(streams.Queue{Name: "c"}):    {Group: "c"},
 	}
-	_, arrived := shared(r, 1, turns)
+	arrived := shared(r, turns)
 	r.publish("", "gate", "")
 	held := next(r, arrived)
 	for _, q := range []string{"a", "b", "c"} {
@@ -134,7 +134,7 @@ func TestWhoHasNoRoomAsksForNothing(t *testing.T) {
 	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
 	a, b := r.queue(streams.Queue{Name: "a"}), r.queue(streams.Queue{Name: "b"})
 	turns := map[string]streams.Turn{a: {Rank: 1}, b: {}}
-	_, full := shared(r, 1, turns)
+	full := shared(r, turns)
 	for n := range 50 {
 		r.publish("", b, "held")
 		held := next(r, full)
@@ -184,7 +184,7 @@ func TestWhatIsRequeuedKeepsItsRank(t *testing.T) {
 	nc := embeddedtest.Connect(t)
 	r := newRig(t, nc, streams.Config{})
 	high, low := r.queue(streams.Queue{Name: "high"}), r.queue(streams.Queue{Name: "low"})
-	_, arrived := shared(r, 1, map[string]streams.Turn{high: {Rank: 1}, low: {}})
+	arrived := shared(r, map[string]streams.Turn{high: {Rank: 1}, low: {}})
 	r.publish("", high, "1")
 	d := next(r, arrived)
 	r.publish("", high, "2")

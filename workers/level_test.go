@@ -112,7 +112,7 @@ func TestTwoWorkersKeepTheOrder(t *testing.T) {
 func TestWhatWasForLaterKeepsItsLevel(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	g := s.gate()
+	g := s.gate(workers.Priority(workers.High))
 	var attempts atomic.Int32
 	flaky := workers.Func0(s.App, "flaky", func(ctx context.Context) (workers.None, error) {
 		r, _ := workers.RequestOf(ctx)
@@ -126,7 +126,7 @@ func TestWhatWasForLaterKeepsItsLevel(t *testing.T) {
 	s.work(workers.WorkerConfig{Concurrency: 1})
 	apply(s, flaky.S())
 	s.until("the first attempt has failed", func() bool { return attempts.Load() == 1 })
-	apply(s, g.S(1), workers.Priority(workers.High))
+	apply(s, g.S(1))
 	s.begins(g)
 	for n := range 3 {
 		apply(s, s.note.S("normal", fmt.Sprint(n)))
@@ -334,7 +334,7 @@ func TestWhatAKilledWorkerRanKeepsItsLevel(t *testing.T) {
 	y.until("held", "home")
 	back.Store(true)
 	y.release("home")
-	if got, err := r.Get(y.shop.ctx); got != "home" || err != nil {
+	if got, err := r.Get(y.ctx); got != "home" || err != nil {
 		t.Errorf("got %q, %v; want that the heir ran it", got, err)
 	}
 }
