@@ -32,6 +32,11 @@ var (
 	ErrNotRegistered = errors.New("the task is not registered")
 	// ErrArguments is that a task was given what it does not take: a TypeError.
 	ErrArguments = errors.New("the arguments are not those of the task")
+	// ErrForeignChord is that a chord was begun by a client of Celery, whose result
+	// backend counts its header: there is none here. Have a worker begin it: put a
+	// task in front, as in chain(first, group(...), body).
+	ErrForeignChord = errors.New("a chord that Celery's client has begun is counted by its result backend, and there is none here; " +
+		"put a task in front of it, and a worker begins it")
 	// ErrNotConnected is the error of an app that has no connection yet, or none
 	// any more.
 	ErrNotConnected = errors.New("the app is not connected; call Connect first")
@@ -44,7 +49,8 @@ var (
 	ErrNoDeadLetter = errors.New("there is no dead letter of this id")
 )
 
-// builtin are the sentinels every program knows, by the name Celery gives each.
+// builtin are the sentinels every program knows, by the name Celery gives each, if
+// it has one.
 var builtin = map[string]error{
 	"TaskRevokedError":      ErrRevoked,
 	"TaskExpiredError":      ErrExpired,
@@ -53,6 +59,7 @@ var builtin = map[string]error{
 	"TimeLimitExceeded":     ErrTimeLimit,
 	"NotRegistered":         ErrNotRegistered,
 	"TypeError":             ErrArguments,
+	"ForeignChord":          ErrForeignChord,
 }
 
 // Failure is why a task has no result: the error of its last attempt. It travels

@@ -192,11 +192,16 @@ func (m *Message) spot() spot {
 		root: m.RootID, parent: m.ID, rest: m.Embed.Chain,
 		group: m.Group, index: m.GroupIndex, headers: m.Headers,
 	}
-	if m.Embed.Chord != nil && m.Embed.Chord.Task == joinTask {
+	if m.Embed.Chord != nil && !m.foreignChord() {
 		at.join, at.size = m.Embed.Chord.Options.GroupID, m.Embed.Chord.Options.ChordSize
 	}
 	return at
 }
+
+// foreignChord reports whether the task is of the header of a chord that another
+// program has begun: it says what comes behind the header, and not how many are in
+// it.
+func (m *Message) foreignChord() bool { return m.Embed.Chord != nil && m.Embed.Chord.Task != joinTask }
 
 // succeeded is what follows when a task has.
 func (mv *moves) succeeded(m *Message, result json.RawMessage) {
@@ -229,6 +234,9 @@ func (mv *moves) proceed(value json.RawMessage, at spot) {
 func (mv *moves) failed(m *Message, f Failure) {
 	mv.callErrbacks(m.Embed.Errbacks, f, m.spot())
 	mv.stop(f, false, m.spot())
+	if m.foreignChord() {
+		mv.end(*m.Embed.Chord, f, false)
+	}
 }
 
 // revoked is what follows when a task was: nobody is called.

@@ -89,6 +89,36 @@ func TestCanvasesOfCeleryRun(t *testing.T) {
 	}
 }
 
+// A chord that a client of Celery has begun is refused: each task of its header,
+// and its body, has failed of it. What is nested in it too.
+func TestAChordOfCeleryIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorkshop(t, embeddedtest.Connect(t), celeryTasks(make(chan string, 10)))
+	worker := w.app.Worker(WorkerConfig{})
+	w.background("worker", worker.Run)
+	all := readCaptured(t, "messages")
+	for _, call := range []string{"chord", "chord_in_chord", "chord_link_error"} {
+		for _, one := range all[call].Messages {
+			in := one.message(t)
+			m, err := decodeMessage(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.publish(in)
+			for _, id := range []string{m.ID, m.Embed.Chord.Options.TaskID} {
+				w.awaitEnd(id)
+				result, err := ResultOf[any](w.app, id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := result.Get(w.ctx); !errors.Is(err, ErrForeignChord) {
+					t.Errorf("%s: task %s: got %v, want %v", call, id, err, ErrForeignChord)
+				}
+			}
+		}
+	}
+}
+
 // lastOf is the id of the last step of a chain.
 func lastOf(t *testing.T, c captured) string {
 	t.Helper()

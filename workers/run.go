@@ -398,6 +398,9 @@ func call(ctx context.Context, invoke func(context.Context) (json.RawMessage, er
 
 // code finds what runs a task.
 func (r *run) code() (func(context.Context) (json.RawMessage, error), error) {
+	if r.m.foreignChord() {
+		return nil, ErrForeignChord
+	}
 	if r.m.Task == starmapTask || r.m.Task == mapTask {
 		return r.w.mapCode(r.m)
 	}
@@ -428,7 +431,7 @@ func (r *run) finish(ctx context.Context, o outcome) error {
 		rec.Failure = r.failure(o.err)
 		return r.end(ctx, rec)
 	}
-	if errors.Is(o.err, ErrNotRegistered) || errors.Is(o.err, ErrArguments) || errors.Is(o.err, ErrWorkerLost) {
+	if errors.Is(o.err, ErrForeignChord) || errors.Is(o.err, ErrNotRegistered) || errors.Is(o.err, ErrArguments) || errors.Is(o.err, ErrWorkerLost) {
 		return r.fail(ctx, o.err) // no other attempt comes to anything else
 	}
 	if after, ok := again(o.err, r.policy(), m.Retries); ok {
