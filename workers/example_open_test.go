@@ -10,12 +10,12 @@ import (
 
 // openApp starts a broker in this process, connects an app to it and starts a worker
 // of its tasks. The function ends all of them.
-func openApp(app *workers.App) func() {
+func openApp(app *workers.App, around ...workers.Middleware) func() {
 	broker, err := embedded.Start(embedded.Config{})
 	check(err)
 	nc, err := broker.Connect()
 	check(err)
-	check(app.Connect(context.Background(), nc, workers.Config{}))
+	check(app.Connect(context.Background(), nc, workers.Config{Middleware: around}))
 	worker := app.Worker(workers.WorkerConfig{})
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
