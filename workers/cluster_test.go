@@ -2,6 +2,7 @@ package workers_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/embedded"
 	"warren/embedded/embeddedtest"
 	"warren/workers"
 )
@@ -34,6 +36,76 @@ func TestTasksOutliveALeader(t *testing.T) {
 	nodes.Named(t, leader).Stop(t)
 	<-done
 	t.Log(l.report())
+}
+
+// TestTasksOutliveAKilledLeader: of three servers in processes of their own, the one
+// that leads the store of results is killed with -9 under load, and nobody who
+// waits notices.
+func TestTasksOutliveAKilledLeader(t *testing.T) {
+	t.Parallel()
+	nodes := processes(t, 3)
+	l := newLoad(t, connectAll(t, nodes), workers.Config{Replicas: 3, Lease: 3 * time.Second})
+	l.works("one")
+	l.works("other")
+	const calls = 60
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.run(calls)
+	}()
+	l.after(calls / 3)
+	leader := storeLeader(l.ctx, t, connectAll(t, nodes))
+	t.Logf("killing %s, the leader of the store", leader)
+	nodes[leader].Kill(t)
+	<-done
+	t.Log(l.report())
+}
+
+// processes starts the servers of a cluster by name, each a process to kill.
+func processes(t *testing.T, n int) map[string]*embeddedtest.Child {
+	t.Helper()
+	configs := make([]embedded.Config, n)
+	var routes []string
+	for i := range configs {
+		port := embeddedtest.Port(t)
+		configs[i] = embedded.Config{Name: "node-" + strconv.Itoa(i+1), Cluster: embedded.Cluster{Port: port}}
+		routes = append(routes, "127.0.0.1:"+strconv.Itoa(port))
+	}
+	nodes := make(map[string]*embeddedtest.Child)
+	for _, cfg := range configs {
+		cfg.Cluster.Routes = routes
+		nodes[cfg.Name] = embeddedtest.Process(t, cfg)
+	}
+	js, err := jetstream.New(connectAll(t, nodes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: "ready", Storage: jetstream.MemoryStorage, Replicas: n})
+		cancel()
+		if err == nil {
+			return nodes
+		}
+		if t.Context().Err() != nil {
+			t.Fatalf("the cluster does not begin: %v", err)
+		}
+	}
+}
+
+// connectAll connects to whichever of the servers are there.
+func connectAll(t *testing.T, nodes map[string]*embeddedtest.Child) *nats.Conn {
+	t.Helper()
+	var urls []string
+	for _, node := range nodes {
+		urls = append(urls, node.URL())
+	}
+	nc, err := nats.Connect(strings.Join(urls, ","), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
 }
 
 // storeLeader is the server that leads the stream of the store of tasks.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -210,4 +212,41 @@ func TestTasksForMuchLaterRunOnce(t *testing.T) {
 			t.Errorf("%d runs of %d tasks: %q", len(notes), tasks, notes)
 		}
 	})
+}
+
+// Tasks that fail again and again, more of them than there are places, do not keep
+// fresh ones from running: those that wait for another attempt hold no place, and
+// get no turn before who was there first.
+func TestAStormOfRetriesStarvesNobody(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	var attempts atomic.Int64
+	stormy := workers.Func0(s.App, "stormy", func(context.Context) (int, error) {
+		attempts.Add(1)
+		return 0, errBroken
+	}, workers.Retry(workers.RetryPolicy{Max: 1_000_000, Delay: time.Millisecond}))
+	s.connect(embeddedtest.Connect(t), workers.Config{Logger: slog.New(slog.DiscardHandler)})
+	s.work(workers.WorkerConfig{Concurrency: 2})
+	const storm = 50
+	for range storm {
+		apply(s, stormy.S())
+	}
+	for range 20 {
+		before := attempts.Load()
+		if got := run(s, s.add.S(1, 1)); got != 2 {
+			t.Fatalf("got %d, want 2", got)
+		}
+		for attempts.Load() == before { // the storm goes on
+			pause(s.ctx, t)
+		}
+	}
+}
+
+func pause(ctx context.Context, t *testing.T) {
+	t.Helper()
+	select {
+	case <-time.After(time.Millisecond):
+	case <-ctx.Done():
+		t.Fatal("nothing goes on")
+	}
 }
