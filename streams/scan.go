@@ -140,6 +140,31 @@ func absentIfGone(msg *nats.Msg, a arrival, err error) (*nats.Msg, arrival, erro
 	return msg, a, err
 }
 
+// storedAnswer is what the leader of a stream says of one message.
+type storedAnswer struct {
+	Message *struct {
+		Subject string    `json:"subject"`
+		Seq     uint64    `json:"seq"`
+		Header  []byte    `json:"hdrs"`
+		Data    []byte    `json:"data"`
+		Time    time.Time `json:"time"`
+	} `json:"message"`
+	Error *jetstream.APIError `json:"error"`
+}
+
+// parseStored reads an answer. That a cluster has no leader for a moment, because
+// one was killed, is an error here: it is asked again.
+func parseStored(stream string, text []byte) (*storedAnswer, error) {
+	found := new(storedAnswer)
+	if err := json.Unmarshal(text, found); err != nil {
+		return nil, fmt.Errorf("read stream %q: %w", stream, err)
+	}
+	if found.Error != nil && found.Error.ErrorCode == codeNotAvailable {
+		return nil, fmt.Errorf("read stream %q: %w", stream, found.Error)
+	}
+	return found, nil
+}
+
 // readStored reads one message; nil says that there is none. It asks the stream's
 // leader, which knows everything that was confirmed.
 func (s *Session) readStored(ctx context.Context, stream string, request storedRequest) (*nats.Msg, arrival, error) {
@@ -147,24 +172,15 @@ func (s *Session) readStored(ctx context.Context, stream string, request storedR
 	if err != nil {
 		return nil, arrival{}, err
 	}
-	answer, err := again(ctx, func(ctx context.Context) (*nats.Msg, error) {
-		return s.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
+	found, err := again(ctx, func(ctx context.Context) (*storedAnswer, error) {
+		answer, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
+		if err != nil {
+			return nil, err
+		}
+		return parseStored(stream, answer.Data)
 	})
 	if err != nil {
 		return nil, arrival{}, err
-	}
-	var found struct {
-		Message *struct {
-			Subject string    `json:"subject"`
-			Seq     uint64    `json:"seq"`
-			Header  []byte    `json:"hdrs"`
-			Data    []byte    `json:"data"`
-			Time    time.Time `json:"time"`
-		} `json:"message"`
-		Error *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(answer.Data, &found); err != nil {
-		return nil, arrival{}, fmt.Errorf("read stream %q: %w", stream, err)
 	}
 	switch {
 	case found.Error != nil && found.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:

@@ -45,7 +45,7 @@ func TestAGroupIsSentWholeOrNotAtAll(t *testing.T) {
 	session := y.session()
 	for round := 1; round <= 3; round++ {
 		queue := fmt.Sprint("queue-", round)
-		if _, err := session.DeclareQueue(y.shop.ctx, streams.Queue{Name: queue, Durable: true}); err != nil {
+		if _, err := session.DeclareQueue(y.ctx, streams.Queue{Name: queue, Durable: true}); err != nil {
 			t.Fatal(err)
 		}
 		client := y.hire(order{Name: "client", Sends: size, Queues: []string{queue}})

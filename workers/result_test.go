@@ -1,0 +1,59 @@
+package workers_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"warren/workers"
+)
+
+// Get waits as long as its context and not a moment longer.
+func TestGetHasTheDeadlineOfItsContext(t *testing.T) {
+	bubble(t, func(*shop) {}, func(s *shop) {
+		r := apply(s, s.add.S(1, 1)) // and no worker
+		for _, within := range []time.Duration{50 * time.Millisecond, 0, -time.Second, 90 * time.Second} {
+			ctx, cancel := context.WithTimeout(s.ctx, within)
+			start := time.Now()
+			_, err := r.Get(ctx)
+			cancel()
+			if took := time.Since(start); took != max(within, 0) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("with %v to go, Get gave %v after %v", within, err, took)
+			}
+		}
+		is(s, r, workers.Pending)
+	})
+}
+
+// An id that was never given is told from a task that waits, and from one that was
+// forgotten or whose record has expired, for as long as that is remembered.
+func TestWhatNobodyKnowsIsNotPending(t *testing.T) {
+	bubble(t, func(*shop) {}, func(s *shop) {
+		forgotten, expires := apply(s, s.add.S(1, 1)), apply(s, s.add.S(1, 1), workers.ResultExpires(time.Second))
+		stop := s.work(workers.WorkerConfig{})
+		for _, r := range []*workers.Result[int]{forgotten, expires} {
+			if _, err := r.Get(s.ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop()
+		if err := forgotten.Forget(s.ctx); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		waits := apply(s, s.add.S(1, 1))
+		is(s, waits, workers.Pending)
+		for id, why := range map[string]string{"never-given": "", forgotten.ID(): "forgotten", expires.ID(): "expired"} {
+			r, err := workers.ResultOf[int](s.App, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			is(s, r, workers.Unknown)
+			if _, err := r.Info(s.ctx); !errors.Is(err, workers.ErrUnknown) || !strings.Contains(err.Error(), why) {
+				t.Errorf("%s: got %v, want it unknown, and %s", id, err, why)
+			}
+		}
+	})
+}
