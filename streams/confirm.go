@@ -30,6 +30,7 @@ type Confirm struct {
 	index         uint64
 
 	place *place // where a message for later waits; nil for others
+	batch *batch // what it is the last of; nil for others
 
 	awaitsAck, awaitsTrace bool
 	nointerest             bool
@@ -77,6 +78,14 @@ func (c *Confirm) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.Join(ErrUnconfirmed, ctx.Err())
 	}
+}
+
+// publish hands the message to the connection, or all of its batch.
+func (c *Confirm) publish(nc *nats.Conn) error {
+	if c.batch != nil {
+		return c.batch.publish(nc, c.msg.Reply)
+	}
+	return nc.PublishMsg(c.msg)
 }
 
 // A sink is told of answers, from a goroutine that has other work.
@@ -196,6 +205,10 @@ func (c *confirms) acked(confirm *Confirm, msg *nats.Msg) {
 			c.supersede(confirm)
 			return
 		}
+		if confirm.batch != nil && refusedForNow(err) {
+			c.commitAgain(confirm, err)
+			return
+		}
 		if isAPIError(err, codeDuplicateInProcess) {
 			c.publishAgain(confirm)
 			return
@@ -247,7 +260,7 @@ func (c *confirms) retry(confirm *Confirm) error {
 	if err := c.s.awaitOnline(ctx); err != nil {
 		return err
 	}
-	return c.s.nc.PublishMsg(confirm.msg)
+	return confirm.publish(c.s.nc)
 }
 
 // complete ends a message that was stored, or that nobody wanted.

@@ -140,8 +140,9 @@
 // exchanges, single active consumer, quorum queues and streams as queue types,
 // exchanges of other types (delayed messages, consistent hashing), the headers
 // CC and BCC, and direct reply-to. A message's priority is carried and not acted
-// on. Exchange-to-exchange bindings, exclusive consumers, consumer priorities,
-// transactions and basic.recover have no method.
+// on. Exchange-to-exchange bindings, exclusive consumers, consumer priorities and
+// basic.recover have no method. A transaction publishes with one key, at most 1000
+// messages, and settles nothing: [Session.PublishAll].
 //
 // Errors end nothing. Where RabbitMQ closes the channel, or the connection, a
 // method returns an [Error] of the same code and the session goes on. A message

@@ -27,6 +27,10 @@ var (
 	ErrNotImplemented     = &Error{Code: 540, Reason: "NOT_IMPLEMENTED"}
 )
 
+// ErrDuplicate is the error of a transaction that has a MessageID the broker has
+// seen before, see [Session.PublishAll].
+var ErrDuplicate = errors.New("a message of that id was published before; none was published again")
+
 // ErrNoEntry is the error of a key without a value.
 var ErrNoEntry = errors.New("there is no value")
 

@@ -374,6 +374,8 @@ func (s *Session) exchangeStreamConfig(name string) jetstream.StreamConfig {
 		MaxConsumers: maxConsumers,
 		AllowDirect:  true,
 		Metadata:     map[string]string{"warren.exchange": name},
+
+		AllowAtomicPublish: s.hasBatches(),
 	}
 }
 

@@ -91,6 +91,14 @@ func (s *Session) explainPublish(exchange, key string) {
 		"publish to subject "+subject+" and wait for the stream's acknowledgement")
 }
 
+func (s *Session) explainPublishAll(exchange, key string, n int) {
+	if s.cfg.Explain == nil {
+		return
+	}
+	s.explain(fmt.Sprintf("tx.select, basic.publish exchange=%s routing_key=%s %d times, tx.commit", exchange, key, n),
+		fmt.Sprintf("publish an atomic batch of %d messages to stream %s and wait for its acknowledgement", n, s.streamOf(exchange, key)))
+}
+
 func (s *Session) explainStore(t *Store) {
 	if s.cfg.Explain == nil {
 		return

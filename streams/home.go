@@ -67,7 +67,8 @@ func (s *Session) homeConfig(rec *queueRecord) jetstream.StreamConfig {
 		AllowDirect:  true,
 		Metadata:     map[string]string{"warren.queue": rec.Name, "warren.life": rec.Life},
 
-		AllowMsgSchedules: rec.Schedules,
+		AllowMsgSchedules:  rec.Schedules,
+		AllowAtomicPublish: s.hasBatches(),
 	}
 }
 

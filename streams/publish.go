@@ -193,7 +193,7 @@ func (s *Session) write(ctx context.Context, confirm *Confirm) error {
 	written := make(chan error, 1)
 	go func() {
 		defer func() { <-s.writing }()
-		written <- s.nc.PublishMsg(confirm.msg)
+		written <- confirm.publish(s.nc)
 	}()
 	select {
 	case err := <-written:

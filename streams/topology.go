@@ -160,6 +160,10 @@ const (
 	codeNoPeers                   jetstream.ErrorCode = 10005
 	codeNotAvailable              jetstream.ErrorCode = 10008
 	codeDuplicateInProcess        jetstream.ErrorCode = 10158
+	codeBatchDisabled             jetstream.ErrorCode = 10174
+	codeBatchIncomplete           jetstream.ErrorCode = 10176
+	codeBatchDuplicate            jetstream.ErrorCode = 10201
+	codeTooManyBatches            jetstream.ErrorCode = 10210
 	codeStreamCreate              jetstream.ErrorCode = 10049
 	codeWrongLastSequence         jetstream.ErrorCode = 10071
 	codeWrongLastSequenceConstant jetstream.ErrorCode = 10164
