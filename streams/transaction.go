@@ -82,6 +82,18 @@ func refusedForNow(err error) bool {
 	return isAPIError(err, codeDuplicateInProcess, codeBatchDisabled, codeBatchIncomplete, codeTooManyBatches)
 }
 
+// ended deals with the answer to a transaction.
+func (c *confirms) ended(confirm *Confirm, err error) {
+	switch {
+	case err == nil:
+		c.complete(confirm)
+	case refusedForNow(err):
+		c.commitAgain(confirm, err)
+	default:
+		c.resolve(confirm, err)
+	}
+}
+
 // commitAgain publishes a batch again that was refused.
 func (c *confirms) commitAgain(confirm *Confirm, refusal error) {
 	c.s.run(func() {
