@@ -99,10 +99,12 @@ func storedNothing(err error) bool {
 		codeBatchDuplicate, codeTooManyBatches)
 }
 
-// hasBatches reports whether the server knows them.
-func (s *Session) hasBatches() bool {
+// noteServer notes what the server of the connection can do. To ask then would
+// wait where the server has stopped reading.
+func (s *Session) noteServer() {
+	s.maxPayload.Store(s.nc.MaxPayload())
 	version := s.nc.ConnectedServerVersion()
-	return version == "" || !olderThan(version, 2, 12)
+	s.noBatches.Store(version != "" && olderThan(version, 2, 12))
 }
 
 // streamOf is the stream that a message is stored in.

@@ -159,7 +159,7 @@ func (p *Publisher) laneOf(confirm *Confirm) *lane {
 		if len(p.lanes) >= maxLanes {
 			maps.DeleteFunc(p.lanes, func(_ [2]string, l *lane) bool { return l.unused() })
 		}
-		l = newLane(p.s.streamOf(confirm.exchange, confirm.key), !p.s.hasBatches())
+		l = newLane(p.s.streamOf(confirm.exchange, confirm.key), p.s.noBatches.Load())
 		p.lanes[to] = l
 	}
 	confirm.lane = l

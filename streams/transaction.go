@@ -49,7 +49,7 @@ func (s *Session) prepareAll(ctx context.Context, exchange, key string, ms []Mes
 	if len(ms) > maxBatch {
 		return nil, errPrecondition("%d messages are more than one transaction takes, which is %d", len(ms), maxBatch)
 	}
-	if !s.hasBatches() {
+	if s.noBatches.Load() {
 		return nil, errNotImplemented("transactions need a NATS server of version %s or newer; this is %s", minBatch, s.nc.ConnectedServerVersion())
 	}
 	b := &batch{stream: s.streamOf(exchange, key), msgs: make([]*nats.Msg, len(ms))}
