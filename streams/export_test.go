@@ -8,7 +8,8 @@ func Gather(p *Publisher, exchange, key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.laneOf(&Confirm{exchange: exchange, key: key})
-	l.gathering, l.probe = true, 1<<30
+	l.begin()
+	l.probe = 1 << 30
 	l.pace.single.fill(time.Hour)
 	l.pace.fixed.fill(0)
 }

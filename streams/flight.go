@@ -126,7 +126,9 @@ func (p *Publisher) flySingles(l *lane, list []*Confirm) {
 		p.mu.Unlock()
 	}
 	defer p.mu.Unlock()
-	l.gathering = !l.inVain()
+	if l.gathering = !l.inVain(); !l.gathering {
+		p.s.slow.Delete(l.stream)
+	}
 	p.land(l)
 }
 
@@ -226,6 +228,7 @@ func (f *flight) resolved(commit *Confirm) {
 	}
 	f.p.mu.Lock()
 	f.lane.pace.tookBatch(len(f.members), f.bytes, time.Since(f.began))
+	f.p.s.slow.Store(f.lane.stream, f.lane.pace)
 	f.p.mu.Unlock()
 	f.end(commit.err)
 }

@@ -54,8 +54,13 @@ func (l *lane) answered(confirm *Confirm) {
 	}
 	l.pace.tookSingles(n, took)
 	if !l.gathering && !l.never && l.pace.pays(l.open, l.open*bytes/n) {
-		l.gathering, l.batches, l.probe, l.idle = true, 0, 1, 0
+		l.begin()
 	}
+}
+
+// begin begins to gather. The first messages are measured, lest that be wrong.
+func (l *lane) begin() {
+	l.gathering, l.batches, l.probe, l.idle = true, 0, 1, 0
 }
 
 // ready reports whether the next flight may go.

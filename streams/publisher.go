@@ -160,6 +160,10 @@ func (p *Publisher) laneOf(confirm *Confirm) *lane {
 			maps.DeleteFunc(p.lanes, func(_ [2]string, l *lane) bool { return l.unused() })
 		}
 		l = newLane(p.s.streamOf(confirm.exchange, confirm.key), p.s.noBatches.Load())
+		if known, is := p.s.slow.Load(l.stream); is {
+			l.pace = known.(pace)
+			l.begin()
+		}
 		p.lanes[to] = l
 	}
 	confirm.lane = l

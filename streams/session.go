@@ -93,6 +93,7 @@ type Session struct {
 	writing    chan struct{} // held while a message is written
 	maxPayload atomic.Int64
 	noBatches  atomic.Bool
+	slow       sync.Map      // the pace of streams that batches paid for, by name
 	places     atomic.Uint64 // counts messages for later
 
 	mu         sync.Mutex
