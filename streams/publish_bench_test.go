@@ -36,8 +36,14 @@ func BenchmarkPublish(b *testing.B) {
 func BenchmarkPublishSynced(b *testing.B) {
 	always := embedded.Config{SyncAlways: true}
 	for name, connect := range map[string]func(testing.TB) *nats.Conn{
-		"inproc": func(tb testing.TB) *nats.Conn { return embeddedtest.Start(tb, always).Connect(tb) },
-		"tcp":    func(tb testing.TB) *nats.Conn { return embeddedtest.Process(tb, always).Connect(tb) },
+		"inproc": func(tb testing.TB) *nats.Conn {
+			tb.Helper()
+			return embeddedtest.Start(tb, always).Connect(tb)
+		},
+		"tcp": func(tb testing.TB) *nats.Conn {
+			tb.Helper()
+			return embeddedtest.Process(tb, always).Connect(tb)
+		},
 	} {
 		for _, window := range []int{1, 100, 1000} {
 			b.Run(fmt.Sprintf("%s/128B/window=%d", name, window), func(b *testing.B) {
