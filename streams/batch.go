@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"strconv"
 
@@ -34,31 +35,76 @@ type batch struct {
 // publish writes the messages, under an id of their own each time: the stream may
 // not have done with the last one.
 func (b *batch) publish(nc *nats.Conn, reply string) error {
-	id := []string{newID()}
-	for i, msg := range b.msgs {
-		out := nats.Msg{Subject: msg.Subject, Data: msg.Data, Header: maps.Clone(msg.Header)}
-		if out.Header == nil {
-			out.Header = make(nats.Header, 3)
-		}
-		out.Header[batchHeader] = id
-		out.Header[batchNumberHeader] = []string{strconv.Itoa(i + 1)}
-		if i == len(b.msgs)-1 {
-			out.Header[batchCommitHeader] = committed
-			out.Reply = reply
-		}
-		if err := nc.PublishMsg(&out); err != nil {
+	w := newBatchWriter(nc)
+	last := len(b.msgs) - 1
+	for _, msg := range b.msgs[:last] {
+		if err := w.write(msg); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.commit(b.msgs[last], reply)
 }
 
-var committed = []string{"1"}
+// A batchWriter writes the messages of one batch.
+type batchWriter struct {
+	nc    *nats.Conn
+	bare  nats.Header // of a message that has none
+	id    []string
+	count int
+}
 
-// hasBatches reports whether the server knows them.
-func (s *Session) hasBatches() bool {
+func newBatchWriter(nc *nats.Conn) *batchWriter {
+	return &batchWriter{nc: nc, bare: make(nats.Header, 3), id: []string{newID()}}
+}
+
+func (w *batchWriter) write(msg *nats.Msg) error {
+	return w.nc.PublishMsg(w.next(msg))
+}
+
+// commit writes the last message. Only that is answered.
+func (w *batchWriter) commit(msg *nats.Msg, reply string) error {
+	last := w.next(msg)
+	last.Header[batchCommitHeader] = []string{"1"}
+	last.Reply = reply
+	return w.nc.PublishMsg(last)
+}
+
+// next is the message as the next of the batch, until there is another one.
+func (w *batchWriter) next(msg *nats.Msg) *nats.Msg {
+	header := w.bare
+	if len(msg.Header) > 0 {
+		header = maps.Clone(msg.Header)
+	}
+	w.count++
+	header[batchHeader] = w.id
+	header[batchNumberHeader] = []string{strconv.Itoa(w.count)}
+	return &nats.Msg{Subject: msg.Subject, Data: msg.Data, Header: header}
+}
+
+// batchError reads the answer to a batch. A broker that has no room left may have
+// stored a part of it, and does not say so.
+func batchError(ack []byte) error {
+	err := ackError(ack)
+	if err != nil && !storedNothing(err) {
+		err = errors.Join(ErrUnconfirmed, err)
+	}
+	return err
+}
+
+// storedNothing reports whether a batch was refused before any of it was stored.
+func storedNothing(err error) bool {
+	return errors.Is(err, nats.ErrNoResponders) || isAPIError(err,
+		codeWrongLastSequence, codeWrongLastSequenceConstant, codeDuplicateInProcess,
+		codeBatchDisabled, codeBatchIncomplete, codeBatchHeader, codeBatchTooLarge,
+		codeBatchDuplicate, codeTooManyBatches)
+}
+
+// noteServer notes what the server of the connection can do. To ask then would
+// wait where the server has stopped reading.
+func (s *Session) noteServer() {
+	s.maxPayload.Store(s.nc.MaxPayload())
 	version := s.nc.ConnectedServerVersion()
-	return version == "" || !olderThan(version, 2, 12)
+	s.noBatches.Store(version != "" && olderThan(version, 2, 12))
 }
 
 // streamOf is the stream that a message is stored in.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +32,10 @@ type Confirm struct {
 
 	place *place // where a message for later waits; nil for others
 	batch *batch // what it is the last of; nil for others
+
+	lane    *lane // of its publisher; nil for a single publish
+	alone   bool  // it was sent in no batch
+	commits bool  // it is no message, but the answer to those of a flight
 
 	awaitsAck, awaitsTrace bool
 	nointerest             bool
@@ -130,7 +135,9 @@ func (c *confirms) enter(confirm *Confirm) error {
 	}
 	c.next++
 	confirm.index = c.next
-	confirm.era = c.era
+	if confirm.era != neverSent {
+		confirm.era = c.era
+	}
 	confirm.awaitsAck = true
 	c.open[confirm.index] = confirm
 	token := strconv.FormatUint(confirm.index, 36)
@@ -143,6 +150,19 @@ func (c *confirms) enter(confirm *Confirm) error {
 	}
 	c.watchExpiry()
 	return nil
+}
+
+// neverSent is the era of a message that is not lost with a connection: it waits,
+// or is answered by the commit of its batch.
+const neverSent = math.MaxUint64
+
+// sent notes that messages are about to be sent that had to wait.
+func (c *confirms) sent(list []*Confirm) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, confirm := range list {
+		confirm.era = c.era
+	}
 }
 
 // traceSize is how much the header takes, at most, that asks for a trace.
@@ -196,10 +216,22 @@ func (c *confirms) answered(msg *nats.Msg) {
 // acked reads the broker's acknowledgement.
 func (c *confirms) acked(confirm *Confirm, msg *nats.Msg) {
 	if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
+		if confirm.commits {
+			c.resolve(confirm, nats.ErrNoResponders)
+			return
+		}
 		c.nobody(confirm)
 		return
 	}
+	if confirm.commits {
+		c.resolve(confirm, batchError(msg.Data))
+		return
+	}
 	confirm.awaitsAck = false
+	if confirm.batch != nil {
+		c.ended(confirm, batchError(msg.Data))
+		return
+	}
 	if err := ackError(msg.Data); err != nil {
 		if confirm.place != nil && isConflict(err) {
 			c.supersede(confirm)

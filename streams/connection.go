@@ -34,7 +34,7 @@ func (s *Session) nextStatus() (nats.Status, bool) {
 func (s *Session) connectionChanged(ctx context.Context, status nats.Status) {
 	switch status {
 	case nats.CONNECTED:
-		s.maxPayload.Store(s.nc.MaxPayload())
+		s.noteServer()
 		s.confirms.reconnected()
 		s.run(func() { s.recoverSession(ctx) })
 		for _, n := range s.allNotices() {

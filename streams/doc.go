@@ -29,7 +29,9 @@
 // exists is written in a key-value bucket a virtual host, changed by
 // compare-and-set.
 //
-// A message for later is a schedule in the home of its queue.
+// A message for later is a schedule in the home of its queue. A transaction is an
+// atomic batch, and so is what a Publisher has waiting where the broker syncs
+// every message, and would take them one by one.
 //
 // Where subjects cannot say what a binding says, the filters are wider and the
 // consumer decides, exactly. [Config.Explain] tells what each step becomes.

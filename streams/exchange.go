@@ -375,7 +375,7 @@ func (s *Session) exchangeStreamConfig(name string) jetstream.StreamConfig {
 		AllowDirect:  true,
 		Metadata:     map[string]string{"warren.exchange": name},
 
-		AllowAtomicPublish: s.hasBatches(),
+		AllowAtomicPublish: !s.noBatches.Load(),
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *Session) homeConfig(rec *queueRecord) jetstream.StreamConfig {
 		Metadata:     map[string]string{"warren.queue": rec.Name, "warren.life": rec.Life},
 
 		AllowMsgSchedules:  rec.Schedules,
-		AllowAtomicPublish: s.hasBatches(),
+		AllowAtomicPublish: !s.noBatches.Load(),
 	}
 }
 

@@ -179,6 +179,19 @@ func (s *Session) checkMessage(m *Message, flags PublishFlag) error {
 	return nil
 }
 
+// mayWrite waits for the turn to write to the connection, until written is
+// called; false says that the session has ended.
+func (s *Session) mayWrite() bool {
+	select {
+	case s.writing <- struct{}{}:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+func (s *Session) written() { <-s.writing }
+
 // write hands a message to the connection, one at a time. A broker that has
 // stopped reading, or has not read what others wrote, would block that for
 // longer than the context allows, so it is done beside.

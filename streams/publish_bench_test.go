@@ -3,12 +3,15 @@ package streams_test
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/embedded"
 	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
@@ -23,6 +26,37 @@ func BenchmarkPublish(b *testing.B) {
 					benchPublish(b, transport.Connect(b), size, window)
 				})
 			}
+		}
+	}
+}
+
+// BenchmarkPublishSynced does so where the broker syncs every message to disk before
+// it confirms it, beside nats.go publishing one by one, and beside atomic batches as
+// large as the window, one after the other.
+func BenchmarkPublishSynced(b *testing.B) {
+	always := embedded.Config{SyncAlways: true}
+	for name, connect := range map[string]func(testing.TB) *nats.Conn{
+		"inproc": func(tb testing.TB) *nats.Conn {
+			tb.Helper()
+			return embeddedtest.Start(tb, always).Connect(tb)
+		},
+		"tcp": func(tb testing.TB) *nats.Conn {
+			tb.Helper()
+			return embeddedtest.Process(tb, always).Connect(tb)
+		},
+	} {
+		for _, window := range []int{1, 100, 1000} {
+			b.Run(fmt.Sprintf("%s/128B/window=%d", name, window), func(b *testing.B) {
+				benchPublish(b, connect(b), 128, window)
+			})
+			if window == 1 {
+				continue
+			}
+			b.Run(fmt.Sprintf("%s/128B/window=%d/batches", name, window), func(b *testing.B) {
+				q := newBenchQueue(b, connect(b))
+				body := make([]byte, 128)
+				embeddedtest.Versus(b, "msg", q.publishWindow(body, window), q.rawPublishBatches(body, window))
+			})
 		}
 	}
 }
@@ -119,5 +153,38 @@ func (q *benchQueue) rawPublishWindow(body []byte, window int) embeddedtest.Cont
 		took := time.Since(start)
 		js.CleanupPublisher()
 		return took
+	}
+}
+
+func (q *benchQueue) rawPublishBatches(body []byte, size int) embeddedtest.Contender {
+	return func(b *testing.B, n int) time.Duration {
+		b.Helper()
+		q.empty(b)
+		start := time.Now()
+		for sent := 0; sent < n; sent += size {
+			q.rawPublishBatch(b, body, min(size, n-sent))
+		}
+		return time.Since(start)
+	}
+}
+
+func (q *benchQueue) rawPublishBatch(b *testing.B, body []byte, size int) {
+	b.Helper()
+	id := []string{nats.NewInbox()}
+	for i := 1; i <= size; i++ {
+		msg := &nats.Msg{Subject: "warren.q.bench", Data: body, Header: nats.Header{
+			"Nats-Batch-Id": id, "Nats-Batch-Sequence": []string{strconv.Itoa(i)},
+		}}
+		if i < size {
+			if err := q.nc.PublishMsg(msg); err != nil {
+				b.Fatal(err)
+			}
+			continue
+		}
+		msg.Header.Set("Nats-Batch-Commit", "1")
+		answer, err := q.nc.RequestMsg(msg, 30*time.Second)
+		if err != nil || strings.Contains(string(answer.Data), "error") {
+			b.Fatalf("batch: %v", err)
+		}
 	}
 }

@@ -92,6 +92,8 @@ type Session struct {
 	status     chan nats.Status
 	writing    chan struct{} // held while a message is written
 	maxPayload atomic.Int64
+	noBatches  atomic.Bool
+	slow       sync.Map      // the pace of streams that batches paid for, by name
 	places     atomic.Uint64 // counts messages for later
 
 	mu         sync.Mutex
@@ -170,7 +172,7 @@ func (s *Session) open(ctx context.Context) (err error) {
 	if err := s.openLive(ctx); err != nil {
 		return err
 	}
-	s.maxPayload.Store(s.nc.MaxPayload())
+	s.noteServer()
 	s.login = login(s.nc)
 	s.status = s.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
 	s.run(s.watchConnection)

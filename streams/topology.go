@@ -195,6 +195,8 @@ const (
 	codeDuplicateInProcess        jetstream.ErrorCode = 10158
 	codeBatchDisabled             jetstream.ErrorCode = 10174
 	codeBatchIncomplete           jetstream.ErrorCode = 10176
+	codeBatchHeader               jetstream.ErrorCode = 10177
+	codeBatchTooLarge             jetstream.ErrorCode = 10199
 	codeBatchDuplicate            jetstream.ErrorCode = 10201
 	codeTooManyBatches            jetstream.ErrorCode = 10210
 	codeStreamCreate              jetstream.ErrorCode = 10049

@@ -49,7 +49,7 @@ func (s *Session) prepareAll(ctx context.Context, exchange, key string, ms []Mes
 	if len(ms) > maxBatch {
 		return nil, errPrecondition("%d messages are more than one transaction takes, which is %d", len(ms), maxBatch)
 	}
-	if !s.hasBatches() {
+	if s.noBatches.Load() {
 		return nil, errNotImplemented("transactions need a NATS server of version %s or newer; this is %s", minBatch, s.nc.ConnectedServerVersion())
 	}
 	b := &batch{stream: s.streamOf(exchange, key), msgs: make([]*nats.Msg, len(ms))}
@@ -80,6 +80,18 @@ func (s *Session) prepareAll(ctx context.Context, exchange, key string, ms []Mes
 // reason that may pass.
 func refusedForNow(err error) bool {
 	return isAPIError(err, codeDuplicateInProcess, codeBatchDisabled, codeBatchIncomplete, codeTooManyBatches)
+}
+
+// ended deals with the answer to a transaction.
+func (c *confirms) ended(confirm *Confirm, err error) {
+	switch {
+	case err == nil:
+		c.complete(confirm)
+	case refusedForNow(err):
+		c.commitAgain(confirm, err)
+	default:
+		c.resolve(confirm, err)
+	}
 }
 
 // commitAgain publishes a batch again that was refused.

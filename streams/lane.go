@@ -1,0 +1,126 @@
+package streams
+
+import "time"
+
+// A lane is what a publisher has on its way to one stream. As a rule each message
+// goes at once. Where the stream is so slow that a batch pays, the lane gathers:
+// one flight of messages is under way, and those that come meanwhile wait, and are
+// the next. That is no delay: they would wait at the broker. And it keeps their
+// order whatever becomes of the flight, as a batch that is refused is published
+// again one by one. The publisher's lock guards it.
+type lane struct {
+	stream    string
+	pace      pace
+	gathering bool
+	never     bool // the stream takes no batches
+	waiting   []*Confirm
+	open      int  // how many were sent one by one and have no answer
+	flying    bool // a flight is being written, or is a batch without an answer
+
+	answers meter
+	batches int // since it began to gather
+	probe   int // after how many batches singles are measured again
+	idle    int // flights in a row for which no batch paid
+}
+
+func newLane(stream string, never bool) *lane {
+	return &lane{stream: stream, never: never, pace: newPace()}
+}
+
+// busy reports whether a message has to wait.
+func (l *lane) busy() bool {
+	return l.gathering && !l.unused()
+}
+
+// unused reports whether nothing is under way.
+func (l *lane) unused() bool { return l.open == 0 && !l.flying && len(l.waiting) == 0 }
+
+// alone notes that a message is sent by itself.
+func (l *lane) alone(confirm *Confirm) {
+	confirm.alone = true
+	l.open++
+}
+
+// answered notes the answer to a message, and begins to gather where that would
+// have paid.
+func (l *lane) answered(confirm *Confirm) {
+	if !confirm.alone {
+		return
+	}
+	l.open--
+	n, bytes, took := l.answers.answered(confirm)
+	if n == 0 {
+		return
+	}
+	l.pace.tookSingles(n, took)
+	if !l.gathering && !l.never && l.pace.pays(l.open, l.open*bytes/n) {
+		l.begin()
+	}
+}
+
+// begin begins to gather. The first messages are measured, lest that be wrong.
+func (l *lane) begin() {
+	l.gathering, l.batches, l.probe, l.idle = true, 0, 1, 0
+}
+
+// ready reports whether the next flight may go.
+func (l *lane) ready() bool {
+	return len(l.waiting) > 0 && l.open == 0 && !l.flying
+}
+
+// maxProbe is after how many batches, at most, singles are measured again.
+const maxProbe = 64
+
+// batchNext decides about the next flight, of which that much could be a batch.
+func (l *lane) batchNext(n, bytes int) (batch, probe bool) {
+	if l.never || !l.pace.pays(n, bytes) {
+		l.idle++
+		return false, false
+	}
+	l.idle = 0
+	if l.batches++; l.batches >= l.probe {
+		l.batches, l.probe = 0, min(2*l.probe, maxProbe)
+		return false, true
+	}
+	return true, false
+}
+
+// inVain reports whether it has not paid to gather for a while.
+func (l *lane) inVain() bool {
+	const patience = 8
+	return l.never || l.idle >= patience
+}
+
+// A meter measures how fast answers come: from when a message is sent until it is
+// answered, how many are. That takes in whole rounds, as the broker reads all that
+// has come, and then answers all.
+type meter struct {
+	mark  *Confirm // the message; nil while nothing is measured
+	began time.Time
+	n     int
+	bytes int
+}
+
+// sent is told of the last message that was sent, of so many that are open.
+func (m *meter) sent(confirm *Confirm, open int) {
+	if m.mark == nil && open >= enough {
+		*m = meter{mark: confirm, began: time.Now()}
+	}
+}
+
+// answered is told of an answer, and gives a reading now and then, else 0.
+func (m *meter) answered(confirm *Confirm) (n, bytes int, took time.Duration) {
+	if m.mark == nil {
+		return 0, 0, 0
+	}
+	m.n++
+	m.bytes += len(confirm.msg.Data)
+	if confirm != m.mark {
+		return 0, 0, 0
+	}
+	if m.n >= enough && confirm.err == nil {
+		n, bytes, took = m.n, m.bytes, time.Since(m.began)
+	}
+	*m = meter{}
+	return n, bytes, took
+}

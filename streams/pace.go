@@ -1,0 +1,89 @@
+package streams
+
+import (
+	"slices"
+	"time"
+)
+
+// A pace is how fast a stream takes messages, one by one and in batches. The
+// broker does not say whether it syncs each message to disk, and this is what
+// tells: it decides when a batch pays.
+type pace struct {
+	single recent // what a message takes by itself
+	fixed  recent // what a batch takes, whatever its size
+	stale  int    // how often singles were measured since there was a batch
+}
+
+const (
+	// enough is how many messages it takes to measure anything, or for a batch.
+	enough = 16
+	// A batch is taken to cost this before there was one.
+	guessedFixed = 4 * time.Millisecond
+	// What a message, and its bytes, add to a batch. Without a sync it is no less
+	// than what a message takes by itself.
+	batchMessage = 6 * time.Microsecond
+	batchKiB     = 10 * time.Microsecond
+	// longMeasure is a measurement that is worth more than one.
+	longMeasure = 40 * time.Millisecond
+	// maxStale is when what is known of batches is doubted.
+	maxStale = 256
+)
+
+func newPace() pace {
+	p := pace{}
+	p.fixed.fill(guessedFixed)
+	return p
+}
+
+// pays reports whether a batch takes half the time of its messages one by one, or
+// less.
+func (p *pace) pays(n, bytes int) bool {
+	return n >= enough && time.Duration(n)*p.single.least() > 2*(p.fixed.least()+variable(n, bytes))
+}
+
+func variable(n, bytes int) time.Duration {
+	return time.Duration(n)*batchMessage + time.Duration(bytes)*batchKiB/1024
+}
+
+// tookSingles notes how long n messages took, one behind the other.
+func (p *pace) tookSingles(n int, took time.Duration) {
+	for range min(1+took/longMeasure, 4) {
+		p.single.add(took / time.Duration(n))
+	}
+	if p.stale++; p.stale >= maxStale {
+		p.stale = 0
+		p.fixed.fill(guessedFixed)
+	}
+}
+
+// tookBatch notes how long a batch took.
+func (p *pace) tookBatch(n, bytes int, took time.Duration) {
+	p.stale = 0
+	p.fixed.add(max(took-variable(n, bytes), 0))
+}
+
+// refused notes that a batch of n messages was in vain.
+func (p *pace) refused(n int) {
+	p.stale = 0
+	p.fixed.add(p.fixed.least() + time.Duration(n)*p.single.least())
+}
+
+// recent is what something took the last times. The least of them counts: what
+// disturbs a measurement, as a busy machine does, only adds to it.
+type recent struct {
+	took [4]time.Duration
+	next int
+}
+
+func (r *recent) least() time.Duration { return slices.Min(r.took[:]) }
+
+func (r *recent) add(took time.Duration) {
+	r.took[r.next] = took
+	r.next = (r.next + 1) % len(r.took)
+}
+
+func (r *recent) fill(took time.Duration) {
+	for range r.took {
+		r.add(took)
+	}
+}

@@ -1,0 +1,79 @@
+package streams
+
+import (
+	"testing"
+	"time"
+)
+
+// TestAPaceTellsASyncFromNone: by figures of a disk, and of a broker that does not
+// wait for it.
+func TestAPaceTellsASyncFromNone(t *testing.T) {
+	t.Parallel()
+	const perSync, perWrite, batch = 160 * time.Microsecond, 8 * time.Microsecond, 4 * time.Millisecond
+	for what, test := range map[string]struct {
+		each     time.Duration
+		n, bytes int
+		want     bool
+	}{
+		"synced, a full window":     {perSync, 1000, 128, true},
+		"synced, a window of 100":   {perSync, 99, 128, true},
+		"synced, a window of 16":    {perSync, 16, 128, false},
+		"synced, one":               {perSync, 1, 128, false},
+		"not synced, a full window": {perWrite, 1000, 128, false},
+		"not synced, large":         {5 * perWrite, 250, 16 << 10, false},
+		"far away":                  {batch / 1000, 1000, 128, false},
+	} {
+		p := newPace()
+		if p.pays(test.n, test.n*test.bytes) {
+			t.Errorf("%s: a batch pays before anything is known", what)
+		}
+		for range 4 {
+			p.tookSingles(100, 100*test.each)
+		}
+		if got := p.pays(test.n, test.n*test.bytes); got != test.want {
+			t.Errorf("%s: a batch pays: got %t, want %t", what, got, test.want)
+		}
+	}
+}
+
+// TestAPaceIsNotMisled: what is measured while the process waits for its turn says
+// nothing, and a batch that took long once is tried again.
+func TestAPaceIsNotMisled(t *testing.T) {
+	t.Parallel()
+	const n = 1000
+	p := newPace()
+	for range 10 {
+		p.tookSingles(n, 8*time.Millisecond)
+		p.tookSingles(n, 35*time.Millisecond)
+		p.tookSingles(n, 39*time.Millisecond)
+		if p.pays(n, 0) {
+			t.Fatal("a batch pays where most measurements were disturbed")
+		}
+	}
+	p.tookSingles(n, 200*time.Millisecond)
+	if !p.pays(n, 0) {
+		t.Error("a batch does not pay where messages take long")
+	}
+	for range 3 {
+		p.tookBatch(n, 0, 10*time.Second)
+		if !p.pays(n, 0) {
+			t.Error("a batch does not pay as one took long")
+		}
+	}
+	p.tookBatch(n, 0, 10*time.Second)
+	if p.pays(n, 0) {
+		t.Error("a batch pays where all take long")
+	}
+	for range maxStale {
+		p.tookSingles(n, 200*time.Millisecond)
+	}
+	if !p.pays(n, 0) {
+		t.Error("what is known of batches is not forgotten")
+	}
+	for range len(p.fixed.took) {
+		p.refused(n)
+	}
+	if p.pays(n, 0) {
+		t.Error("a batch pays where all are refused")
+	}
+}
