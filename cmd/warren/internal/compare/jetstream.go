@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -28,7 +29,8 @@ type jetStream struct {
 
 	mu     sync.Mutex
 	queues map[string]*rawQueue
-	stale  atomic.Bool // a queue's consumer has not all of its filters yet
+	stale  atomic.Bool     // a queue's consumer has not all of its filters yet
+	fanout map[string]bool // exchanges that look at no key
 }
 
 // A rawQueue is what has to be known of a queue to consume it.
@@ -37,7 +39,8 @@ type rawQueue struct {
 	keys     []string // of its bindings
 	pending  int      // what its consumers may hold together
 	unbound  int      // consumers without a prefetch
-	stale    bool     // its consumer has not all of its filters yet
+	lease    time.Duration
+	stale    bool // its consumer has not all of its filters yet
 }
 
 // manyKeys is from how many binding keys on a consumer is given them all at once,
@@ -45,9 +48,9 @@ type rawQueue struct {
 // with one another whenever one is added.
 const manyKeys = 16
 
-// rawLease is how long a message is its receiver's before it comes again: as long
-// as it is with Warren.
-const rawLease = 10 * time.Second
+// rawLease is how long a message is its receiver's before it comes again:
+// JetStream's own default, and nobody renews it.
+const rawLease = 30 * time.Second
 
 // NewJetStream is JetStream on a server, which it takes over: its Close closes
 // that, too, and so does a failure.
@@ -57,9 +60,10 @@ func NewJetStream(ctx context.Context, s Server, replicas int) (Target, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	f.Client = "nats.go " + nats.Version
+	f.Lease = rawLease
 	return &jetStream{
 		server: s, replicas: max(replicas, 1), features: f,
-		prefix: "raw-" + nuid.Next(), queues: make(map[string]*rawQueue),
+		prefix: "raw-" + nuid.Next(), queues: make(map[string]*rawQueue), fanout: make(map[string]bool),
 	}, nil
 }
 
@@ -69,6 +73,10 @@ func (j *jetStream) Usage(ctx context.Context) (Usage, bool) { return j.server.U
 
 func (j *jetStream) Restart(ctx context.Context, kill bool) error {
 	return j.server.Restart(ctx, kill)
+}
+
+func (j *jetStream) Address() Address {
+	return natsAddress(jetStreamAddress, j.server, j.replicas, j.prefix)
 }
 
 // Close removes the streams.
@@ -152,14 +160,34 @@ func (c *rawConn) DeclareExchange(ctx context.Context, x Exchange) error {
 	if err := word(x.Name); err != nil {
 		return err
 	}
+	c.target.mu.Lock()
+	c.target.fanout[x.Name] = x.Kind == Fanout
+	c.target.mu.Unlock()
 	inFiles := x.Durable
 	if _, always := c.target.server.Sync(); always && !inFiles {
 		return notOffered("a volatile exchange on a server with %s", syncOf(c.target.server))
 	}
-	_, err := c.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	return c.createStream(ctx, jetstream.StreamConfig{
 		Name: c.target.exchangeStream(x.Name), Subjects: []string{c.target.exchangeSubject(x.Name) + ".>"},
 		Retention: jetstream.InterestPolicy, Storage: storage(inFiles), Replicas: c.target.replicas,
 	})
+}
+
+// storeFailed is the server's error code for a stream that it cannot store.
+const storeFailed = 10049
+
+// createStream creates a stream. The server removes the directory of all streams
+// some time after the last of them was deleted, and a stream that is created just
+// then loses its own; it is there at the next attempt.
+func (c *rawConn) createStream(ctx context.Context, cfg jetstream.StreamConfig) (err error) {
+	const attempts = 3
+	for range attempts {
+		_, err = c.js.CreateOrUpdateStream(ctx, cfg)
+		var refused *jetstream.APIError
+		if !errors.As(err, &refused) || refused.ErrorCode != storeFailed {
+			return err
+		}
+	}
 	return err
 }
 
@@ -178,7 +206,7 @@ func (c *rawConn) DeclareQueue(ctx context.Context, q Queue) (string, error) {
 		return "", err
 	}
 	t := c.target
-	_, err = c.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	err = c.createStream(ctx, jetstream.StreamConfig{
 		Name: t.homeStream(q.Name), Subjects: []string{t.homeSubject(q.Name)},
 		Retention: jetstream.WorkQueuePolicy, Storage: storage(inFiles), Replicas: t.replicas,
 	})
@@ -190,6 +218,7 @@ func (c *rawConn) DeclareQueue(ctx context.Context, q Queue) (string, error) {
 	if t.queues[q.Name] == nil {
 		t.queues[q.Name] = new(rawQueue)
 	}
+	t.queues[q.Name].lease = q.Lease
 	return q.Name, t.adjust(ctx, c.js, q.Name)
 }
 
@@ -197,7 +226,7 @@ func (c *rawConn) DeclareQueue(ctx context.Context, q Queue) (string, error) {
 func (j *jetStream) adjust(ctx context.Context, js jetstream.JetStream, queue string) error {
 	q := j.queues[queue]
 	cfg := jetstream.ConsumerConfig{
-		Durable: flat(queue), AckPolicy: jetstream.AckExplicitPolicy, AckWait: rawLease,
+		Durable: flat(queue), AckPolicy: jetstream.AckExplicitPolicy, AckWait: cmp.Or(q.lease, rawLease),
 		MaxAckPending: q.pending, DeliverPolicy: jetstream.DeliverAllPolicy,
 	}
 	if q.unbound > 0 {
@@ -240,6 +269,13 @@ func (j *jetStream) refresh(ctx context.Context, js jetstream.JetStream) error {
 	return nil
 }
 
+// looksAtNoKey reports whether an exchange is a fanout exchange.
+func (j *jetStream) looksAtNoKey(exchange string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.fanout[exchange]
+}
+
 // known is what is known of a queue. The lock is held.
 func (j *jetStream) known(queue string) *rawQueue {
 	q := j.queues[queue]
@@ -255,8 +291,8 @@ func (c *rawConn) Bind(ctx context.Context, queue, exchange, key string) error {
 	if _, err := c.js.Stream(ctx, t.exchangeStream(exchange)); err != nil {
 		return err
 	}
-	if key == "" {
-		key = "#" // of a fanout exchange, which looks at no key
+	if t.looksAtNoKey(exchange) {
+		key = "#"
 	}
 	if _, err := t.filters(exchange, key); err != nil {
 		return err
@@ -285,10 +321,10 @@ func (c *rawConn) Bind(ctx context.Context, queue, exchange, key string) error {
 }
 
 func (c *rawConn) Unbind(ctx context.Context, queue, exchange, key string) error {
-	if key == "" {
+	t := c.target
+	if t.looksAtNoKey(exchange) {
 		key = "#"
 	}
-	t := c.target
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	q := t.known(queue)

@@ -50,7 +50,7 @@ func (p *rawPublisher) Publish(ctx context.Context, exchange, key string, m Mess
 	if m.ID != "" {
 		out.Header = nats.Header{idHeader: {m.ID}}
 	}
-	if exchange == "" || key != "" {
+	if exchange == "" || key != "" || !p.target.looksAtNoKey(exchange) {
 		if err := word(key); err != nil {
 			return err
 		}
@@ -98,11 +98,12 @@ func (p *rawPublisher) settle() {
 	}
 }
 
+// Close leaves what nats.go has for its answers to the end of the connection: to
+// clean that up just after publishing loses a goroutine of nats.go 1.55.
 func (p *rawPublisher) Close(ctx context.Context) error {
 	p.mu.Lock()
 	close(p.sent)
 	p.mu.Unlock()
-	defer p.js.CleanupPublisher()
 	select {
 	case <-p.done:
 		return nil

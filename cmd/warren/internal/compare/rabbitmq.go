@@ -50,9 +50,17 @@ func NewRabbitMQ(url string, queues QueueType) (Target, error) {
 		url: url, queues: queues, process: listener{address: url, defaultPort: "5672"}, declared: map[string]bool{}, exchanges: map[string]bool{},
 		features: Features{
 			Broker: product, Version: version, Client: "amqp091-go " + moduleVersion("github.com/rabbitmq/amqp091-go"),
-			Transport: "TCP", Classes: classes, Sync: sync, Replicas: 1,
+			Transport: "TCP", Classes: classes, Sync: sync, Replicas: 1, MaxBytes: rabbitLimit(major),
 		},
 	}, nil
+}
+
+// rabbitLimit is the largest message of a RabbitMQ that is not told otherwise.
+func rabbitLimit(major int) int64 {
+	if major < 4 {
+		return 128 << 20
+	}
+	return 16 << 20
 }
 
 // rabbitClasses says what queues of a type guarantee. Classic queues sync before
@@ -75,6 +83,9 @@ func (r *rabbitMQ) Features() Features                      { return r.features 
 func (r *rabbitMQ) Usage(ctx context.Context) (Usage, bool) { return r.process.usage(ctx) }
 
 // Restart is the business of who runs it.
+func (r *rabbitMQ) Address() Address {
+	return Address{Broker: rabbitMQAddress, URL: r.url, Space: string(r.queues)}
+}
 func (r *rabbitMQ) Restart(context.Context, bool) error {
 	return notOffered("restarting a broker of others")
 }

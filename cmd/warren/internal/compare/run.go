@@ -13,8 +13,8 @@ import (
 )
 
 // silence is how long nothing may come until what is missing is lost. It is longer
-// than a lease, after which what was held comes again.
-const silence = 15 * time.Second
+// than any lease, after which what was held comes again.
+const silence = 35 * time.Second
 
 // A play is one run on its stage.
 type play struct {
@@ -245,6 +245,9 @@ func (p *play) measureDelivering(run *Run) {
 	}
 	run.DeliverRate = perSecond(run.Delivered-1, last-first)
 	run.Took = max(run.Took, last-p.senders[0].first)
+	if p.w.order == drainOnly {
+		run.Took = last - first
+	}
 }
 
 func perSecond(n int, took time.Duration) float64 {

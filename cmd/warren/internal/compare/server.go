@@ -11,6 +11,8 @@ import (
 type Server interface {
 	// Label tells servers of one run apart: "embedded", "tcp fsync".
 	Label() string
+	// URL is where other processes of this machine reach it.
+	URL() string
 	// Dial opens a connection, to be closed by the caller.
 	Dial(opts ...nats.Option) (*nats.Conn, error)
 	Usage(ctx context.Context) (Usage, bool)
@@ -32,6 +34,9 @@ func fsyncLabel(label string, always bool) string {
 	}
 	return label
 }
+
+// syncedAlways says of a server that it syncs before every confirm.
+const syncedAlways = "fsync always"
 
 // natsClasses are the classes of a server with files synced so.
 func natsClasses(s Server) map[Class]string {

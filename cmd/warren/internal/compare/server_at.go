@@ -9,6 +9,7 @@ import (
 // at is a server that somebody else runs.
 type at struct {
 	url     string
+	fsync   bool // it is known to sync before every confirm
 	process listener
 }
 
@@ -17,9 +18,16 @@ func At(url string) Server {
 	return &at{url: url, process: listener{address: url, defaultPort: "4222"}}
 }
 
-func (*at) Label() string        { return "nats" }
-func (*at) Transport() string    { return "TCP" }
-func (*at) Sync() (string, bool) { return "synced as the server is set, every 2m by default", false }
+func (*at) Label() string     { return "nats" }
+func (*at) Transport() string { return "TCP" }
+func (s *at) URL() string     { return s.url }
+
+func (s *at) Sync() (string, bool) {
+	if s.fsync {
+		return syncedAlways, true
+	}
+	return "synced as the server is set, every 2m by default", false
+}
 
 func (s *at) Dial(opts ...nats.Option) (*nats.Conn, error) { return nats.Connect(s.url, opts...) }
 

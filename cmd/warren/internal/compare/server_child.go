@@ -59,9 +59,15 @@ func StartChild(ctx context.Context, p Program, fsync bool) (Server, error) {
 func (s *child) Label() string     { return fsyncLabel("tcp", s.fsync) }
 func (s *child) Transport() string { return "TCP" }
 
+func (s *child) URL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.url
+}
+
 func (s *child) Sync() (string, bool) {
 	if s.fsync {
-		return "fsync always", true
+		return syncedAlways, true
 	}
 	return "fsync every 1s", false
 }

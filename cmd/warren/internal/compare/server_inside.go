@@ -12,7 +12,8 @@ import (
 	"warren/embedded"
 )
 
-// inside is a server in this process.
+// inside is a server in this process. It listens too, for workers that are to be
+// killed and so have a process of their own.
 type inside struct {
 	fsync bool
 	dir   string
@@ -36,12 +37,13 @@ func StartInside(fsync bool) (Server, error) {
 }
 
 func (s *inside) start() (err error) {
-	s.server, err = embedded.Start(embedded.Config{Name: "compare", Dir: s.dir, SyncAlways: s.fsync})
+	s.server, err = embedded.Start(embedded.Config{Name: "compare", Dir: s.dir, Port: embedded.RandomPort, SyncAlways: s.fsync})
 	return err
 }
 
 func (s *inside) Label() string        { return fsyncLabel("embedded", s.fsync) }
 func (s *inside) Transport() string    { return "in process" }
+func (s *inside) URL() string          { return s.running().URL() }
 func (s *inside) Sync() (string, bool) { return s.running().Durability(), s.fsync }
 
 func (s *inside) running() *embedded.Server {

@@ -48,6 +48,8 @@ type Target interface {
 	Features() Features
 	// Connect opens a connection of its own, to be closed by the caller.
 	Connect(ctx context.Context) (Conn, error)
+	// Address is what another process needs to connect as this one does.
+	Address() Address
 	// Usage is what the broker has used until now; false says that it cannot be
 	// seen, as that of a broker on another machine.
 	Usage(ctx context.Context) (Usage, bool)
@@ -72,6 +74,9 @@ type Features struct {
 	Sync string `json:"sync"`
 	// Replicas is how many servers hold a message.
 	Replicas int `json:"replicas"`
+	// Lease is how long what a dead consumer held stays away when a queue does
+	// not say so, 0 if the broker sees it go.
+	Lease time.Duration `json:"lease_ns,omitempty"`
 	// MaxBytes is the largest message it takes, 0 if that is not known.
 	MaxBytes int64 `json:"max_bytes,omitempty"`
 }
@@ -100,6 +105,7 @@ type Conn interface {
 	Publisher(ctx context.Context, window int) (Publisher, error)
 	// Consume gives deliveries to handle, one after another, until stop is called;
 	// stop waits for the one that is running. Prefetch bounds what is unsettled.
+	// What was handled and is not settled can be, until the connection closes.
 	Consume(ctx context.Context, queue string, prefetch int, handle func(Delivery)) (stop func() error, err error)
 	Close() error
 }
@@ -116,6 +122,9 @@ type Queue struct {
 	Name      string // empty: the broker chooses
 	Class     Class
 	Exclusive bool // gone with its connection
+	// Lease is how long what a dead consumer held stays away, where the broker
+	// does not see it go. 0: as long as the target has it.
+	Lease time.Duration
 }
 
 // Message is a message to publish.

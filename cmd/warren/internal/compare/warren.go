@@ -14,6 +14,9 @@ import (
 	"warren/streams"
 )
 
+// warrenLease is the lease that Warren's queues have unless they say otherwise.
+const warrenLease = 10 * time.Second
+
 // closeTimeout is how long clearing away may take.
 const closeTimeout = 30 * time.Second
 
@@ -34,6 +37,7 @@ func NewWarren(ctx context.Context, s Server, replicas int) (Target, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	f.Client = "warren " + moduleVersion("warren") + " on nats.go " + nats.Version
+	f.Lease = warrenLease
 	w.features = f
 	return w, nil
 }
@@ -63,6 +67,10 @@ func (w *warren) Name() string                                 { return "warren 
 func (w *warren) Features() Features                           { return w.features }
 func (w *warren) Usage(ctx context.Context) (Usage, bool)      { return w.server.Usage(ctx) }
 func (w *warren) Restart(ctx context.Context, kill bool) error { return w.server.Restart(ctx, kill) }
+
+func (w *warren) Address() Address {
+	return natsAddress(warrenAddress, w.server, w.replicas, w.vhost)
+}
 
 // Close removes the virtual host.
 func (w *warren) Close() error {
@@ -101,12 +109,16 @@ func (w *warren) Connect(ctx context.Context) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := streams.Open(ctx, nc, streams.Config{VHost: w.vhost, Replicas: w.replicas})
+	s, err := w.session(ctx, nc, warrenLease)
 	if err != nil {
 		nc.Close()
 		return nil, err
 	}
-	return &warrenConn{Session: s, nc: nc, server: w.server}, nil
+	return &warrenConn{Session: s, nc: nc, target: w}, nil
+}
+
+func (w *warren) session(ctx context.Context, nc *nats.Conn, lease time.Duration) (*streams.Session, error) {
+	return streams.Open(ctx, nc, streams.Config{VHost: w.vhost, Replicas: w.replicas, Lease: lease})
 }
 
 // patient connections wait for a broker that is started again.
@@ -122,7 +134,7 @@ func patient() []nats.Option {
 type warrenConn struct {
 	*streams.Session
 	nc     *nats.Conn
-	server Server
+	target *warren
 }
 
 func (c *warrenConn) Close() error {
@@ -136,12 +148,21 @@ func (c *warrenConn) DeclareExchange(ctx context.Context, x Exchange) error {
 	return c.Session.DeclareExchange(ctx, streams.Exchange{Name: x.Name, Kind: streams.Kind(x.Kind), Durable: x.Durable})
 }
 
-func (c *warrenConn) DeclareQueue(ctx context.Context, q Queue) (string, error) {
-	durable, err := storedInFiles(c.server, q.Class)
+// DeclareQueue declares a queue. A lease is a session's, so one of its own is for
+// a queue that has another.
+func (c *warrenConn) DeclareQueue(ctx context.Context, q Queue) (_ string, err error) {
+	durable, err := storedInFiles(c.target.server, q.Class)
 	if err != nil {
 		return "", err
 	}
-	info, err := c.Session.DeclareQueue(ctx, streams.Queue{Name: q.Name, Durable: durable, Exclusive: q.Exclusive})
+	s := c.Session
+	if q.Lease != 0 && !q.Exclusive {
+		if s, err = c.target.session(ctx, c.nc, q.Lease); err != nil {
+			return "", err
+		}
+		defer func() { err = errors.Join(err, s.Close(ctx)) }()
+	}
+	info, err := s.DeclareQueue(ctx, streams.Queue{Name: q.Name, Durable: durable, Exclusive: q.Exclusive})
 	return info.Name, err
 }
 
