@@ -1,0 +1,9 @@
+package compare
+
+import (
+	"testing"
+
+	"warren/embedded/embeddedtest"
+)
+
+func TestMain(m *testing.M) { embeddedtest.Main(m) }
