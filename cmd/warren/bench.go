@@ -19,7 +19,7 @@ type benchOptions struct {
 	sizes          []int
 	run            time.Duration
 	repeats        int
-	asJSON         bool
+	format         reportFormat
 }
 
 func newBench(b *broker) *cobra.Command {
@@ -35,19 +35,19 @@ if that syncs before every confirm; and what --nats and --rabbitmq give.
 Workloads are ` + wrapIDs() + `.`,
 		Example: `  warren bench
   warren bench --workload one-to-one --class D1 --size 1024
-  warren bench --target 'warren tcp fsync' --workload publish --class D2`,
+  warren bench --target 'jetstream tcp fsync' --workload publish --class D2`,
 		Args: noArguments,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "URL of a RabbitMQ, amqp://USER:PASSWORD@HOST:PORT/")
 	flags.StringVar(&o.nats, "nats", "", "URL of a NATS with JetStream")
-	flags.StringSliceVar(&o.targets, "target", nil, "what to measure (default: warren embedded)")
+	flags.StringSliceVar(&o.targets, "target", nil, "what to measure (default: Warren, embedded)")
 	flags.StringSliceVar(&o.workloads, "workload", nil, "what to do (default: all)")
 	flags.StringSliceVar(&o.classes, "class", nil, "durability: D0, D1 or D2 (default: all)")
 	flags.IntSliceVar(&o.sizes, "size", nil, "bytes of a body (default: the workload's)")
 	flags.DurationVar(&o.run, "for", time.Second, "how long a run takes, about")
 	flags.IntVar(&o.repeats, "repeats", 3, "how often each is measured")
-	flags.BoolVar(&o.asJSON, "json", false, "print the report as JSON")
+	o.format.addTo(flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := refuse(cmd, "server", "vhost", "embedded", "dir", "lease", "explain"); err != nil {
 			return err
@@ -85,7 +85,7 @@ func (o benchOptions) bench(cmd *cobra.Command, b *broker) error {
 			return usageError{fmt.Errorf("there is no target %q; there are %s", name, strings.Join(there, ", "))}
 		}
 	}
-	c := comparison{choice: choice, plan: compare.Plan{Workloads: workloads, For: o.run, Repeats: o.repeats}, asJSON: o.asJSON}
+	c := comparison{choice: choice, plan: compare.Plan{Workloads: workloads, For: o.run, Repeats: o.repeats}, format: o.format}
 	return c.run(cmd)
 }
 

@@ -16,7 +16,7 @@ import (
 type compareOptions struct {
 	rabbitmq, nats string
 	quick, full    bool
-	asJSON         bool
+	format         reportFormat
 }
 
 func newCompare(b *broker) *cobra.Command {
@@ -27,7 +27,8 @@ func newCompare(b *broker) *cobra.Command {
 		Long: `Compare does the same on each broker: exercises, to see what it does, and
 workloads, to see how fast. Warren and JetStream without it are there by
 themselves, in this process and over TCP; RabbitMQ, and a NATS that runs
-already, if you say where they are. Brokers are only compared in one class of durability:
+already, if you say where they are. Brokers are only compared in one class of
+durability:
 
   D0  a message survives nothing: it is in memory
   D1  it survives that the broker's process is killed: it was written
@@ -44,7 +45,7 @@ Ctrl-C ends it early and still prints what there is.`,
 	flags.StringVar(&o.nats, "nats", "", "URL of a NATS with JetStream")
 	flags.BoolVar(&o.quick, "quick", false, "a first look, in about a minute (default)")
 	flags.BoolVar(&o.full, "full", false, "all workloads, sizes and classes, which takes long")
-	flags.BoolVar(&o.asJSON, "json", false, "print the report as JSON")
+	o.format.addTo(flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.quick && o.full {
 			return usageError{errors.New("--quick and --full exclude each other")}
@@ -70,7 +71,7 @@ func (o compareOptions) run(cmd *cobra.Command, b *broker) error {
 		plan = compare.Plan{Workloads: compare.Full(), Repeats: 5}
 	}
 	choice := compare.Choice{Program: program, RabbitMQ: o.rabbitmq, NATS: o.nats, Replicas: b.replicas}
-	c := comparison{choice: choice, plan: plan, behave: true, asJSON: o.asJSON}
+	c := comparison{choice: choice, plan: plan, behave: true, format: o.format}
 	return c.run(cmd)
 }
 
@@ -85,7 +86,7 @@ type comparison struct {
 	choice compare.Choice
 	plan   compare.Plan
 	behave bool // look at what targets do, too
-	asJSON bool
+	format reportFormat
 }
 
 func (c comparison) run(cmd *cobra.Command) (err error) {
@@ -113,7 +114,7 @@ func (c comparison) run(cmd *cobra.Command) (err error) {
 	stopped := c.fill(cmd, &report, targets)
 	report.Took = time.Since(report.Started)
 	report.Interrupted = errors.Is(stopped, context.Canceled)
-	return errors.Join(c.print(cmd, report), stopped)
+	return errors.Join(c.format.write(cmd, report), stopped)
 }
 
 // fill does what is to be done, until the command is told to stop.

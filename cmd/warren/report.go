@@ -1,10 +1,10 @@
 package main
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
-	"text/tabwriter"
+	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -22,67 +22,54 @@ func flagsOf(cmd *cobra.Command) []string {
 	return words
 }
 
-func (c comparison) print(cmd *cobra.Command, r compare.Report) error {
-	if c.asJSON {
-		out := json.NewEncoder(cmd.OutOrStdout())
-		out.SetIndent("", "  ")
-		return out.Encode(r)
-	}
-	out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	m := r.Machine
-	fmt.Fprintf(out, "%s, %d x %s, %s on %s, fsync takes %v\n", m.OS, m.Cores, m.CPU, m.Go, m.FileSystem, m.Fsync)
-	for _, b := range r.Behaviours {
-		fmt.Fprintf(out, "\n%s: %s\n", b.Scenario, b.Why)
-		for _, o := range b.Outcomes {
-			fmt.Fprintf(out, "  %s\t%s%s\n", o.Target, o.Did, o.Failed)
-		}
-	}
-	if len(r.Measurements) > 0 {
-		fmt.Fprint(out, "\nclass\tworkload\tbytes\twindow\tprefetch\ttarget\tpublish/s\tdeliver/s\tconfirm p50\tdeliver p50\tp99\tfaults\n")
-	}
-	for _, m := range r.Measurements {
-		printMeasurement(out, m)
-	}
-	for _, m := range r.Missing {
-		fmt.Fprintf(out, "\nNot measured: %s: %s\n", m.What, m.Why)
-	}
-	if r.Interrupted {
-		fmt.Fprint(out, "\nThis is what there was until it was interrupted.\n")
-	}
-	return out.Flush()
+// A reportFormat is how a report is written.
+type reportFormat struct {
+	asJSON, gobench bool
+	page            string // a file for the page, too
 }
 
-func printMeasurement(out *tabwriter.Writer, m compare.Measurement) {
-	middle := func(figure func(compare.Run) float64) float64 {
-		var all []float64
-		for _, r := range m.Runs {
-			all = append(all, figure(r))
+func (f *reportFormat) addTo(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
+	flags.BoolVar(&f.gobench, "gobench", false, "print the measurements for benchstat")
+	flags.StringVar(&f.page, "html", "", "write the report as a page to a file, too")
+}
+
+func (f reportFormat) write(cmd *cobra.Command, r compare.Report) error {
+	err := f.print(cmd.OutOrStdout(), r)
+	if f.page == "" {
+		return err
+	}
+	return errors.Join(err, writePage(f.page, r))
+}
+
+func (f reportFormat) print(out io.Writer, r compare.Report) error {
+	switch {
+	case f.asJSON:
+		return compare.WriteJSON(out, r)
+	case f.gobench:
+		return compare.WriteGobench(out, r)
+	}
+	for _, b := range r.Behaviours {
+		fmt.Fprintf(out, "%s: %s\n", b.Scenario, b.Why)
+		for _, o := range b.Outcomes {
+			fmt.Fprintf(out, "  %-20s %s%s\n", o.Target, o.Did, o.Failed)
 		}
-		slices.Sort(all)
-		return all[len(all)/2]
+		fmt.Fprintln(out)
 	}
-	latency := func(of func(compare.Run) *compare.Latency, at func(*compare.Latency) float64) float64 {
-		return middle(func(r compare.Run) float64 {
-			if l := of(r); l != nil {
-				return at(l) / 1e6
-			}
-			return 0
-		})
+	if err := compare.WriteTables(out, r); err != nil {
+		return err
 	}
-	confirm := func(r compare.Run) *compare.Latency { return r.Confirm }
-	deliver := func(r compare.Run) *compare.Latency { return r.Deliver }
-	p50 := func(l *compare.Latency) float64 { return float64(l.P50) }
-	p99 := func(l *compare.Latency) float64 { return float64(l.P99) }
-	faults := 0
-	for _, r := range m.Runs {
-		faults += r.Lost + r.Duplicated + r.Reordered
+	if r.Interrupted {
+		fmt.Fprintln(out, "\nThis is what there was until it was interrupted.")
 	}
-	name := m.Workload
-	if m.Rate > 0 {
-		name += fmt.Sprintf(" at %g/s", m.Rate)
+	return nil
+}
+
+func writePage(path string, r compare.Report) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(out, "%s\t%s\t%d\t%d\t%d\t%s\t%.0f\t%.0f\t%.2f ms\t%.2f ms\t%.2f ms\t%d\n",
-		m.Class, name, m.Size, m.Window, m.Prefetch, m.Target,
-		middle(func(r compare.Run) float64 { return r.PublishRate }), middle(func(r compare.Run) float64 { return r.DeliverRate }),
-		latency(confirm, p50), latency(deliver, p50), latency(deliver, p99), faults)
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return compare.WritePage(f, r)
 }
