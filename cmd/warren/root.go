@@ -91,7 +91,7 @@ func newRoot(called string) *cobra.Command {
 		newWorker(b), newCanvas(b), newWeather(b), newBeat(b), newCall(b), newResult(b), newRevoke(b), newPurge(b),
 		newStatus(b), newInspect(b), newControl(b), newEvents(b), newDead(b))
 	addGroup(root, groupBroker,
-		newServe(b), newList(b), newQueue(b), newExchange(b), newDemo(), newVersion())
+		newServe(b), newList(b), newQueue(b), newExchange(b), newCompare(b), newBench(b), newDemo(), newVersion())
 	root.AddCommand(newHoldMessages())
 	aliasUnderscores(root)
 	sayCalledAs(root, called)

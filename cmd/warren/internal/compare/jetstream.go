@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,6 +29,7 @@ type jetStream struct {
 
 	mu     sync.Mutex
 	queues map[string]*rawQueue
+	stale  atomic.Bool     // a queue's consumer has not all of its filters yet
 	fanout map[string]bool // exchanges that look at no key
 }
 
@@ -38,7 +40,13 @@ type rawQueue struct {
 	pending  int      // what its consumers may hold together
 	unbound  int      // consumers without a prefetch
 	lease    time.Duration
+	stale    bool // its consumer has not all of its filters yet
 }
+
+// manyKeys is from how many binding keys on a consumer is given them all at once,
+// when the next message is published: a server compares all filters of a consumer
+// with one another whenever one is added.
+const manyKeys = 16
 
 // rawLease is how long a message is its receiver's before it comes again:
 // JetStream's own default, and nobody renews it.
@@ -236,7 +244,29 @@ func (j *jetStream) adjust(ctx context.Context, js jetstream.JetStream, queue st
 		}
 	}
 	_, err := js.CreateOrUpdateConsumer(ctx, stream, cfg)
+	if err == nil {
+		q.stale = false
+	}
 	return err
+}
+
+// refresh gives all consumers the filters that they have to have.
+func (j *jetStream) refresh(ctx context.Context, js jetstream.JetStream) error {
+	if !j.stale.Load() {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for name, q := range j.queues {
+		if !q.stale {
+			continue
+		}
+		if err := j.adjust(ctx, js, name); err != nil {
+			return err
+		}
+	}
+	j.stale.Store(false)
+	return nil
 }
 
 // looksAtNoKey reports whether an exchange is a fanout exchange.
@@ -258,8 +288,7 @@ func (j *jetStream) known(queue string) *rawQueue {
 
 func (c *rawConn) Bind(ctx context.Context, queue, exchange, key string) error {
 	t := c.target
-	stream, err := c.js.Stream(ctx, t.exchangeStream(exchange))
-	if err != nil {
+	if _, err := c.js.Stream(ctx, t.exchangeStream(exchange)); err != nil {
 		return err
 	}
 	if t.looksAtNoKey(exchange) {
@@ -278,8 +307,12 @@ func (c *rawConn) Bind(ctx context.Context, queue, exchange, key string) error {
 		return nil
 	}
 	before := *q
-	q.exchange, q.keys = stream.CachedInfo().Config.Name, append(slices.Clip(q.keys), key)
-	q.exchange = exchange
+	q.exchange, q.keys = exchange, append(slices.Clip(q.keys), key)
+	if len(q.keys) > manyKeys {
+		q.stale = true
+		t.stale.Store(true)
+		return nil
+	}
 	if err := t.adjust(ctx, c.js, queue); err != nil {
 		*q = before
 		return err

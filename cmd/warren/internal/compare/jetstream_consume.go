@@ -5,7 +5,9 @@ import (
 	"errors"
 	"math"
 	"sync"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -29,21 +31,62 @@ func (c *rawConn) Consume(ctx context.Context, queue string, prefetch int, handl
 		r.held = make(chan struct{}, prefetch)
 		r.held <- struct{}{} // for the first one
 	}
-	consuming, err := consumer.Consume(r.take, jetstream.PullMaxMessages(pull))
+	end, err := r.start(consumer, pull)
 	if err != nil {
 		return nil, errors.Join(err, c.release(ctx, queue, limit))
 	}
 	return sync.OnceValue(func() error {
 		close(r.stopped)
-		consuming.Drain() // what was not seen is handed back
-		<-consuming.Closed()
-		r.busy.Lock() // the handler that runs
-		defer r.busy.Unlock()
+		end()
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		return c.release(ctx, queue, limit)
 	}), nil
 }
+
+// start asks for so many messages at a time, until end is called, which waits for
+// the handler.
+func (r *rawConsumer) start(consumer jetstream.Consumer, pull int) (end func(), err error) {
+	if pull == 1 {
+		return r.oneByOne(consumer), nil
+	}
+	consuming, err := consumer.Consume(r.take, jetstream.PullMaxMessages(pull))
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		consuming.Drain() // what was not seen is handed back
+		<-consuming.Closed()
+		r.busy.Lock()
+		defer r.busy.Unlock()
+	}, nil
+}
+
+// oneByOne asks for each message by itself. Consume asks for the next one while it
+// still notes the last, and with one message at a time it may forget to ask.
+func (r *rawConsumer) oneByOne(consumer jetstream.Consumer) (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			m, err := consumer.Next(jetstream.FetchContext(ctx))
+			switch {
+			case err == nil:
+				r.take(m)
+			case errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
+				// There is none yet.
+			default:
+				pause(retryPause) // the broker is away
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
+// retryPause is how long a consumer waits before it asks a broker again that did
+// not answer.
+const retryPause = 10 * time.Millisecond
 
 // release takes back what a consumer was allowed to hold.
 func (c *rawConn) release(ctx context.Context, queue string, limit int) error {

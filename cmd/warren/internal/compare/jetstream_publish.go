@@ -43,6 +43,9 @@ func (p *rawPublisher) Publish(ctx context.Context, exchange, key string, m Mess
 	if m.Mandatory && exchange != "" {
 		return notOffered("mandatory messages to an exchange")
 	}
+	if err := p.target.refresh(ctx, p.js); err != nil {
+		return err
+	}
 	out := &nats.Msg{Subject: p.subject(exchange, key), Data: m.Body}
 	if m.ID != "" {
 		out.Header = nats.Header{idHeader: {m.ID}}

@@ -25,10 +25,22 @@ func eachTarget(t *testing.T, test func(*testing.T, Target)) {
 	open := map[string]func(t *testing.T) (Target, error){}
 	for _, fsync := range []bool{false, true} {
 		label := fsyncLabel("", fsync)
-		open["warren embedded"+label] = func(t *testing.T) (Target, error) { return NewWarren(t.Context(), startInside(t, fsync), 1) }
-		open["jetstream embedded"+label] = func(t *testing.T) (Target, error) { return NewJetStream(t.Context(), startInside(t, fsync), 1) }
-		open["warren tcp"+label] = func(t *testing.T) (Target, error) { return NewWarren(t.Context(), startChild(t, fsync), 1) }
-		open["jetstream tcp"+label] = func(t *testing.T) (Target, error) { return NewJetStream(t.Context(), startChild(t, fsync), 1) }
+		open["warren embedded"+label] = func(t *testing.T) (Target, error) {
+			t.Helper()
+			return NewWarren(t.Context(), startInside(t, fsync), 1)
+		}
+		open["jetstream embedded"+label] = func(t *testing.T) (Target, error) {
+			t.Helper()
+			return NewJetStream(t.Context(), startInside(t, fsync), 1)
+		}
+		open["warren tcp"+label] = func(t *testing.T) (Target, error) {
+			t.Helper()
+			return NewWarren(t.Context(), startChild(t, fsync), 1)
+		}
+		open["jetstream tcp"+label] = func(t *testing.T) (Target, error) {
+			t.Helper()
+			return NewJetStream(t.Context(), startChild(t, fsync), 1)
+		}
 	}
 	open["warren nats"] = func(t *testing.T) (Target, error) { return NewWarren(t.Context(), At(startServer(t)), 1) }
 	open["jetstream nats"] = func(t *testing.T) (Target, error) { return NewJetStream(t.Context(), At(startServer(t)), 1) }

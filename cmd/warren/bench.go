@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"warren/cmd/warren/internal/compare"
+)
+
+type benchOptions struct {
+	rabbitmq, nats string
+	targets        []string
+	workloads      []string
+	classes        []string
+	sizes          []int
+	run            time.Duration
+	repeats        int
+	format         reportFormat
+}
+
+func newBench(b *broker) *cobra.Command {
+	var o benchOptions
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure how fast one broker is",
+		Long: `Bench measures workloads on a target; 'compare' does so on several. Targets are
+warren and jetstream, which is JetStream without Warren, each on a broker in
+this process (embedded) or in one of its own (tcp), and with fsync behind it
+if that syncs before every confirm; and what --nats and --rabbitmq give.
+
+Workloads are ` + wrapIDs() + `.`,
+		Example: `  warren bench
+  warren bench --workload one-to-one --class D1 --size 1024
+  warren bench --target 'jetstream tcp fsync' --workload publish --class D2`,
+		Args: noArguments,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "URL of a RabbitMQ, amqp://USER:PASSWORD@HOST:PORT/")
+	flags.StringVar(&o.nats, "nats", "", "URL of a NATS with JetStream")
+	flags.StringSliceVar(&o.targets, "target", nil, "what to measure (default: Warren, embedded)")
+	flags.StringSliceVar(&o.workloads, "workload", nil, "what to do (default: all)")
+	flags.StringSliceVar(&o.classes, "class", nil, "durability: D0, D1 or D2 (default: all)")
+	flags.IntSliceVar(&o.sizes, "size", nil, "bytes of a body (default: the workload's)")
+	flags.DurationVar(&o.run, "for", time.Second, "how long a run takes, about")
+	flags.IntVar(&o.repeats, "repeats", 3, "how often each is measured")
+	o.format.addTo(flags)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := refuse(cmd, "server", "vhost", "embedded", "dir", "lease", "explain"); err != nil {
+			return err
+		}
+		return o.bench(cmd, b)
+	}
+	return cmd
+}
+
+// wrapIDs are the workloads, on two lines.
+func wrapIDs() string {
+	ids := compare.WorkloadIDs()
+	half := len(ids) / 2
+	return strings.Join(ids[:half], ", ") + ",\n" + strings.Join(ids[half:], ", ")
+}
+
+func (o benchOptions) bench(cmd *cobra.Command, b *broker) error {
+	if len(o.targets) == 0 {
+		o.targets = []string{"warren embedded"}
+	}
+	workloads, err := o.chosen()
+	if err != nil {
+		return usageError{err}
+	}
+	if o.run <= 0 || o.repeats < 1 {
+		return usageError{fmt.Errorf("--for is %v and --repeats %d; use more than nothing", o.run, o.repeats)}
+	}
+	program, err := thisProgram()
+	if err != nil {
+		return err
+	}
+	choice := compare.Choice{Program: program, RabbitMQ: o.rabbitmq, NATS: o.nats, Replicas: b.replicas, Names: o.targets}
+	for _, name := range o.targets {
+		if there := choice.TargetNames(); !slices.Contains(there, name) {
+			return usageError{fmt.Errorf("there is no target %q; there are %s", name, strings.Join(there, ", "))}
+		}
+	}
+	c := comparison{choice: choice, plan: compare.Plan{Workloads: workloads, For: o.run, Repeats: o.repeats}, format: o.format}
+	return c.run(cmd)
+}
+
+// chosen are the workloads that were asked for, as they were.
+func (o benchOptions) chosen() (list []compare.Workload, err error) {
+	for _, id := range o.workloads {
+		if !slices.Contains(compare.WorkloadIDs(), id) {
+			return nil, fmt.Errorf("there is no workload %q; there are %s", id, strings.Join(compare.WorkloadIDs(), ", "))
+		}
+	}
+	var classes []compare.Class
+	for _, text := range o.classes {
+		c := compare.Class(strings.ToUpper(text))
+		if !slices.Contains([]compare.Class{compare.D0, compare.D1, compare.D2}, c) {
+			return nil, fmt.Errorf("there is no class %q; use D0, D1 or D2", text)
+		}
+		classes = append(classes, c)
+	}
+	for _, size := range o.sizes {
+		if size < compare.MinSize {
+			return nil, fmt.Errorf("--size is %d; use at least %d, for what is written in a body to count it", size, compare.MinSize)
+		}
+	}
+	for _, w := range compare.Full() {
+		if len(o.workloads) > 0 && !slices.Contains(o.workloads, w.ID) {
+			continue
+		}
+		if classes != nil {
+			w.Classes = classes
+		}
+		if o.sizes != nil {
+			w.Sizes = o.sizes
+		}
+		list = append(list, w)
+	}
+	return list, nil
+}

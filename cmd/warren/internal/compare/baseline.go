@@ -1,0 +1,66 @@
+package compare
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// isRabbit tells a RabbitMQ by its broker.
+func isRabbit(t TargetInfo) bool { return strings.EqualFold(t.Broker, "RabbitMQ") }
+
+// isRaw tells JetStream without Warren by the client: nats.go itself.
+func isRaw(t TargetInfo) bool { return !isRabbit(t) && strings.HasPrefix(t.Client, "nats.go") }
+
+// finish sorts the rows by target and sets each against the baselines.
+//
+// The RabbitMQ to compare with is the best of those in the setting. Raw JetStream
+// is the best that is reached in the same way, in process or over TCP: another
+// way of reaching it says nothing about what a layer on it costs.
+func (s *setting) finish(targets []TargetInfo) {
+	slices.SortStableFunc(s.Rows, func(a, b *row) int { return cmp.Compare(a.Series, b.Series) })
+	info := func(r *row) TargetInfo {
+		if r.Series < len(targets) {
+			return targets[r.Series]
+		}
+		return TargetInfo{}
+	}
+	for _, r := range s.Rows {
+		transport := info(r).Transport
+		r.VsRabbit = ratio(r, s.best(func(o *row) bool { return isRabbit(info(o)) }))
+		r.VsRaw = ratio(r, s.best(func(o *row) bool {
+			return isRaw(info(o)) && info(o).Transport == transport
+		}))
+	}
+}
+
+// best is the row with the best main figure among those chosen, nil if there is none.
+func (s *setting) best(chosen func(*row) bool) *row {
+	var best *row
+	for _, r := range s.Rows {
+		f := r.Main().Median
+		if f == 0 || !chosen(r) {
+			continue
+		}
+		if best == nil || (s.Rate == 0) == (f > best.Main().Median) {
+			best = r
+		}
+	}
+	return best
+}
+
+func ratio(r, to *row) float64 {
+	if to == nil {
+		return 0
+	}
+	return r.Main().Median / to.Main().Median
+}
+
+// hasRabbit and hasRaw say whether anything is compared with them.
+func (s *setting) hasRabbit() bool {
+	return slices.ContainsFunc(s.Rows, func(r *row) bool { return r.VsRabbit > 0 })
+}
+
+func (s *setting) hasRaw() bool {
+	return slices.ContainsFunc(s.Rows, func(r *row) bool { return r.VsRaw > 0 })
+}

@@ -1,0 +1,172 @@
+package compare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nuid"
+)
+
+// mostConnections is how many connections consumers have at most; beyond that
+// they share them.
+const mostConnections = 10
+
+// A stage is what one run needs, declared on a target under names of its own.
+type stage struct {
+	target Target
+	w      Workload
+	class  Class
+
+	conns      []Conn // the first declares
+	publishers []Publisher
+	exchange   string
+	keys       []string // that messages are published with, in turn
+	queues     []string
+	answers    string // the queue that answers go to
+}
+
+// newStage declares everything. It is to be struck also after an error.
+func newStage(ctx context.Context, target Target, w Workload, class Class) (*stage, error) {
+	s := &stage{target: target, w: w, class: class}
+	if err := s.connect(ctx); err != nil {
+		return s, err
+	}
+	if err := s.declare(ctx); err != nil {
+		return s, err
+	}
+	for i := range w.Publishers {
+		p, err := s.publisherConn(i).Publisher(ctx, w.Window)
+		if err != nil {
+			return s, fmt.Errorf("open a publisher: %w", err)
+		}
+		s.publishers = append(s.publishers, p)
+	}
+	return s, nil
+}
+
+// connect opens a connection for each publisher, and then for each consumer.
+func (s *stage) connect(ctx context.Context) error {
+	for range s.w.Publishers + min(s.w.Consumers, mostConnections) {
+		conn, err := s.target.Connect(ctx)
+		if err != nil {
+			return fmt.Errorf("connect: %w", err)
+		}
+		s.conns = append(s.conns, conn)
+	}
+	return nil
+}
+
+func (s *stage) publisherConn(i int) Conn { return s.conns[i] }
+
+func (s *stage) consumerConn(i int) Conn {
+	return s.conns[s.w.Publishers+i%(len(s.conns)-s.w.Publishers)]
+}
+
+func (s *stage) declare(ctx context.Context) error {
+	for range max(s.w.Fanout, 1) {
+		name, err := s.declareQueue(ctx)
+		if err != nil {
+			return err
+		}
+		s.queues = append(s.queues, name)
+	}
+	switch s.w.route {
+	case fanout:
+		return s.declareFanout(ctx)
+	case topic:
+		return s.declareTopic(ctx)
+	case andBack:
+		var err error
+		s.answers, err = s.declareQueue(ctx)
+		s.keys = s.queues
+		return err
+	}
+	s.keys = s.queues
+	return nil
+}
+
+func (s *stage) declareQueue(ctx context.Context) (string, error) {
+	name, err := s.conns[0].DeclareQueue(ctx, Queue{Name: "compare-q-" + nuid.Next(), Class: s.class})
+	if err != nil {
+		return "", fmt.Errorf("declare a queue: %w", err)
+	}
+	return name, nil
+}
+
+func (s *stage) declareExchange(ctx context.Context, k Kind) error {
+	s.exchange = "compare-x-" + nuid.Next()
+	err := s.conns[0].DeclareExchange(ctx, Exchange{Name: s.exchange, Kind: k, Durable: s.class != D0})
+	if err != nil {
+		s.exchange = ""
+		return fmt.Errorf("declare an exchange: %w", err)
+	}
+	return nil
+}
+
+func (s *stage) bind(ctx context.Context, queue, key string) error {
+	if err := s.conns[0].Bind(ctx, queue, s.exchange, key); err != nil {
+		return fmt.Errorf("bind a queue: %w", err)
+	}
+	return nil
+}
+
+func (s *stage) declareFanout(ctx context.Context) error {
+	if err := s.declareExchange(ctx, Fanout); err != nil {
+		return err
+	}
+	s.keys = []string{""}
+	for _, q := range s.queues {
+		if err := s.bind(ctx, q, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// declareTopic makes bindings of which each key that is published matches one.
+func (s *stage) declareTopic(ctx context.Context) error {
+	if err := s.declareExchange(ctx, Topic); err != nil {
+		return err
+	}
+	for i := range s.w.Bindings {
+		if err := s.bind(ctx, s.queues[0], fmt.Sprintf("device.%d.*", i)); err != nil {
+			return err
+		}
+		s.keys = append(s.keys, fmt.Sprintf("device.%d.state", i))
+	}
+	return nil
+}
+
+// strikeTimeout is how long clearing away one run may take.
+const strikeTimeout = time.Minute
+
+// strike clears everything away, also after the run was interrupted.
+func (s *stage) strike() error {
+	ctx, cancel := context.WithTimeout(context.Background(), strikeTimeout)
+	defer cancel()
+	var errs []error
+	for _, p := range s.publishers {
+		errs = append(errs, p.Close(ctx))
+	}
+	if len(s.conns) > 0 {
+		if s.exchange != "" {
+			errs = append(errs, s.conns[0].DeleteExchange(ctx, s.exchange))
+		}
+		queues := s.queues
+		if s.answers != "" {
+			queues = append(queues, s.answers)
+		}
+		for _, q := range queues {
+			errs = append(errs, s.conns[0].DeleteQueue(ctx, q))
+		}
+	}
+	for _, c := range s.conns {
+		errs = append(errs, c.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("clear away: %w", err)
+	}
+	return nil
+}
