@@ -237,10 +237,6 @@ func (c *confirms) acked(confirm *Confirm, msg *nats.Msg) {
 			c.supersede(confirm)
 			return
 		}
-		if confirm.batch != nil && refusedForNow(err) {
-			c.commitAgain(confirm, err)
-			return
-		}
 		if isAPIError(err, codeDuplicateInProcess) {
 			c.publishAgain(confirm)
 			return
