@@ -72,7 +72,9 @@ func TestATraceGoesThroughACanvas(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewSpanRecorder()
 	provider := sdk.NewTracerProvider(sdk.WithSpanProcessor(spans))
-	s := openWith(t, workers.Tracing(provider))
+	s := newShop(t)
+	s.connect(embeddedtest.Connect(t), workers.Config{Middleware: []workers.Middleware{workers.Tracing(provider)}})
+	stop := s.work(workers.WorkerConfig{})
 	ctx, root := provider.Tracer("test").Start(s.ctx, "root")
 	r, err := workers.Chain2(s.add.S(1, 2), s.fails.P()).Apply(ctx)
 	if err != nil {
@@ -82,6 +84,7 @@ func TestATraceGoesThroughACanvas(t *testing.T) {
 	if _, err := r.Get(s.ctx); !errors.Is(err, errKnown) {
 		t.Fatalf("got %v", err)
 	}
+	stop() // what a task sends is sent when the task behind it may have ended
 	parents := map[string]string{}
 	names := map[string]string{}
 	var failed []string

@@ -42,8 +42,14 @@ func eachTarget(t *testing.T, test func(*testing.T, Target)) {
 			return NewJetStream(t.Context(), startChild(t, fsync), 1)
 		}
 	}
-	open["warren nats"] = func(t *testing.T) (Target, error) { return NewWarren(t.Context(), At(startServer(t)), 1) }
-	open["jetstream nats"] = func(t *testing.T) (Target, error) { return NewJetStream(t.Context(), At(startServer(t)), 1) }
+	open["warren nats"] = func(t *testing.T) (Target, error) {
+		t.Helper()
+		return NewWarren(t.Context(), At(startServer(t)), 1)
+	}
+	open["jetstream nats"] = func(t *testing.T) (Target, error) {
+		t.Helper()
+		return NewJetStream(t.Context(), At(startServer(t)), 1)
+	}
 	if rabbitURL() != "" {
 		open["rabbitmq classic"] = func(*testing.T) (Target, error) { return NewRabbitMQ(rabbitURL(), Classic) }
 		open["rabbitmq quorum"] = func(*testing.T) (Target, error) { return NewRabbitMQ(rabbitURL(), Quorum) }
@@ -223,6 +229,7 @@ func ack(t *testing.T, d Delivery) {
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	eachTarget(t, func(t *testing.T, target Target) {
+		t.Helper()
 		c := connect(t, target)
 		q := c.queue()
 		var bodies []string
