@@ -94,6 +94,9 @@ func (c comparison) run(cmd *cobra.Command) (err error) {
 		Command: strings.Join(append([]string{programName}, flagsOf(cmd)...), " "),
 		Version: buildVersion(), Started: time.Now(),
 	}
+	if err := c.format.check(); err != nil {
+		return err
+	}
 	targets, missing, err := c.choice.Open(cmd.Context())
 	defer func() {
 		for _, t := range targets {

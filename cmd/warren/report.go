@@ -34,6 +34,18 @@ func (f *reportFormat) addTo(flags *pflag.FlagSet) {
 	flags.StringVar(&f.page, "html", "", "write the report as a page to a file, too")
 }
 
+// check finds out before anything is measured that the page can be written.
+func (f reportFormat) check() error {
+	if f.page == "" {
+		return nil
+	}
+	file, err := os.OpenFile(f.page, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return fmt.Errorf("--html: %w; name a file that can be written", err)
+	}
+	return file.Close()
+}
+
 func (f reportFormat) write(cmd *cobra.Command, r compare.Report) error {
 	err := f.print(cmd.OutOrStdout(), r)
 	if f.page == "" {
@@ -49,10 +61,9 @@ func (f reportFormat) print(out io.Writer, r compare.Report) error {
 	case f.gobench:
 		return compare.WriteGobench(out, r)
 	}
-	for _, b := range r.Behaviours {
-		fmt.Fprintf(out, "%s: %s\n", b.Scenario, b.Why)
-		for _, o := range b.Outcomes {
-			fmt.Fprintf(out, "  %-20s %s%s\n", o.Target, o.Did, o.Failed)
+	if len(r.Behaviours) > 0 {
+		if err := compare.WriteBehaviours(out, r.Behaviours); err != nil {
+			return err
 		}
 		fmt.Fprintln(out)
 	}
