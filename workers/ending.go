@@ -1,0 +1,209 @@
+package workers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// finish records what an attempt came to, and sends what follows.
+func (r *run) finish(ctx context.Context, o outcome) error {
+	m := r.m
+	switch {
+	case o.err == nil:
+		return r.succeed(ctx, o.value)
+	case errors.Is(o.err, ErrIgnore):
+		return nil
+	case errors.Is(o.err, errOvertaken):
+		return errOvertaken
+	case errors.Is(o.err, errShutdown):
+		return r.handBack(ctx)
+	case errors.Is(o.err, ErrRevoked), errors.Is(o.err, ErrExpired):
+		rec := m.about(Revoked)
+		rec.Failure = r.failure(o.err)
+		return r.end(ctx, rec)
+	}
+	if errors.Is(o.err, ErrForeignChord) || errors.Is(o.err, ErrNotRegistered) || errors.Is(o.err, ErrArguments) || errors.Is(o.err, ErrWorkerLost) {
+		return r.fail(ctx, o.err) // no other attempt comes to anything else
+	}
+	if after, ok := again(o.err, r.policy(), m.Retries); ok {
+		return r.retry(ctx, after, o.err)
+	}
+	return r.fail(ctx, o.err)
+}
+
+// succeed records a result, or where it is kept.
+func (r *run) succeed(ctx context.Context, value json.RawMessage) error {
+	ttl := r.expires(Succeeded)
+	if len(r.m.Embed.Chain) > 0 || r.m.Embed.Chord != nil || len(r.m.Embed.Callbacks) > 0 {
+		ttl = max(ttl, joinExpires) // others get it too
+	}
+	kept, err := r.w.c.spill(ctx, value, ttl)
+	if err != nil {
+		return err
+	}
+	rec := r.m.about(Succeeded)
+	rec.Result = kept
+	return r.end(ctx, rec)
+}
+
+// policy is the retry policy of the call, with the errors of the task's own.
+func (r *run) policy() *RetryPolicy {
+	switch {
+	case r.task == nil || r.task.opts.Retry == nil:
+		return r.m.Retry
+	case r.m.Retry == nil:
+		return r.task.opts.Retry
+	}
+	p := *r.m.Retry
+	p.on, p.not = r.task.opts.Retry.on, r.task.opts.Retry.not
+	return &p
+}
+
+// handBack records that the worker, and not the task, is why it did not end.
+func (r *run) handBack(ctx context.Context) error {
+	if err := r.say(ctx, Received); err != nil {
+		return err
+	}
+	return errShutdown
+}
+
+func (r *run) fail(ctx context.Context, err error) error {
+	rec := r.m.about(Failed)
+	rec.Failure = r.failure(err)
+	return r.end(ctx, rec)
+}
+
+// failure words an error for those who are told.
+func (r *run) failure(err error) *Failure {
+	f := &Failure{
+		TaskID: r.m.ID, Task: r.m.Task, Message: err.Error(), Attempt: r.m.Retries + 1, Worker: r.w.cfg.Name,
+	}
+	var panicked *panicError
+	if errors.As(err, &panicked) {
+		f.Type, f.Traceback = "panic", panicked.stack
+		return f
+	}
+	for {
+		var asked *retryError
+		var rejected *rejection
+		switch {
+		case errors.As(err, &asked):
+			err = asked.cause
+		case errors.As(err, &rejected):
+			err = rejected.cause
+		default:
+			f.Message = err.Error()
+			f.Type = first(r.w.app.errorName(err), typeOf(err))
+			return f
+		}
+	}
+}
+
+// typeOf is the type of an error that is not registered. What the standard library
+// wraps errors in says nothing.
+func typeOf(err error) string {
+	name := fmt.Sprintf("%T", err)
+	if strings.HasPrefix(name, "*errors.") || strings.HasPrefix(name, "*fmt.") {
+		return "error"
+	}
+	return name
+}
+
+// end records the end of the task, and sends what follows. Whoever is overtaken
+// sends nothing.
+func (r *run) end(ctx context.Context, rec record) error {
+	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
+	defer cancel()
+	mv := r.moves(rec)
+	rec.Done = time.Now().UTC()
+	rec.Children = mv.children()
+	if err := r.conclude(ctx, rec); err != nil {
+		return err
+	}
+	reached(pointRecorded)
+	r.tell(rec)
+	return r.carry(ctx, rec, mv)
+}
+
+// conclude writes the last record of the task; that of a success nobody asks for
+// only where another record is in its place.
+func (r *run) conclude(ctx context.Context, rec record) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over = true
+	if r.m.NoResult && rec.Status == Succeeded {
+		if r.revision == 0 {
+			return nil
+		}
+		rec.Result = nil
+	}
+	return r.write(ctx, rec)
+}
+
+// moves are what follows a record that is the last.
+func (r *run) moves(rec record) *moves {
+	mv := &moves{sentAt: time.Now()}
+	switch rec.Status {
+	case Succeeded:
+		mv.succeeded(r.m, rec.Result)
+	case Failed:
+		mv.failed(r.m, *rec.Failure)
+	case Revoked:
+		f := Failure{TaskID: r.m.ID, Task: r.m.Task, Type: revokedType, Message: ErrRevoked.Error()}
+		if rec.Failure != nil {
+			f = *rec.Failure
+		}
+		mv.revoked(r.m, f)
+	}
+	return mv
+}
+
+// follow sends what follows a task that has ended, again.
+func (r *run) follow(ctx context.Context, rec record) error {
+	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
+	defer cancel()
+	mv := r.moves(rec)
+	mv.again = true
+	return r.carry(ctx, rec, mv)
+}
+
+// retry records that the task is to be run again, and sends it.
+func (r *run) retry(ctx context.Context, after time.Duration, err error) error {
+	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
+	defer cancel()
+	rec := r.m.about(Retrying)
+	rec.Retries = r.m.Retries + 1
+	rec.Failure = r.failure(err)
+	rec.Done = time.Now().Add(after).UTC() // when it is due
+	r.mu.Lock()
+	r.over = true
+	werr := r.write(ctx, rec)
+	r.mu.Unlock()
+	if werr != nil {
+		return werr
+	}
+	reached(pointRecorded)
+	r.tell(rec)
+	r.w.log.Info("task is retried", "task", r.m.Task, "id", r.m.ID, "in", after, "error", err)
+	return r.reschedule(ctx, rec)
+}
+
+// reschedule sends the attempt that a record speaks of, unless it was sent.
+func (r *run) reschedule(ctx context.Context, rec record) error {
+	if rec.Status != Retrying || rec.Retries != r.m.Retries+1 {
+		return nil // that attempt has begun
+	}
+	next := *r.m
+	next.turn = false
+	next.Retries = rec.Retries
+	next.ETA = rec.Done
+	s, err := r.w.c.dispatch(ctx, &next, time.Now())
+	if err != nil {
+		return err
+	}
+	return s.wait(ctx)
+}
