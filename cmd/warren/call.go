@@ -50,7 +50,7 @@ ask with --wait, or 'warren result ID'.`,
 	flags.DurationVar(&o.softLimit, "soft-time-limit", 0, "tell it to end when it has run so long")
 	flags.DurationVar(&o.hardLimit, "time-limit", 0, "give it up when it has run so long")
 	flags.StringVar(&o.queue, "queue", "", "send it to this queue (default: celery)")
-	flags.StringVar(&o.priority, "priority", "normal", "how urgent: low, normal or high")
+	flags.StringVar(&o.priority, "priority", "normal", "low, normal or high")
 	flags.StringVar(&o.id, "id", "", "give it this id (default: one is made)")
 	flags.BoolVar(&o.ignoreResult, "ignore-result", false, "keep no result of it")
 	flags.BoolVar(&o.wait, "wait", false, "wait for the result, and print it")
