@@ -148,6 +148,7 @@ func (p Plan) rounds() (list []round) {
 // A contender is a target in a round.
 type contender struct {
 	Target
+	stage *stage
 	count int // messages of a run
 	found Measurement
 	why   error // it cannot
@@ -157,7 +158,9 @@ func (r round) measure(ctx context.Context, p Plan) ([]Measurement, []Missing, e
 	var all []*contender
 	for _, t := range r.targets {
 		c := &contender{Target: t, found: r.measurement(t)}
-		c.count, c.why = r.warmUp(ctx, t, p.For)
+		if c.stage, c.why = newStage(ctx, t, r.workload, r.class); c.why == nil {
+			c.count, c.why = r.warmUp(ctx, c.stage, p.For)
+		}
 		all = append(all, c)
 	}
 	for range p.Repeats {
@@ -170,6 +173,9 @@ func (r round) measure(ctx context.Context, p Plan) ([]Measurement, []Missing, e
 	var found []Measurement
 	var missing []Missing
 	for _, c := range all {
+		if err := c.stage.strike(); c.why == nil {
+			c.why = err
+		}
 		if len(c.found.Runs) > 0 {
 			found = append(found, c.found)
 		}
@@ -189,7 +195,7 @@ func (r round) measurement(t Target) Measurement {
 }
 
 func (c *contender) repeat(ctx context.Context, r round) {
-	run, err := runOnce(ctx, c.Target, r.workload, r.class, r.size, c.count)
+	run, err := runOnce(ctx, c.stage, r.size, c.count)
 	if err != nil {
 		c.why = err
 		return
@@ -204,17 +210,22 @@ const (
 	most   = 1_000_000
 )
 
+// windows is how many times a run fills its window at least: less would be the
+// beginning only.
+const windows = 3
+
 // warmUp runs a workload until it is clear how many messages take the time that a
 // run is to take.
-func (r round) warmUp(ctx context.Context, t Target, long time.Duration) (int, error) {
+func (r round) warmUp(ctx context.Context, s *stage, long time.Duration) (int, error) {
 	if r.workload.Rate > 0 {
-		if _, err := runOnce(ctx, t, r.workload, r.class, r.size, fewest); err != nil {
+		if _, err := runOnce(ctx, s, r.size, fewest); err != nil {
 			return 0, err
 		}
 		return max(int(r.workload.Rate*long.Seconds()), fewest), nil
 	}
-	for n := fewest; ; n *= 4 {
-		run, err := runOnce(ctx, t, r.workload, r.class, r.size, n)
+	least := max(fewest, windows*r.workload.Window)
+	for n := least; ; n *= 4 {
+		run, err := runOnce(ctx, s, r.size, n)
 		if err != nil {
 			return 0, err
 		}
@@ -222,6 +233,6 @@ func (r round) warmUp(ctx context.Context, t Target, long time.Duration) (int, e
 			continue
 		}
 		fit := float64(n) * float64(long) / float64(max(run.Took, time.Microsecond))
-		return int(min(max(fit, fewest), most)), nil
+		return int(min(max(fit, float64(least)), most)), nil
 	}
 }

@@ -19,15 +19,28 @@ func TestWorkloads(t *testing.T) {
 		for _, w := range append(Quick(), backlog()) {
 			i := slices.IndexFunc(all, func(c Class) bool { _, ok := target.Features().Classes[c]; return ok })
 			class := all[i]
-			const count = 210
-			run, err := runOnce(t.Context(), target, w, class, w.Sizes[0], count)
-			if err != nil {
+			if err := playTwice(t, target, w, class); err != nil {
 				t.Errorf("%s: %v", w.Name, err)
-				continue
 			}
-			checkRun(t, w, run, count)
 		}
 	})
+}
+
+// playTwice runs a workload twice on one stage.
+func playTwice(t *testing.T, target Target, w Workload, class Class) error {
+	t.Helper()
+	const count = 210
+	s, err := newStage(t.Context(), target, w, class)
+	for range 2 {
+		if err != nil {
+			break
+		}
+		var run Run
+		if run, err = runOnce(t.Context(), s, w.Sizes[0], count); err == nil {
+			checkRun(t, w, run, count)
+		}
+	}
+	return errors.Join(err, s.strike())
 }
 
 func checkRun(t *testing.T, w Workload, run Run, count int) {

@@ -30,13 +30,9 @@ type play struct {
 	left      int           // what should be ready and is not, where nobody consumes
 }
 
-// runOnce measures once: so many messages of a size.
-func runOnce(ctx context.Context, target Target, w Workload, class Class, size, count int) (run Run, err error) {
-	s, err := newStage(ctx, target, w, class)
-	defer func() { err = errors.Join(err, s.strike()) }()
-	if err != nil {
-		return Run{}, err
-	}
+// runOnce measures once: so many messages of a size. It leaves the stage as it was.
+func runOnce(ctx context.Context, s *stage, size, count int) (run Run, err error) {
+	target := s.target
 	p := &play{stage: s, count: count, size: size, complete: make(chan struct{})}
 	runtime.GC() // what was before is not this run's
 	before, _ := target.Usage(ctx)
@@ -49,6 +45,9 @@ func runOnce(ctx context.Context, target Target, w Workload, class Class, size, 
 	run.Started = started
 	if seen {
 		run.CPU, run.Memory = after.CPU-before.CPU, after.Memory
+	}
+	if s.w.order == buildOnly {
+		err = errors.Join(err, s.empty(ctx))
 	}
 	return run, err
 }

@@ -13,7 +13,9 @@ import (
 // they share them.
 const mostConnections = 10
 
-// A stage is what one run needs, declared on a target under names of its own.
+// A stage is what the runs of a workload need, declared on a target under names of
+// its own. Its connections and publishers last, as those of a program do: what they
+// find out of their broker in the first run they know in the next.
 type stage struct {
 	target Target
 	w      Workload
@@ -88,11 +90,25 @@ func (s *stage) declare(ctx context.Context) error {
 }
 
 func (s *stage) declareQueue(ctx context.Context) (string, error) {
-	name, err := s.conns[0].DeclareQueue(ctx, Queue{Name: "compare-q-" + nuid.Next(), Class: s.class})
+	return s.declareNamed(ctx, "compare-q-"+nuid.Next())
+}
+
+func (s *stage) declareNamed(ctx context.Context, name string) (string, error) {
+	name, err := s.conns[0].DeclareQueue(ctx, Queue{Name: name, Class: s.class})
 	if err != nil {
 		return "", fmt.Errorf("declare a queue: %w", err)
 	}
 	return name, nil
+}
+
+// empty puts an empty queue in the place of one that nobody consumes.
+func (s *stage) empty(ctx context.Context) error {
+	name := s.queues[0]
+	if err := s.conns[0].DeleteQueue(ctx, name); err != nil {
+		return fmt.Errorf("delete a queue: %w", err)
+	}
+	_, err := s.declareNamed(ctx, name)
+	return err
 }
 
 func (s *stage) declareExchange(ctx context.Context, k Kind) error {
@@ -139,10 +155,10 @@ func (s *stage) declareTopic(ctx context.Context) error {
 	return nil
 }
 
-// strikeTimeout is how long clearing away one run may take.
+// strikeTimeout is how long clearing away one stage may take.
 const strikeTimeout = time.Minute
 
-// strike clears everything away, also after the run was interrupted.
+// strike clears everything away, also after a run was interrupted.
 func (s *stage) strike() error {
 	ctx, cancel := context.WithTimeout(context.Background(), strikeTimeout)
 	defer cancel()
