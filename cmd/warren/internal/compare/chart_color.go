@@ -14,7 +14,7 @@ import (
 
 // seriesColors is how many colors the page has for targets; then they repeat, in
 // other dashes.
-const seriesColors = 8
+const seriesColors = 12
 
 var (
 	inkColor   = color.NRGBA{R: 0xF1, A: 0xFF} // text and axes
