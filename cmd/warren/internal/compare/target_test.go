@@ -260,6 +260,7 @@ func TestQueue(t *testing.T) {
 func TestPrefetch(t *testing.T) {
 	t.Parallel()
 	eachTarget(t, func(t *testing.T, target Target) {
+		t.Helper()
 		one, two := connect(t, target), connect(t, target)
 		q := one.queue()
 		first, _ := one.consume(q, 1)
@@ -282,6 +283,7 @@ func TestPrefetch(t *testing.T) {
 func TestRequeue(t *testing.T) {
 	t.Parallel()
 	eachTarget(t, func(t *testing.T, target Target) {
+		t.Helper()
 		c := connect(t, target)
 		q := c.queue()
 		c.publish("", q, "a")
@@ -301,6 +303,7 @@ func TestRequeue(t *testing.T) {
 func TestExchanges(t *testing.T) {
 	t.Parallel()
 	eachTarget(t, func(t *testing.T, target Target) {
+		t.Helper()
 		c := connect(t, target)
 		fanout, topic, direct := c.exchange(Fanout), c.exchange(Topic), c.exchange(Direct)
 		for _, x := range []struct{ exchange, key, hit, miss string }{
@@ -344,6 +347,7 @@ func TestExchanges(t *testing.T) {
 func TestUnroutable(t *testing.T) {
 	t.Parallel()
 	eachTarget(t, func(t *testing.T, target Target) {
+		t.Helper()
 		c := connect(t, target)
 		p, err := c.Publisher(t.Context(), 3)
 		if err != nil {
@@ -372,6 +376,7 @@ func TestUnroutable(t *testing.T) {
 func TestClasses(t *testing.T) {
 	t.Parallel()
 	eachTarget(t, func(t *testing.T, target Target) {
+		t.Helper()
 		c := connect(t, target)
 		for _, class := range []Class{D0, D1, D2} {
 			_, err := c.DeclareQueue(t.Context(), Queue{Name: "q-" + nuid.Next(), Class: class})
@@ -387,6 +392,7 @@ func TestClasses(t *testing.T) {
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	eachTarget(t, func(t *testing.T, target Target) {
+		t.Helper()
 		if strings.HasPrefix(target.Name(), "rabbitmq") || strings.HasSuffix(target.Name(), "nats") {
 			if err := target.Restart(t.Context(), false); !errors.Is(err, ErrNotOffered) {
 				t.Errorf("got %v, want %v", err, ErrNotOffered)
@@ -418,6 +424,7 @@ func TestRestart(t *testing.T) {
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	eachTarget(t, func(t *testing.T, target Target) {
+		t.Helper()
 		u, ok := target.Usage(t.Context())
 		if ok && (u.CPU <= 0 || u.Memory <= 0) {
 			t.Errorf("it used %+v", u)
