@@ -210,8 +210,8 @@ const (
 	most   = 1_000_000
 )
 
-// windows is how many times a run fills its window at least: less would be the
-// beginning only.
+// windows is how many times a run that only publishes fills its window at least:
+// less would be the beginning only.
 const windows = 3
 
 // warmUp runs a workload until it is clear how many messages take the time that a
@@ -223,7 +223,10 @@ func (r round) warmUp(ctx context.Context, s *stage, long time.Duration) (int, e
 		}
 		return max(int(r.workload.Rate*long.Seconds()), fewest), nil
 	}
-	least := max(fewest, windows*r.workload.Window)
+	least := fewest
+	if r.workload.order == buildOnly {
+		least = max(fewest, windows*r.workload.Window)
+	}
 	for n := least; ; n *= 4 {
 		run, err := runOnce(ctx, s, r.size, n)
 		if err != nil {
