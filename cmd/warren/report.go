@@ -67,13 +67,7 @@ func (f reportFormat) print(out io.Writer, r compare.Report) error {
 		}
 		fmt.Fprintln(out)
 	}
-	if err := compare.WriteTables(out, r); err != nil {
-		return err
-	}
-	if r.Interrupted {
-		fmt.Fprintln(out, "\nThis is what there was until it was interrupted.")
-	}
-	return nil
+	return compare.WriteTables(out, r)
 }
 
 func writePage(path string, r compare.Report) (err error) {
