@@ -166,13 +166,21 @@ func (r *bench) drain(concurrency int) embeddedtest.Contender {
 // delayMany sends n tasks, many at a time.
 func (r *bench) delayMany(b *testing.B, n int) {
 	b.Helper()
+	r.sendMany(b, n, func() error {
+		_, err := r.counted.Delay(b.Context(), 1)
+		return err
+	})
+}
+
+func (r *bench) sendMany(b *testing.B, n int, send func() error) {
+	b.Helper()
 	var senders sync.WaitGroup
 	left := atomic.Int64{}
 	left.Store(int64(n))
 	for range 64 {
 		senders.Go(func() {
 			for left.Add(-1) >= 0 {
-				if _, err := r.counted.Delay(b.Context(), 1); err != nil {
+				if err := send(); err != nil {
 					b.Error(err)
 					return
 				}
