@@ -22,7 +22,10 @@ func (s *shop) gate(opts ...workers.Option) gate {
 	g := gate{begun: make(chan int, 100), open: make(chan struct{})}
 	g.Task1 = workers.Func1(s.App, "gate", func(_ context.Context, n int) (int, error) {
 		g.begun <- n
-		<-g.open // and not the context: it hangs
+		select { // and not the task's context: it hangs
+		case <-g.open:
+		case <-s.TB.Context().Done():
+		}
 		return n, nil
 	}, opts...)
 	return g

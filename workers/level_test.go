@@ -27,26 +27,35 @@ func (s *shop) backlog(workers int, want map[string]int) {
 	}
 	broker := session(s.TB, s.conn)
 	for queue, n := range want {
-		name, err := js.StreamNameBySubject(s.ctx, streams.DefaultVHost+".q."+strings.ReplaceAll(queue, ".", "=2E"))
-		if err != nil {
-			s.Fatal(err)
-		}
-		stream, err := js.Stream(s.ctx, name)
-		if err != nil {
-			s.Fatal(err)
-		}
+		subject := streams.DefaultVHost + ".q." + strings.ReplaceAll(queue, ".", "=2E")
 		s.until(fmt.Sprintf("%d tasks wait in %s", n, queue), func() bool {
 			info, err := broker.InspectQueue(s.ctx, queue)
+			if errors.Is(err, streams.ErrNotFound) {
+				return false // it is declared with its first task
+			}
 			if err != nil {
 				s.Fatal(err)
 			}
-			counted := 0
-			for info := range stream.ListConsumers(s.ctx).Info() {
-				counted += int(info.NumPending)
-			}
-			return info.Consumers == workers && info.Ready == n && counted == n
+			return info.Consumers == workers && info.Ready == n && s.counted(js, subject) == n
 		})
 	}
+}
+
+// counted is how many messages the server has counted for the consumers of a stream.
+func (s *shop) counted(js jetstream.JetStream, subject string) (n int) {
+	s.Helper()
+	name, err := js.StreamNameBySubject(s.ctx, subject)
+	if err != nil {
+		s.Fatal(err)
+	}
+	stream, err := js.Stream(s.ctx, name)
+	if err != nil {
+		s.Fatal(err)
+	}
+	for info := range stream.ListConsumers(s.ctx).Info() {
+		n += int(info.NumPending)
+	}
+	return n
 }
 
 const highQueue, lowQueue = "warren.high.celery", "warren.low.celery"
