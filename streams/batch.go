@@ -58,7 +58,7 @@ func newBatchWriter(nc *nats.Conn) *batchWriter {
 }
 
 func (w *batchWriter) write(msg *nats.Msg) error {
-	return w.nc.PublishMsg(w.next(msg))
+	return hand(w.nc, w.next(msg))
 }
 
 // commit writes the last message. Only that is answered.
@@ -66,7 +66,7 @@ func (w *batchWriter) commit(msg *nats.Msg, reply string) error {
 	last := w.next(msg)
 	last.Header[batchCommitHeader] = []string{"1"}
 	last.Reply = reply
-	return w.nc.PublishMsg(last)
+	return hand(w.nc, last)
 }
 
 // next is the message as the next of the batch, until there is another one.

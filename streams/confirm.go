@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -90,7 +91,26 @@ func (c *Confirm) publish(nc *nats.Conn) error {
 	if c.batch != nil {
 		return c.batch.publish(nc, c.msg.Reply)
 	}
-	return nc.PublishMsg(c.msg)
+	return hand(nc, c.msg)
+}
+
+// hand gives a message to the connection. One that breaks in the middle may have
+// passed the message on, and does not keep it for the next.
+func hand(nc *nats.Conn, msg *nats.Msg) error {
+	err := nc.PublishMsg(msg)
+	if err == nil || refusedUnsent(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+}
+
+// refusedUnsent reports whether the connection has refused a message before any of
+// it was sent.
+func refusedUnsent(err error) bool {
+	return slices.ContainsFunc([]error{
+		nats.ErrConnectionClosed, nats.ErrConnectionDraining, nats.ErrReconnectBufExceeded,
+		nats.ErrMaxPayload, nats.ErrHeadersNotSupported, nats.ErrBadSubject,
+	}, func(refusal error) bool { return errors.Is(err, refusal) })
 }
 
 // A sink is told of answers, from a goroutine that has other work.

@@ -141,7 +141,7 @@ func (p *Publisher) writeSingles(list []*Confirm) bool {
 	var err error
 	written := 0
 	for ; err == nil && written < len(list); written++ {
-		err = p.s.nc.PublishMsg(list[written].msg)
+		err = hand(p.s.nc, list[written].msg)
 	}
 	p.s.written()
 	if err != nil {

@@ -69,7 +69,7 @@ func (c *confirms) takePlace(confirm *Confirm) (lost bool, err error) {
 	if err := c.s.awaitOnline(ctx); err != nil {
 		return false, err
 	}
-	return false, c.s.nc.PublishMsg(&again)
+	return false, hand(c.s.nc, &again)
 }
 
 // placedAfter reports whether what waits at a subject is of this session, and
