@@ -176,6 +176,13 @@ func (c *confirms) enter(confirm *Confirm) error {
 // or is answered by the commit of its batch.
 const neverSent = math.MaxUint64
 
+// waits notes that a message is to be sent again later.
+func (c *confirms) waits(confirm *Confirm) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	confirm.era = neverSent
+}
+
 // sent notes that messages are about to be sent that had to wait.
 func (c *confirms) sent(list []*Confirm) {
 	c.mu.Lock()
@@ -278,7 +285,7 @@ func (c *confirms) nobody(confirm *Confirm) {
 	c.s.run(func() {
 		again, err := c.s.unheard(confirm)
 		if again && err == nil {
-			err = c.retry(confirm)
+			err = c.again(confirm)
 			if err == nil {
 				return
 			}
@@ -291,24 +298,41 @@ func (c *confirms) nobody(confirm *Confirm) {
 // of one id, which a cluster has not agreed on yet.
 func (c *confirms) publishAgain(confirm *Confirm) {
 	c.s.run(func() {
-		if err := c.retry(confirm); err != nil {
+		if err := c.again(confirm); err != nil {
 			c.resolve(confirm, errors.Join(ErrUnconfirmed, err))
 		}
 	})
 }
 
-// retry publishes a message again that nobody has taken.
+// again publishes a message again that nobody has taken. One of a publisher does
+// not overtake those that were published before it.
+func (c *confirms) again(confirm *Confirm) error {
+	if p, is := confirm.sink.(*Publisher); is {
+		return p.takeBack(confirm)
+	}
+	return c.retry(confirm)
+}
+
+// pause is how long to wait before a message is published again.
+func (c *Confirm) pause() time.Duration {
+	c.tries++
+	return min(time.Duration(c.tries)*20*time.Millisecond, 250*time.Millisecond)
+}
+
 func (c *confirms) retry(confirm *Confirm) error {
-	confirm.tries++
 	ctx, cancel := context.WithDeadline(c.s.ctx, confirm.deadline)
 	defer cancel()
-	if err := sleep(ctx, min(time.Duration(confirm.tries)*20*time.Millisecond, 250*time.Millisecond)); err != nil {
-		return fmt.Errorf("no stream took the message: %w", err)
+	if err := sleep(ctx, confirm.pause()); err != nil {
+		return errNotTaken(err)
 	}
 	if err := c.s.awaitOnline(ctx); err != nil {
 		return err
 	}
 	return confirm.publish(c.s.nc)
+}
+
+func errNotTaken(err error) error {
+	return fmt.Errorf("no stream took the message: %w", err)
 }
 
 // complete ends a message that was stored, or that nobody wanted.

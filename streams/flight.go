@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"time"
 
@@ -42,12 +43,17 @@ func (p *Publisher) launch(l *lane) {
 // fly sends the next flight of a lane. First it lets those run that were waiting
 // for the answers to the last one: they may have more to publish.
 func (p *Publisher) fly(l *lane) {
-	if p.s.awaitOnline(p.s.ctx) != nil {
+	if p.s.awaitOnline(p.s.ctx) != nil || p.rest(l) != nil {
 		return
 	}
 	runtime.Gosched()
 	p.mu.Lock()
 	l.waiting = stillOpen(l.waiting)
+	if singles := l.careful(); len(singles) > 0 {
+		p.mu.Unlock()
+		p.flySingles(l, singles)
+		return
+	}
 	n, bytes := l.prefix(p.s.maxPayload.Load(), maxBatch, maxBatchBytes)
 	batch, probe := l.batchNext(n, bytes)
 	if batch {
@@ -63,6 +69,34 @@ func (p *Publisher) fly(l *lane) {
 	singles := l.take(n)
 	p.mu.Unlock()
 	p.flySingles(l, singles)
+}
+
+// rest waits for as long as a lane is to pause.
+func (p *Publisher) rest(l *lane) error {
+	p.mu.Lock()
+	pause := l.pause
+	l.pause = 0
+	p.mu.Unlock()
+	if pause == 0 {
+		return nil
+	}
+	return sleep(p.s.ctx, pause)
+}
+
+// takeBack takes a message back that no stream took, to publish it again.
+func (p *Publisher) takeBack(confirm *Confirm) error {
+	pause := confirm.pause()
+	if time.Until(confirm.deadline) < pause {
+		return errNotTaken(context.DeadlineExceeded)
+	}
+	p.s.confirms.waits(confirm)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !isClosed(confirm.done) {
+		confirm.lane.takeBack(confirm, pause)
+		p.launch(confirm.lane)
+	}
+	return nil
 }
 
 // stillOpen are those that have no answer, of a list that may change.
@@ -244,7 +278,8 @@ func (f *flight) end(err error) {
 }
 
 // oneByOne publishes the messages of a batch again, of which the stream has
-// stored none, so that only those fail that are to blame.
+// stored none, so that only those fail that are to blame. Where there was no
+// stream, the first has to find one.
 func (f *flight) oneByOne(refusal error) {
 	never := false
 	if isAPIError(refusal, codeBatchDisabled) {
@@ -255,6 +290,13 @@ func (f *flight) oneByOne(refusal error) {
 	f.p.mu.Lock()
 	f.lane.never = never
 	f.lane.pace.refused(len(f.members))
+	if errors.Is(refusal, nats.ErrNoResponders) {
+		defer f.p.mu.Unlock()
+		f.lane.waiting = append(f.members, f.lane.waiting...)
+		f.lane.beCareful(0)
+		f.p.land(f.lane)
+		return
+	}
 	f.p.mu.Unlock()
 	f.p.flySingles(f.lane, f.members)
 }

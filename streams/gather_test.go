@@ -90,6 +90,36 @@ func TestGatheredMessagesKeepTheirOrder(t *testing.T) {
 	}
 }
 
+// TestMessagesThatNobodyTookKeepTheirOrder: as while a stream is between two
+// leaders.
+func TestMessagesThatNobodyTookKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	js, err := jetstream.New(nc)
+	must(t, err)
+	r := newRig(t, nc, streams.Config{Timeout: 20 * time.Second})
+	for _, gather := range []bool{false, true} {
+		q := r.queue(streams.Queue{Name: fmt.Sprintf("gather-%t", gather), Durable: true})
+		p := publisher(t, r.Session, streams.PublisherOptions{Window: 200})
+		if gather {
+			streams.Gather(p, "", q)
+		}
+		_, first := publishNumbers(t, p, q, 50)
+		must(t, p.Flush(r.ctx))
+		wantBodies(t, r.drain(q), first...)
+		stream, err := js.Stream(r.ctx, "warren~q~"+q)
+		must(t, err)
+		must(t, js.DeleteStream(r.ctx, "warren~q~"+q))
+		_, want := publishNumbers(t, p, q, 150)
+		_, err = js.CreateStream(r.ctx, stream.CachedInfo().Config)
+		must(t, err)
+		_, more := publishNumbers(t, p, q, 150)
+		must(t, p.Flush(r.ctx))
+		got, _ := stored(t, nc, "warren~q~"+q)
+		wantBodies(t, got, append(want, more...)...)
+	}
+}
+
 // TestGatheredMessagesFailAlone: one that is refused takes no other with it, and
 // changes no order.
 func TestGatheredMessagesFailAlone(t *testing.T) {
@@ -157,8 +187,11 @@ func TestGatheredMessagesFailAlone(t *testing.T) {
 	if later != 3 {
 		t.Errorf("%d messages wait for later, want 3", later)
 	}
+	streams.Gather(p, "", q) // those that were refused have told against batches
+	_, more := publishNumbers(t, p, q, 300)
+	must(t, p.Flush(r.ctx))
 	wantBatched(t, nc, "warren~q~q")
-	wantBodies(t, r.drain(q), want...)
+	wantBodies(t, r.drain(q), append(want, more...)...)
 }
 
 // TestGatheredMessagesReachEveryQueue: also where no batch was allowed before.

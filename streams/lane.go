@@ -1,6 +1,10 @@
 package streams
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // A lane is what a publisher has on its way to one stream. As a rule each message
 // goes at once. Where the stream is so slow that a batch pays, the lane gathers:
@@ -17,6 +21,9 @@ type lane struct {
 	open      int  // how many were sent one by one and have no answer
 	flying    bool // a flight is being written, or is a batch without an answer
 
+	caution caution       // of the next flight
+	pause   time.Duration // before it
+
 	answers meter
 	batches int // since it began to gather
 	probe   int // after how many batches singles are measured again
@@ -26,6 +33,16 @@ type lane struct {
 func newLane(stream string, never bool) *lane {
 	return &lane{stream: stream, never: never, pace: newPace()}
 }
+
+// A caution is how careful a flight is, after messages that no stream took: so is
+// it with one that has lost its leader, until there is another.
+type caution int
+
+const (
+	careless caution = iota
+	oneByOne
+	oneAlone // then oneByOne
+)
 
 // busy reports whether a message has to wait.
 func (l *lane) busy() bool {
@@ -63,6 +80,38 @@ func (l *lane) begin() {
 	l.gathering, l.batches, l.probe, l.idle = true, 0, 1, 0
 }
 
+// takeBack makes a message, which no stream took, wait for its turn again.
+func (l *lane) takeBack(confirm *Confirm, pause time.Duration) {
+	l.open--
+	confirm.alone = false
+	at, _ := slices.BinarySearchFunc(l.waiting, confirm, func(a, b *Confirm) int { return cmp.Compare(a.index, b.index) })
+	l.waiting = slices.Insert(l.waiting, at, confirm)
+	l.answers = meter{}
+	l.beCareful(pause)
+}
+
+// beCareful lets one message go alone first, so that those behind it do not go
+// before it.
+func (l *lane) beCareful(pause time.Duration) {
+	l.caution, l.pause = oneAlone, max(l.pause, pause)
+	if !l.gathering {
+		l.gathering, l.idle = true, maxIdle // no longer than need be
+	}
+}
+
+// careful gives the next flight where caution is due.
+func (l *lane) careful() []*Confirm {
+	switch l.caution {
+	case oneAlone:
+		l.caution = oneByOne
+		return l.take(min(1, len(l.waiting)))
+	case oneByOne:
+		l.caution = careless
+		return l.take(len(l.waiting))
+	}
+	return nil
+}
+
 // ready reports whether the next flight may go.
 func (l *lane) ready() bool {
 	return len(l.waiting) > 0 && l.open == 0 && !l.flying
@@ -85,10 +134,13 @@ func (l *lane) batchNext(n, bytes int) (batch, probe bool) {
 	return true, false
 }
 
-// inVain reports whether it has not paid to gather for a while.
+// maxIdle is after how many flights in a row, for which no batch paid, messages
+// go at once again.
+const maxIdle = 8
+
+// inVain reports whether there is nothing to gather for.
 func (l *lane) inVain() bool {
-	const patience = 8
-	return l.never || l.idle >= patience
+	return l.caution == careless && (l.never || l.idle >= maxIdle)
 }
 
 // A meter measures how fast answers come: from when a message is sent until it is

@@ -28,7 +28,9 @@ func (o PublisherOptions) withDefaults() PublisherOptions {
 
 // A Publisher publishes without waiting for each confirm: many are under way,
 // up to its window. Its methods may be called from any goroutine; messages
-// published from one keep their order. It needs no closing.
+// published from one keep their order. Those that no leader of a cluster was there
+// for are published again in their order, behind what was under way with them and
+// was taken. It needs no closing.
 //
 // Where each message takes the broker long, as where it syncs each to disk, what
 // waits is sent in batches, which are synced once. A message that is refused is
