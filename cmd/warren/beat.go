@@ -30,7 +30,7 @@ sends those that were put before too. While it runs, 'warren beat add' and
 and one of them follows: at once when it is stopped, within the lease when it is
 killed.`,
 		Example: `  warren beat --every 10s --task add --args '[1, 2]'
-  warren beat --cron "*/5 * * * *" --tz Europe/Berlin --task mul --args '[2, 3]'
+  warren beat --cron "*/5 * * * *" --tz Europe/Kyiv --task mul --args '[2, 3]'
   warren beat --file entries.json`,
 		Args: subcommand,
 	}

@@ -27,10 +27,11 @@ func newBench(b *broker) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure how fast one broker is",
-		Long: `Bench measures workloads on a target; 'compare' does so on several. Targets are
-warren and jetstream, which is JetStream without Warren, each on a broker in
-this process (embedded) or in one of its own (tcp), and with fsync behind it
-if that syncs before every confirm; and what --nats and --rabbitmq give.
+		Long: `Bench measures workloads on a target; 'warren compare' does so on several.
+Targets are warren and jetstream, which is JetStream without Warren, each on a
+broker in this process (embedded) or in one of its own (tcp), and with fsync
+behind it if that syncs before every confirm; and what --nats and --rabbitmq
+give.
 
 Workloads are ` + wrapIDs() + `.`,
 		Example: `  warren bench

@@ -4,7 +4,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -24,15 +26,31 @@ func calledAs(path string) string {
 	return typed([]string{path})
 }
 
+// inHelp is the program in a text of a help: at the start of an indented line, or
+// behind a quote. Elsewhere warren is a word like others.
+var inHelp = regexp.MustCompile(`(?m)(^ +|')` + programName + ` `)
+
 // sayCalledAs has the help of a command, and of those below it, say how the
 // program was called. In the texts it is called as warren.
 func sayCalledAs(cmd *cobra.Command, called string) {
 	for _, text := range []*string{&cmd.Short, &cmd.Long, &cmd.Example} {
-		*text = strings.ReplaceAll(*text, programName+" ", called+" ")
+		*text = refill(inHelp.ReplaceAllString(*text, "${1}"+strings.ReplaceAll(called, "$", "$$")+" "))
 	}
 	for _, sub := range cmd.Commands() {
 		sayCalledAs(sub, called)
 	}
+}
+
+// refill breaks paragraphs anew that have become too wide. Indented lines stay.
+func refill(text string) string {
+	parts := strings.Split(text, "\n\n")
+	for i, part := range parts {
+		tooWide := func(line string) bool { return utf8.RuneCountInString(line) > width }
+		if lines := strings.Split(part, "\n"); slices.ContainsFunc(lines, tooWide) && !strings.Contains("\n"+part, "\n ") {
+			parts[i] = paragraph(strings.Join(lines, " "))
+		}
+	}
+	return strings.Join(parts, "\n\n")
 }
 
 // call is what to type for a command of the same program.

@@ -44,8 +44,16 @@ func TestCalledAs(t *testing.T) {
 	}
 }
 
-// bare finds a command to type that does not begin as the program was called.
-var bare = regexp.MustCompile(`(^|[^/\w])warren [a-z-]`)
+// bare finds a command to type that does not begin as the program was called: one
+// in quotes or on a line of its own, that begins with the name of a command.
+var bare = regexp.MustCompile(`(?m)('|^ *)warren (` + strings.Join(commandNames(newRoot(programName)), "|") + `)\b`)
+
+func commandNames(cmd *cobra.Command) (list []string) {
+	for _, sub := range cmd.Commands() {
+		list = append(list, sub.Name())
+	}
+	return list
+}
 
 func TestHelpSaysHowItWasCalled(t *testing.T) {
 	t.Parallel()
@@ -64,6 +72,20 @@ func TestHelpSaysHowItWasCalled(t *testing.T) {
 			}
 		}
 		walk(newRoot(called), nil)
+	}
+}
+
+// A target of measurements is called warren, however the program is.
+func TestHelpKeepsNamesOfTargets(t *testing.T) {
+	t.Parallel()
+	for _, called := range []string{programName, "./war", "go run ./cmd/warren", "/opt/$HOME/warren"} {
+		var out, errs strings.Builder
+		run(t.Context(), called, []string{"bench", "--help"}, &out, &errs)
+		for _, want := range []string{"Targets are warren and jetstream", "'" + called + " compare'", "\n  " + called + " bench\n"} {
+			if !strings.Contains(strings.ReplaceAll(out.String(), ".\n", ". "), want) {
+				t.Errorf("called as %s: got\n%s, want %q in it", called, out.String(), want)
+			}
+		}
 	}
 }
 

@@ -28,8 +28,8 @@ func newSend(b *broker) *cobra.Command {
 		Long: `Send puts a message into a queue, "Hello World!" if there is no TEXT. It may be
 there before anybody receives it; in another terminal type 'warren receive'.`,
 		Example: `  warren send
-  warren send --count 5                          Hello World 0 to Hello World 4
-  warren send --count 5 --durable --persistent   they survive a restart`,
+  warren send --count 5                         Hello World 0 to Hello World 4
+  warren send --count 5 --durable --persistent  they survive a restart`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.queue, "queue", "hello", "queue to send to")
