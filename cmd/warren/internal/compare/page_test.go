@@ -347,3 +347,26 @@ func TestPageRefusesWhatIsNoNumber(t *testing.T) {
 		t.Errorf("got %v and %d bytes", err, page.Len())
 	}
 }
+
+// TestPageSaysADurationOnce: what was done has its duration in it.
+func TestPageSaysADurationOnce(t *testing.T) {
+	t.Parallel()
+	target, err := NewWarren(t.Context(), startInside(t, false), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := target.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	p := newProgramme([]scenario{fairDispatch(), stoppedWorker()}, []Target{target}, nil)
+	p.playSideBySide(t.Context())
+	for _, b := range p.behaviours() {
+		o := b.Outcomes[0]
+		shown, _, _ := strings.Cut(writePage(t, Report{Behaviours: []Behaviour{b}}), "<script")
+		if got := strings.Count(strings.ReplaceAll(shown, ">", " "), " "+durationText(o.Took)); o.Took == 0 || got != 1 {
+			t.Errorf("%s took %s: got that %d times, want once in %q", b.Scenario, durationText(o.Took), got, o.Did)
+		}
+	}
+}

@@ -52,9 +52,9 @@ type Behaviour struct {
 // An Outcome is what one target did.
 type Outcome struct {
 	Target string        `json:"target"`
-	Did    string        `json:"did"`               // in words and figures: "slow 2, fast 58 in 1.2 s"
+	Did    string        `json:"did"`               // in words and figures: "slow 2, fast 58, all done after 1.2 s"
 	Answer string        `json:"answer,omitempty"`  // what is compared: equal answers are the same behaviour
-	Took   time.Duration `json:"took_ns,omitempty"` // of what the scenario is about
+	Took   time.Duration `json:"took_ns,omitempty"` // of what the scenario is about, for programs: Did says it too
 	Failed string        `json:"failed,omitempty"`  // what it should have done and did not
 	// NotOffered says that the target has no such thing.
 	NotOffered bool `json:"not_offered,omitempty"`

@@ -92,7 +92,7 @@ func fairness(slow, fast *inbox, took time.Duration) (found, error) {
 		shares[i] = len(got)
 	}
 	f := found{
-		did:    fmt.Sprintf("slow worker %d, fast worker %d, all done after %v", shares[0], shares[1], rounded(took)),
+		did:    fmt.Sprintf("slow worker %d, fast worker %d, all done after %s", shares[0], shares[1], durationText(took)),
 		answer: whoIsFree,
 		took:   took,
 	}

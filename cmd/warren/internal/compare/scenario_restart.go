@@ -75,7 +75,7 @@ func playRestart(ctx context.Context, t *trial, kill bool) (found, error) {
 	took := time.Since(began)
 	f, err := t.afterRestart(ctx, durable, transient)
 	f.took = took
-	f.did += fmt.Sprintf(" (back after %v)", rounded(took))
+	f.did += fmt.Sprintf(" (back after %s)", durationText(took))
 	return f, err
 }
 

@@ -93,7 +93,7 @@ func (t *trial) afterTakeover(took time.Duration, got []Delivery) found {
 		marked = "not " + marked
 		f.answer += ", " + marked
 	}
-	f.did = fmt.Sprintf("%d messages after %v, %s", len(got), rounded(took), marked)
+	f.did = fmt.Sprintf("%d messages after %s, %s", len(got), durationText(took), marked)
 	if usual := t.target.Features().Lease; usual > 0 && took >= shortLease/2 {
 		f.did += fmt.Sprintf(" (their time is %v here, and %v unless it is set)", shortLease, usual)
 	}

@@ -212,14 +212,3 @@ func numbers(from, to int) []string {
 	}
 	return ids
 }
-
-// rounded is a duration as a reader wants it.
-func rounded(d time.Duration) string {
-	switch {
-	case d < 10*time.Millisecond:
-		return d.Round(100 * time.Microsecond).String()
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	}
-	return d.Round(10 * time.Millisecond).String()
-}
