@@ -59,6 +59,9 @@ type measured struct {
 	widths []vg.Length
 }
 
+// Stroke draws a line, without the points that nobody would miss.
+func (m *measured) Stroke(line vg.Path) { m.Canvas.Stroke(thinned(line)) }
+
 // FillString writes a text.
 func (m *measured) FillString(face font.Face, at vg.Point, text string) {
 	m.widths = append(m.widths, face.Width(text))
@@ -97,7 +100,7 @@ func render(p *plot.Plot, height int, alt string) (chart, error) {
 		return chart{}, fmt.Errorf("draw a chart: the drawing is no SVG")
 	}
 	// The library escapes all texts; nothing else in the drawing comes from outside.
-	body := template.HTML(cssColors.Replace(canvas.fit(drawing[:end])))
+	body := template.HTML(compact(cssColors.Replace(canvas.fit(drawing[:end]))))
 	return chart{Width: chartWidth, Height: height, Alt: alt, Drawing: body}, nil
 }
 

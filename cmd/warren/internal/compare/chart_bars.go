@@ -64,7 +64,7 @@ func (b *bars) heading(name string) {
 
 func (b *bars) add(r *row) error {
 	rate, y := r.Main(), -float64(b.lines)
-	b.names = append(b.names, plot.Tick{Value: y, Label: shorten(r.Target, 20)})
+	b.names = append(b.names, plot.Tick{Value: y, Label: shorten(r.Target, 24)})
 	b.alt = append(b.alt, fmt.Sprintf("%s %s messages a second, from %s;", r.Target, rateText(rate.Median), rate.RateRange()))
 	if rate.Median == 0 {
 		b.values = append(b.values, label{plotter.XY{Y: y}, "no figure", chartText(11, mutedColor, text.XLeft)})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -119,10 +120,18 @@ func newPage(r Report) (page, error) {
 	return p, nil
 }
 
+// pageTitle names the targets, or if they are many only their first words, which
+// are the brokers.
 func pageTitle(r Report) string {
-	var names []string
+	var names, firsts []string
 	for _, t := range r.Targets {
 		names = append(names, t.Name)
+		if first, _, _ := strings.Cut(t.Name, " "); !slices.Contains(firsts, first) {
+			firsts = append(firsts, first)
+		}
+	}
+	if len(names) > 3 {
+		names = firsts
 	}
 	switch len(names) {
 	case 0:

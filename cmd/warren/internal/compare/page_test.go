@@ -370,3 +370,22 @@ func TestPageSaysADurationOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestPageTitle(t *testing.T) {
+	t.Parallel()
+	for want, names := range map[string][]string{
+		"Comparison of brokers":               nil,
+		"warren tcp":                          {"warren tcp"},
+		"warren tcp and warren nats":          {"warren tcp", "warren nats"},
+		"warren tcp, a b and rabbitmq quorum": {"warren tcp", "a b", "rabbitmq quorum"},
+		"warren, jetstream and rabbitmq":      {"warren tcp", "jetstream tcp", "warren nats", "rabbitmq quorum"},
+	} {
+		var r Report
+		for _, name := range names {
+			r.Targets = append(r.Targets, TargetInfo{Name: name})
+		}
+		if got := pageTitle(r); got != want {
+			t.Errorf("%v: got %q, want %q", names, got, want)
+		}
+	}
+}

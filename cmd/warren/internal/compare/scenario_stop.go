@@ -95,7 +95,7 @@ func (t *trial) afterTakeover(took time.Duration, got []Delivery) found {
 	}
 	f.did = fmt.Sprintf("%d messages after %s, %s", len(got), durationText(took), marked)
 	if usual := t.target.Features().Lease; usual > 0 && took >= shortLease/2 {
-		f.did += fmt.Sprintf(" (their time is %v here, and %v unless it is set)", shortLease, usual)
+		f.did += fmt.Sprintf(" (their time is %s here, and %s unless it is set)", durationText(shortLease), durationText(usual))
 	}
 	return f
 }
