@@ -40,8 +40,8 @@ Workloads are ` + wrapIDs() + `.`,
 		Args: noArguments,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "URL of a RabbitMQ, amqp://USER:PASSWORD@HOST:PORT/")
-	flags.StringVar(&o.nats, "nats", "", "URL of a NATS with JetStream")
+	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "a RabbitMQ, by its `URL`:\namqp://USER:PASSWORD@HOST:PORT/")
+	flags.StringVar(&o.nats, "nats", "", "a NATS with JetStream, by its `URL`")
 	flags.StringSliceVar(&o.targets, "target", nil, "what to measure (default: Warren, embedded)")
 	flags.StringSliceVar(&o.workloads, "workload", nil, "what to do (default: all)")
 	flags.StringSliceVar(&o.classes, "class", nil, "durability: D0, D1 or D2 (default: all)")

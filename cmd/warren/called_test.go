@@ -133,3 +133,15 @@ func TestClientName(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestTyped(t *testing.T) {
+	t.Parallel()
+	for arg, want := range map[string]string{
+		"hello": "hello", "": `""`, "two words": `"two words"`, "a.#": `"a.#"`, "it's": `"it's"`, "amqp://h/?a=1&b=2": `"amqp://h/?a=1&b=2"`,
+		`say "it"`: `'say "it"'`, "$HOME": "'$HOME'", `it's "$5"`: `'it'\''s "$5"'`,
+	} {
+		if got := typed([]string{"send", arg}); got != "send "+want {
+			t.Errorf("%q: got %s, want %s", arg, got, "send "+want)
+		}
+	}
+}

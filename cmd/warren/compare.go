@@ -15,6 +15,7 @@ import (
 
 type compareOptions struct {
 	rabbitmq, nats string
+	restart        string
 	quick, full    bool
 	format         reportFormat
 }
@@ -27,8 +28,9 @@ func newCompare(b *broker) *cobra.Command {
 		Long: `Compare does the same on each broker: exercises, to see what it does, and
 workloads, to see how fast. Warren and JetStream without it are there by
 themselves, in this process and over TCP; RabbitMQ, and a NATS that runs
-already, if you say where they are. Brokers are only compared in one class of
-durability:
+already, if you say where they are. With --rabbitmq-restart it is also seen what
+survives a restart of RabbitMQ; all who use it are disconnected by that. Brokers
+are only compared in one class of durability:
 
   D0  a message survives nothing: it is in memory
   D1  it survives that the broker's process is killed: it was written
@@ -37,18 +39,24 @@ durability:
 Ctrl-C ends it early and still prints what there is.`,
 		Example: `  warren compare
   warren compare --rabbitmq amqp://guest:guest@127.0.0.1:5672/
+  warren compare --rabbitmq amqp://guest:guest@127.0.0.1:5672/ \
+      --rabbitmq-restart 'systemctl restart rabbitmq-server'
   warren compare --full --json > report.json`,
 		Args: noArguments,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "URL of a RabbitMQ, amqp://USER:PASSWORD@HOST:PORT/")
-	flags.StringVar(&o.nats, "nats", "", "URL of a NATS with JetStream")
+	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "a RabbitMQ, by its `URL`:\namqp://USER:PASSWORD@HOST:PORT/")
+	flags.StringVar(&o.restart, "rabbitmq-restart", "", "shell `COMMAND` that restarts the RabbitMQ\n(default: it is not restarted)")
+	flags.StringVar(&o.nats, "nats", "", "a NATS with JetStream, by its `URL`")
 	flags.BoolVar(&o.quick, "quick", false, "a first look, in about a minute (default)")
-	flags.BoolVar(&o.full, "full", false, "all workloads, sizes and classes, which takes long")
+	flags.BoolVar(&o.full, "full", false, "all workloads, sizes and classes; takes long")
 	o.format.addTo(flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.quick && o.full {
 			return usageError{errors.New("--quick and --full exclude each other")}
+		}
+		if o.restart != "" && o.rabbitmq == "" {
+			return usageError{errors.New("--rabbitmq-restart goes with --rabbitmq")}
 		}
 		return o.run(cmd, b)
 	}
@@ -70,7 +78,7 @@ func (o compareOptions) run(cmd *cobra.Command, b *broker) error {
 	if o.full {
 		plan = compare.Plan{Workloads: compare.Full(), Repeats: 5}
 	}
-	choice := compare.Choice{Program: program, RabbitMQ: o.rabbitmq, NATS: o.nats, Replicas: b.replicas}
+	choice := compare.Choice{Program: program, RabbitMQ: o.rabbitmq, RabbitMQRestart: o.restart, NATS: o.nats, Replicas: b.replicas}
 	c := comparison{choice: choice, plan: plan, behave: true, format: o.format}
 	return c.run(cmd)
 }

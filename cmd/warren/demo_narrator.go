@@ -131,8 +131,10 @@ func (n narrator) verdict(ok bool, format string, args ...any) {
 func typed(args []string) string {
 	words := make([]string, len(args))
 	for i, arg := range args {
-		words[i] = arg
-		if arg == "" || strings.ContainsAny(arg, " #*") {
+		switch words[i] = arg; {
+		case strings.ContainsAny(arg, "\"$`\\"):
+			words[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		case arg == "" || strings.ContainsAny(arg, " #*?'&|;<>()"):
 			words[i] = `"` + arg + `"`
 		}
 	}

@@ -17,7 +17,7 @@ import (
 func flagsOf(cmd *cobra.Command) []string {
 	words := []string{cmd.Name()}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		words = append(words, "--"+f.Name+"="+redact(f.Value.String()))
+		words = append(words, "--"+f.Name+"="+typed([]string{redact(f.Value.String())}))
 	})
 	return words
 }
@@ -31,7 +31,7 @@ type reportFormat struct {
 func (f *reportFormat) addTo(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 	flags.BoolVar(&f.gobench, "gobench", false, "print the measurements for benchstat")
-	flags.StringVar(&f.page, "html", "", "write the report as a page to a file, too")
+	flags.StringVar(&f.page, "html", "", "write the report as a page to a `FILE`, too")
 }
 
 // check finds out before anything is measured that the page can be written.

@@ -43,7 +43,7 @@ func (a Address) target() (Target, error) {
 	case jetStreamAddress:
 		return &jetStream{server: s, replicas: a.Replicas, prefix: a.Space, queues: make(map[string]*rawQueue), fanout: make(map[string]bool)}, nil
 	case rabbitMQAddress:
-		return NewRabbitMQ(a.URL, QueueType(a.Space))
+		return NewRabbitMQ(a.URL, QueueType(a.Space), "")
 	}
 	return nil, fmt.Errorf("connect to the broker %q: there are %s, %s and %s", a.Broker, warrenAddress, jetStreamAddress, rabbitMQAddress)
 }

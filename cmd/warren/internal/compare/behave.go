@@ -14,6 +14,8 @@ const (
 	atOnce = 4
 	// trialLimit bounds one trial, so that a target that hangs costs no more.
 	trialLimit = 30 * time.Second
+	// restartLimit bounds one with a restart, which others may have to do.
+	restartLimit = 3 * time.Minute
 )
 
 // Behave plays every scenario on every target and says what each did. Progress,
@@ -99,16 +101,17 @@ func (p *programme) play(ctx context.Context, i, j int) {
 
 // playOn plays one scenario on one target.
 func playOn(ctx context.Context, s scenario, target Target) Outcome {
-	ctx, cancel := context.WithTimeout(ctx, trialLimit)
+	limit := s.limit()
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	o := Outcome{Target: target.Name()}
 	found, err := tryOut(ctx, s, target)
 	switch {
-	case errors.Is(err, ErrNotOffered):
+	case errors.Is(err, ErrNotOffered), errors.Is(err, errNotRun):
 		o.NotOffered = true
 		found.did = err.Error()
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
-		o.Failed = fmt.Sprintf("there was no end to it within %v: %v", trialLimit, err)
+		o.Failed = fmt.Sprintf("there was no end to it within %v: %v", limit, err)
 	case err != nil:
 		o.Failed = err.Error()
 	}

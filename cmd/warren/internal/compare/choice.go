@@ -13,6 +13,9 @@ type Choice struct {
 	Program Program
 	// RabbitMQ and NATS are the URLs of brokers that run already. Default: none.
 	RabbitMQ, NATS string
+	// RabbitMQRestart is a command line for the shell that restarts the RabbitMQ.
+	// Default: none, and no scenario restarts it.
+	RabbitMQRestart string
 	// Replicas is on how many servers the NATS keeps a message. Default: 1.
 	Replicas int
 	// Names are of the targets to open. Default: all.
@@ -36,7 +39,7 @@ func (c Choice) openers() []opener {
 	}
 	if c.RabbitMQ != "" {
 		for _, queues := range []QueueType{Classic, Quorum} {
-			list = append(list, opener{"rabbitmq " + string(queues), func(context.Context) (Target, error) { return NewRabbitMQ(c.RabbitMQ, queues) }})
+			list = append(list, opener{"rabbitmq " + string(queues), func(context.Context) (Target, error) { return NewRabbitMQ(c.RabbitMQ, queues, c.RabbitMQRestart) }})
 		}
 	}
 	return list

@@ -24,6 +24,7 @@ const (
 type rabbitMQ struct {
 	url      string
 	queues   QueueType
+	restart  string // a command line; empty: it cannot be restarted
 	features Features
 	process  listener
 
@@ -32,8 +33,9 @@ type rabbitMQ struct {
 	exchanges map[string]bool
 }
 
-// NewRabbitMQ is the RabbitMQ at a URL, with queues of a type.
-func NewRabbitMQ(url string, queues QueueType) (Target, error) {
+// NewRabbitMQ is the RabbitMQ at a URL, with queues of a type. Restart is a command
+// line for the shell that restarts it; if it is empty nothing does.
+func NewRabbitMQ(url string, queues QueueType, restart string) (Target, error) {
 	conn, err := amqp.Dial(url)
 	if err != nil {
 		return nil, fmt.Errorf("connect to RabbitMQ: %w", err)
@@ -47,7 +49,7 @@ func NewRabbitMQ(url string, queues QueueType) (Target, error) {
 	}
 	classes, sync := rabbitClasses(queues, major)
 	return &rabbitMQ{
-		url: url, queues: queues, process: listener{address: url, defaultPort: "5672"}, declared: map[string]bool{}, exchanges: map[string]bool{},
+		url: url, queues: queues, restart: restart, process: listener{address: url, defaultPort: "5672"}, declared: map[string]bool{}, exchanges: map[string]bool{},
 		features: Features{
 			Broker: product, Version: version, Client: "amqp091-go " + moduleVersion("github.com/rabbitmq/amqp091-go"),
 			Transport: "TCP", Classes: classes, Sync: sync, Replicas: 1, MaxBytes: rabbitLimit(major),
@@ -82,12 +84,8 @@ func (r *rabbitMQ) Name() string                            { return "rabbitmq "
 func (r *rabbitMQ) Features() Features                      { return r.features }
 func (r *rabbitMQ) Usage(ctx context.Context) (Usage, bool) { return r.process.usage(ctx) }
 
-// Restart is the business of who runs it.
 func (r *rabbitMQ) Address() Address {
 	return Address{Broker: rabbitMQAddress, URL: r.url, Space: string(r.queues)}
-}
-func (r *rabbitMQ) Restart(context.Context, bool) error {
-	return notOffered("restarting a broker of others")
 }
 
 func (r *rabbitMQ) remember(in map[string]bool, name string) {
@@ -185,7 +183,7 @@ func (c *rabbitConn) DeclareQueue(_ context.Context, q Queue) (string, error) {
 	}
 	err := c.do(func(ch *amqp.Channel) error {
 		args := amqp.Table{"x-queue-type": string(c.target.queues)}
-		info, err := ch.QueueDeclare(q.Name, !q.Exclusive, false, q.Exclusive, false, args)
+		info, err := ch.QueueDeclare(q.Name, !q.Exclusive && !q.Transient, false, q.Exclusive, false, args)
 		q.Name = info.Name
 		return err
 	})

@@ -56,7 +56,8 @@ type Outcome struct {
 	Answer string        `json:"answer,omitempty"`  // what is compared: equal answers are the same behaviour
 	Took   time.Duration `json:"took_ns,omitempty"` // of what the scenario is about, for programs: Did says it too
 	Failed string        `json:"failed,omitempty"`  // what it should have done and did not
-	// NotOffered says that the target has no such thing.
+	// NotOffered says that the target has no such thing, or that it could not be
+	// asked; Did says which.
 	NotOffered bool `json:"not_offered,omitempty"`
 }
 

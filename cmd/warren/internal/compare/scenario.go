@@ -12,9 +12,10 @@ type scenario struct {
 	name     string
 	question string
 	// alone scenarios restart a broker or keep it busy, so nothing else runs.
-	alone bool
+	alone    bool
+	restarts bool
 	// play finds the answer. Its error is something that should have been done
-	// and was not, or [ErrNotOffered].
+	// and was not, or [ErrNotOffered], or errNotRun.
 	play func(ctx context.Context, t *trial) (found, error)
 	// why explains answers in one sentence. There is at least one.
 	why func(a answers) string
@@ -45,6 +46,14 @@ func scenarios() []scenario {
 		restartByKilling(),
 		largeMessages(),
 	}
+}
+
+// limit bounds a trial.
+func (s scenario) limit() time.Duration {
+	if s.restarts {
+		return restartLimit
+	}
+	return trialLimit
 }
 
 // because is the sentence about what came out.

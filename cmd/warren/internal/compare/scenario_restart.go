@@ -28,7 +28,7 @@ const goneQueue = "gone"
 // restart has messages of every kind wait while the broker is away.
 func restart(name, question string, kill bool) scenario {
 	return scenario{
-		name: name, question: question, alone: true,
+		name: name, question: question, alone: true, restarts: true,
 		play: func(ctx context.Context, t *trial) (found, error) { return playRestart(ctx, t, kill) },
 		why: func(a answers) string {
 			amqp, keeps := a.with(amqpRestart), a.with(keepsAll)
@@ -53,7 +53,7 @@ func playRestart(ctx context.Context, t *trial, kill bool) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	transient, err := t.queueAs(ctx, Queue{Class: D0})
+	transient, err := t.queueAs(ctx, Queue{Class: D0, Transient: true})
 	if err != nil && !errors.Is(err, ErrNotOffered) {
 		return found{}, err
 	}

@@ -122,6 +122,9 @@ type Queue struct {
 	Name      string // empty: the broker chooses
 	Class     Class
 	Exclusive bool // gone with its connection
+	// Transient queues are gone when the broker restarts, where that is not a
+	// matter of the class.
+	Transient bool
 	// Lease is how long what a dead consumer held stays away, where the broker
 	// does not see it go. 0: as long as the target has it.
 	Lease time.Duration

@@ -51,8 +51,8 @@ func eachTarget(t *testing.T, test func(*testing.T, Target)) {
 		return NewJetStream(t.Context(), At(startServer(t)), 1)
 	}
 	if rabbitURL() != "" {
-		open["rabbitmq classic"] = func(*testing.T) (Target, error) { return NewRabbitMQ(rabbitURL(), Classic) }
-		open["rabbitmq quorum"] = func(*testing.T) (Target, error) { return NewRabbitMQ(rabbitURL(), Quorum) }
+		open["rabbitmq classic"] = func(*testing.T) (Target, error) { return NewRabbitMQ(rabbitURL(), Classic, "") }
+		open["rabbitmq quorum"] = func(*testing.T) (Target, error) { return NewRabbitMQ(rabbitURL(), Quorum, "") }
 	}
 	for name, open := range open {
 		t.Run(name, func(t *testing.T) {
