@@ -1,19 +1,19 @@
 package main
 
 import (
+	"context"
 	"io"
-	"os"
+	"sync"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // A bar shows on a terminal how far a command is; elsewhere it shows nothing.
 type bar struct{ shown *progressbar.ProgressBar }
 
 func newBar(w io.Writer) *bar {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	if !isTerminal(w) {
 		return new(bar)
 	}
 	return &bar{progressbar.NewOptions(1,
@@ -33,6 +33,60 @@ func (b *bar) tell(done, total int, what string) {
 
 func (b *bar) end() {
 	if b.shown != nil {
+		_ = b.shown.Clear()
 		_ = b.shown.Exit()
+	}
+}
+
+const (
+	// brief is a wait that nobody needs to be told of.
+	brief = 500 * time.Millisecond
+	// turn is how often what is shown changes.
+	turn = 200 * time.Millisecond
+)
+
+// showWaiting shows on a terminal that a command waits, for how long it has and
+// for what: a spinner, or if there is a limit a bar that is full when that is over.
+// Of a brief wait it shows nothing. What is shown is gone when stop returns.
+func showWaiting(ctx context.Context, w io.Writer, limit time.Duration, what func(context.Context) string) (stop func()) {
+	if !isTerminal(w) {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var showing sync.WaitGroup
+	began := time.Now()
+	showing.Go(func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(brief):
+		}
+		most := limit.Milliseconds()
+		if most <= 0 {
+			most = -1
+		}
+		shown := progressbar.NewOptions64(most,
+			progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(24), progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetSpinnerChangeInterval(0), progressbar.OptionSpinnerType(14),
+			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false))
+		ticks := time.NewTicker(turn)
+		defer ticks.Stop()
+		for ctx.Err() == nil {
+			if about := what(ctx); ctx.Err() == nil {
+				shown.Describe(about + ", " + time.Since(began).Round(time.Second).String())
+			}
+			if most > 0 {
+				_ = shown.Set64(min(time.Since(began).Milliseconds(), most-1))
+			}
+			select {
+			case <-ctx.Done():
+			case <-ticks.C:
+			}
+		}
+		_ = shown.Clear()
+	})
+	return func() {
+		cancel()
+		showing.Wait()
 	}
 }

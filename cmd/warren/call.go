@@ -176,7 +176,9 @@ func printResult(ctx context.Context, cmd *cobra.Command, r *workers.Result[json
 		soon, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
+	stop := showWaiting(soon, cmd.ErrOrStderr(), timeout, standingOf(r))
 	value, err := r.Get(soon)
+	stop()
 	if err != nil {
 		if ctx.Err() == nil && soon.Err() != nil {
 			return fmt.Errorf("no result of task %s within %v: see '%s'", r.ID(), timeout, call(cmd, "status"))

@@ -3,51 +3,19 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
-	"runtime"
 	"strings"
 )
 
 // width is that of the narrowest usual terminal.
 const width = 80
 
-// narrator tells what happens, in colour where there is any.
+// narrator tells what happens.
 type narrator struct {
-	out    io.Writer
-	colour bool
+	painter
+	out io.Writer
 }
 
-func newNarrator(out io.Writer) narrator {
-	return narrator{out: out, colour: isTerminal(out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
-}
-
-// isTerminal reports whether colours are understood. Windows' older consoles do
-// not, and do not say so.
-func isTerminal(out io.Writer) bool {
-	if o, ok := out.(*output); ok {
-		out = o.to
-	}
-	file, ok := out.(*os.File)
-	if !ok || runtime.GOOS == "windows" {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-const (
-	bold  = "1"
-	dim   = "2"
-	red   = "1;31"
-	green = "32"
-)
-
-func (n narrator) paint(how, text string) string {
-	if !n.colour {
-		return text
-	}
-	return "\x1b[" + how + "m" + text + "\x1b[0m"
-}
+func newNarrator(out io.Writer) narrator { return narrator{newPainter(out), out} }
 
 func (n narrator) say(format string, args ...any) {
 	fmt.Fprintf(n.out, format+"\n", args...)

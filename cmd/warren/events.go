@@ -64,7 +64,7 @@ func (o eventsOptions) print(w io.Writer, e workers.Event) error {
 	if o.asJSON {
 		return json.NewEncoder(w).Encode(e)
 	}
-	_, err := fmt.Fprintf(w, "%s %s %s\n", e.Timestamp.Local().Format("15:04:05.000"), e.Type, strings.Join(words(e), " "))
+	_, err := fmt.Fprintf(w, "%s %s %s\n", e.Timestamp.Local().Format("15:04:05.000"), newPainter(w).event(e.Type), strings.Join(words(e), " "))
 	return err
 }
 

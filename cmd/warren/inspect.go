@@ -53,7 +53,7 @@ var taskColumns = []column[said[workers.ActiveTask]]{
 	{name: "kwargs", value: func(s said[workers.ActiveTask]) any { return s.what.Kwargs }},
 	{name: "queue", value: func(s said[workers.ActiveTask]) any { return s.what.Queue }},
 	{name: "age", value: func(s said[workers.ActiveTask]) any { return age(time.Duration(s.what.Age)) }},
-	{name: "cancelled", value: func(s said[workers.ActiveTask]) any { return s.what.Cancelled }},
+	{name: "cancelled", value: func(s said[workers.ActiveTask]) any { return s.what.Cancelled }, paint: paintCancelled},
 	{name: "retries", value: func(s said[workers.ActiveTask]) any { return s.what.Retries }, extra: true},
 	{name: "priority", value: func(s said[workers.ActiveTask]) any { return s.what.Priority }, extra: true},
 	{name: "time_start", value: func(s said[workers.ActiveTask]) any { return s.what.Began }, extra: true},
@@ -65,10 +65,18 @@ var statsColumns = []column[said[workers.Stats]]{
 	{name: "concurrency", value: func(s said[workers.Stats]) any { return s.what.Concurrency }},
 	{name: "running", value: func(s said[workers.Stats]) any { return s.what.Running }},
 	{name: "total", value: func(s said[workers.Stats]) any { return s.what.Total }},
-	{name: "states", value: func(s said[workers.Stats]) any { return s.what.States }},
+	{name: "states", value: func(s said[workers.Stats]) any { return s.what.States }, paint: painter.states},
 	{name: "queues", value: func(s said[workers.Stats]) any { return s.what.Queues }, extra: true},
 	{name: "paused", value: func(s said[workers.Stats]) any { return s.what.Paused }, extra: true},
 	{name: "oldest", value: func(s said[workers.Stats]) any { return age(time.Duration(s.what.Oldest)) }, extra: true},
+}
+
+// paintCancelled has a task stand out that is told to end, and runs all the same.
+func paintCancelled(p painter, text string) string {
+	if text == "true" {
+		return p.paint(yellow, text)
+	}
+	return text
 }
 
 // age is a time that has passed; in JSON it is seconds.

@@ -7,7 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +36,8 @@ type column[T any] struct {
 	name  string
 	value func(T) any
 	extra bool // only shown when asked for, and in JSON
+	// paint paints a cell, where there is colour. Default: it stays as it is.
+	paint func(painter, string) string
 }
 
 var queueColumns = []column[streams.QueueInfo]{
@@ -139,16 +141,37 @@ func choose[T any](columns []column[T], asked []string, all bool) []column[T] {
 }
 
 func printTable[T any](w io.Writer, columns []column[T], rows []T) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, strings.Join(names(columns), "\t"))
+	cells := [][]string{names(columns)}
 	for _, row := range rows {
-		cells := make([]string, len(columns))
+		line := make([]string, len(columns))
 		for i, c := range columns {
-			cells[i] = cell(c.value(row))
+			line[i] = cell(c.value(row))
 		}
-		fmt.Fprintln(table, strings.Join(cells, "\t"))
+		cells = append(cells, line)
 	}
-	return table.Flush()
+	widths := make([]int, len(columns))
+	for _, line := range cells {
+		for i, text := range line {
+			widths[i] = max(widths[i], utf8.RuneCountInString(text))
+		}
+	}
+	paints := newPainter(w)
+	var table strings.Builder
+	for n, line := range cells {
+		for i, text := range line {
+			room := widths[i] + 2 - utf8.RuneCountInString(text)
+			if paint := columns[i].paint; n > 0 && paint != nil {
+				text = paint(paints, text)
+			}
+			table.WriteString(text)
+			if i < len(line)-1 {
+				table.WriteString(strings.Repeat(" ", room))
+			}
+		}
+		table.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, table.String())
+	return err
 }
 
 // cell is a value in a table: names may hold anything, and a line is a row.

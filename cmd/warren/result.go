@@ -54,9 +54,9 @@ func showResult(ctx context.Context, cmd *cobra.Command, r *workers.Result[json.
 		return unknownTask(r)
 	}
 	if !state.Ready() && timeout > 0 {
-		state = waitFor(ctx, r, state, timeout)
+		state = waitFor(ctx, cmd, r, state, timeout)
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), state)
+	fmt.Fprintln(cmd.OutOrStdout(), newPainter(cmd.OutOrStdout()).state(state))
 	if !state.Ready() {
 		return nil
 	}
@@ -83,7 +83,7 @@ func printTree(ctx context.Context, cmd *cobra.Command, r *workers.Result[json.R
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s%s %s %s\n", indent, info.Name, info.ID, info.State)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s%s %s %s\n", indent, info.Name, info.ID, newPainter(cmd.OutOrStdout()).state(info.State))
 	if err != nil {
 		return nil
 	}
@@ -97,12 +97,35 @@ func printTree(ctx context.Context, cmd *cobra.Command, r *workers.Result[json.R
 }
 
 // waitFor waits for the end of a task, and says which it was.
-func waitFor(ctx context.Context, r *workers.Result[json.RawMessage], state workers.State, timeout time.Duration) workers.State {
+func waitFor(ctx context.Context, cmd *cobra.Command, r *workers.Result[json.RawMessage], state workers.State, timeout time.Duration) workers.State {
 	soon, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	stop := showWaiting(soon, cmd.ErrOrStderr(), timeout, standingOf(r))
 	_, _ = r.Get(soon) // what it is, is asked for again
+	stop()
 	if now, err := r.State(ctx); err == nil {
 		return now
 	}
 	return state
+}
+
+// standingOf says how a task fares that is waited for, and how far it is if it has
+// told that. When the broker does not answer it says what it said last.
+func standingOf(r *workers.Result[json.RawMessage]) func(context.Context) string {
+	said := "waiting"
+	return func(ctx context.Context) string {
+		state, err := r.State(ctx)
+		if err != nil {
+			return said
+		}
+		said = string(state)
+		if far, err := r.Progress(ctx); err == nil && far != nil && state == workers.Started {
+			const most = 30 // what is shown is in one line
+			if text := []rune(string(far)); len(text) > most {
+				far = json.RawMessage(string(text[:most-1]) + "…")
+			}
+			said += " " + string(far)
+		}
+		return said
+	}
 }

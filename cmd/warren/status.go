@@ -47,7 +47,7 @@ grows old, has a task that hangs: 'warren inspect active' says which.`,
 
 var statusColumns = []column[workers.Answer[workers.Stats]]{
 	{name: "worker", value: func(a workers.Answer[workers.Stats]) any { return a.Worker }},
-	{name: "status", value: func(a workers.Answer[workers.Stats]) any { return standing(a.Err) }},
+	{name: "status", value: func(a workers.Answer[workers.Stats]) any { return standing(a.Err) }, paint: paintStanding},
 	{name: "running", value: func(a workers.Answer[workers.Stats]) any {
 		return fmt.Sprintf("%d/%d", a.Value.Running, a.Value.Concurrency)
 	}},
@@ -62,6 +62,13 @@ func standing(err error) string {
 		return "no answer"
 	}
 	return "OK"
+}
+
+func paintStanding(p painter, text string) string {
+	if text == standing(nil) {
+		return p.paint(green, text)
+	}
+	return p.paint(red, text)
 }
 
 func ended(s workers.Stats) int {

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"io"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+
+	"golang.org/x/term"
+
+	"warren/workers"
+)
+
+// The colours, as terminals know them.
+const (
+	bold    = "1"
+	dim     = "2"
+	red     = "1;31"
+	green   = "32"
+	yellow  = "33"
+	magenta = "35"
+	cyan    = "36"
+)
+
+// A painter paints what is read on a terminal, and leaves the rest as it is.
+type painter struct{ colour bool }
+
+// newPainter decides for all commands whether there is colour: on terminals that
+// have it, unless the user says otherwise (see no-color.org). Windows' older
+// consoles do not have it, and do not say so.
+func newPainter(w io.Writer) painter {
+	return painter{isTerminal(w) && runtime.GOOS != "windows" && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+func isTerminal(w io.Writer) bool {
+	if o, ok := w.(*output); ok {
+		w = o.to
+	}
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+func (p painter) paint(how, text string) string {
+	if !p.colour || how == "" {
+		return text
+	}
+	return "\x1b[" + how + "m" + text + "\x1b[0m"
+}
+
+// stateColours say at a glance how a task fares.
+var stateColours = map[workers.State]string{
+	workers.Unknown: dim, workers.Pending: dim, workers.Received: dim, workers.Started: cyan,
+	workers.Retrying: yellow, workers.Succeeded: green, workers.Failed: red, workers.Revoked: magenta,
+}
+
+func (p painter) state(s workers.State) string { return p.paint(stateColours[s], string(s)) }
+
+var stateWord = func() *regexp.Regexp {
+	var words []string
+	for s := range stateColours {
+		words = append(words, string(s))
+	}
+	return regexp.MustCompile(`\b(` + strings.Join(words, "|") + `)\b`)
+}()
+
+// states paints the states in a text.
+func (p painter) states(text string) string {
+	return stateWord.ReplaceAllStringFunc(text, func(word string) string { return p.state(workers.State(word)) })
+}
+
+// eventColours are those of the states that events tell of.
+var eventColours = map[string]string{
+	workers.TaskReceived: dim, workers.TaskStarted: cyan, workers.TaskSucceeded: green, workers.TaskFailed: red,
+	workers.TaskRetried: yellow, workers.TaskRevoked: magenta, workers.TaskRejected: red,
+	workers.WorkerOnline: green, workers.WorkerHeartbeat: dim, workers.WorkerOffline: yellow,
+}
+
+func (p painter) event(kind string) string { return p.paint(eventColours[kind], kind) }

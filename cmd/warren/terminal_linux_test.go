@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"warren/embedded/embeddedtest"
+)
+
+// onTerminal runs a command of the program on a terminal of the usual size, and
+// gives all that it wrote there.
+func onTerminal(t *testing.T, env []string, args ...string) string {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = screen.Close() }()
+	control := int(screen.Fd())
+	number, err := unix.IoctlGetInt(control, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(control, unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(control, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: width})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown strings.Builder
+	var reading sync.WaitGroup
+	reading.Go(func() { _, _ = io.Copy(&shown, screen) }) // until nobody has the line open
+	c, err := newCommand("warren", args...)
+	if err == nil {
+		c.cmd.Env = append(append(c.cmd.Env, "TERM=xterm", "NO_COLOR="), env...)
+		c.cmd.Stdout, c.cmd.Stderr = line, line
+		err = c.begin()
+	}
+	if err != nil {
+		t.Error(err)
+	} else {
+		c.wait(t)
+	}
+	_ = line.Close()
+	reading.Wait()
+	return strings.ReplaceAll(shown.String(), "\r\n", "\n")
+}
+
+// piped runs a command whose output is no terminal.
+func piped(t *testing.T, args ...string) string {
+	t.Helper()
+	var out, errs strings.Builder
+	run(t.Context(), programName, args, &out, &errs)
+	return out.String() + errs.String()
+}
+
+// TestColours: states have their colours on a terminal, and nowhere else.
+func TestColours(t *testing.T) {
+	t.Parallel()
+	server := []string{"--server", embeddedtest.Listen(t).URL()}
+	on := func(line string) []string { return append(strings.Fields(line), server...) }
+	worker := launch(t, nil, "warren", on("worker --name celery@one")...)
+	worker.awaitLine(t, "Waiting for tasks")
+	piped(t, on("call add 1 2 --id sum --wait")...)
+	piped(t, on("call broken_task --id broken --wait")...)
+	piped(t, on("call add 1 2 --id later --countdown 1h")...)
+	tests := []struct{ line, want string }{
+		{"result sum", `^\x1b\[32mSUCCESS\x1b\[0m\n3\n$`},
+		{"result broken", `^\x1b\[1;31mFAILURE\x1b\[0m\n`},
+		{"result later", `^\x1b\[2mPENDING\x1b\[0m\n$`},
+		{"result sum --tree", `^add sum \x1b\[32mSUCCESS\x1b\[0m\n`},
+		{"status", `(?m)^worker      status  running .*\ncelery@one  \x1b\[32mOK\x1b\[0m      0/8  `},
+		{"inspect stats", `map\[\x1b\[1;31mFAILURE\x1b\[0m:1 \x1b\[32mSUCCESS\x1b\[0m:1\]\n$`},
+		{"events --count 1", `\n\d\d:\d\d:\d\d\.\d{3} \x1b\[2mworker-heartbeat\x1b\[0m celery@one active=0`},
+	}
+	for _, test := range tests {
+		args := on(test.line)
+		if got := onTerminal(t, nil, args...); !regexp.MustCompile(test.want).MatchString(got) {
+			t.Errorf("%s on a terminal: got %q, want %s", test.line, got, test.want)
+		}
+		for _, env := range []string{"NO_COLOR=1", "TERM=dumb"} {
+			if got := onTerminal(t, []string{env}, args...); got == "" || strings.Contains(got, "\x1b") {
+				t.Errorf("%s with %s: got %q, want no colours", test.line, env, got)
+			}
+		}
+		if got := piped(t, args...); got == "" || strings.Contains(got, "\x1b") {
+			t.Errorf("%s in a pipe: got %q, want no colours", test.line, got)
+		}
+	}
+}
+
+// TestWaitingIsShown: who waits on a terminal sees what for, and then no more of it.
+func TestWaitingIsShown(t *testing.T) {
+	t.Parallel()
+	server := []string{"--server", embeddedtest.Listen(t).URL()}
+	on := func(line string) []string { return append(strings.Fields(line), server...) }
+	launch(t, nil, "warren", on("worker")...).awaitLine(t, "Waiting for tasks")
+	piped(t, on("call add 1 1 --id there --queue nobody")...)
+	tests := []struct{ line, want, last string }{
+		{"call add 1 1 --id one --queue nobody --wait --timeout 1200ms", `PENDING, 1s +\d+% \|█+`, "warren: no result of task one within 1.2s: see 'warren status'\n"},
+		{"result there --timeout 1200ms", `PENDING, 1s +\d+% \|█+`, "PENDING\n"},
+		{"call add 1 1 --id two --wait --countdown 1200ms", `\r. PENDING, 1s`, "2\n"},
+	}
+	for _, test := range tests {
+		args := on(test.line)
+		got := onTerminal(t, []string{"NO_COLOR=1"}, args...)
+		if !regexp.MustCompile(test.want).MatchString(got) {
+			t.Errorf("%s: got %q, want %s in it", test.line, got, test.want)
+		}
+		if end := got[strings.LastIndex(got, "\r")+1:]; !strings.HasSuffix(end, test.last) || strings.Contains(end, "PENDING,") {
+			t.Errorf("%s: got %q at the end, want %q alone", test.line, end, test.last)
+		}
+		for line := range strings.SplitSeq(got, "\r") {
+			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > width && !strings.Contains(line, "warren:") {
+				t.Errorf("%s: a line is %d wide, want %d at most: %q", test.line, n, width, line)
+			}
+		}
+	}
+	if got := piped(t, on("result there --timeout 1200ms")...); got != "PENDING\n" {
+		t.Errorf("in a pipe: got %q, want the state alone", got)
+	}
+}
