@@ -18,7 +18,7 @@ func newBar(w io.Writer) *bar {
 	}
 	return &bar{progressbar.NewOptions(1,
 		progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(24), progressbar.OptionShowCount(),
-		progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))}
+		progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true), progressbar.OptionUseANSICodes(knowsEscapes()))}
 }
 
 // tell shows that so much is done, and what is being done.
@@ -68,7 +68,8 @@ func showWaiting(ctx context.Context, w io.Writer, limit time.Duration, what fun
 		shown := progressbar.NewOptions64(most,
 			progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(24), progressbar.OptionClearOnFinish(),
 			progressbar.OptionSetSpinnerChangeInterval(0), progressbar.OptionSpinnerType(14),
-			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false))
+			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
+			progressbar.OptionUseANSICodes(knowsEscapes()))
 		ticks := time.NewTicker(turn)
 		defer ticks.Stop()
 		for ctx.Err() == nil {

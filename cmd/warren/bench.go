@@ -49,10 +49,8 @@ Workloads are ` + wrapIDs() + `.`,
 	flags.DurationVar(&o.run, "for", time.Second, "how long a run takes, about")
 	flags.IntVar(&o.repeats, "repeats", 3, "how often each is measured")
 	o.format.addTo(flags)
+	without(cmd, "server", "vhost", "embedded", "dir", "lease", "explain")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := refuse(cmd, "server", "vhost", "embedded", "dir", "lease", "explain"); err != nil {
-			return err
-		}
 		return o.bench(cmd, b)
 	}
 	return cmd

@@ -30,8 +30,12 @@ type painter struct{ colour bool }
 // have it, unless the user says otherwise (see no-color.org). Windows' older
 // consoles do not have it, and do not say so.
 func newPainter(w io.Writer) painter {
-	return painter{isTerminal(w) && runtime.GOOS != "windows" && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	return painter{isTerminal(w) && knowsEscapes() && os.Getenv("NO_COLOR") == ""}
 }
+
+// knowsEscapes reports whether terminals here take more than text. Windows' older
+// consoles do not, and do not say so.
+func knowsEscapes() bool { return runtime.GOOS != "windows" && os.Getenv("TERM") != "dumb" }
 
 func isTerminal(w io.Writer) bool {
 	if o, ok := w.(*output); ok {

@@ -51,6 +51,7 @@ Ctrl-C ends it early and still prints what there is.`,
 	flags.BoolVar(&o.quick, "quick", false, "a first look, in about a minute (default)")
 	flags.BoolVar(&o.full, "full", false, "all workloads, sizes and classes; takes long")
 	o.format.addTo(flags)
+	without(cmd, "server", "vhost", "embedded", "dir", "lease", "explain")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.quick && o.full {
 			return usageError{errors.New("--quick and --full exclude each other")}
@@ -67,9 +68,6 @@ Ctrl-C ends it early and still prints what there is.`,
 const quickRun = 100 * time.Millisecond
 
 func (o compareOptions) run(cmd *cobra.Command, b *broker) error {
-	if err := refuse(cmd, "server", "vhost", "embedded", "dir", "lease", "explain"); err != nil {
-		return err
-	}
 	program, err := thisProgram()
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 )
 
 func newDemo() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Play all exercises at once, and check each",
 		Long: `Demo plays every exercise in this process on a broker of its own, kills
@@ -25,12 +25,11 @@ and what came back. It needs nothing, leaves nothing behind and takes less than
 		Example: "  warren demo",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := refuse(cmd, "server", "vhost", "embedded", "dir", "replicas", "lease", "explain"); err != nil {
-				return err
-			}
 			return runDemo(cmd.Context(), cmd.Root().DisplayName(), cmd.OutOrStdout())
 		},
 	}
+	without(cmd, "server", "vhost", "embedded", "dir", "replicas", "lease", "explain")
+	return cmd
 }
 
 // A step is an exercise the demo plays.

@@ -32,6 +32,31 @@ func testHelpFits(t *testing.T, called string) {
 	}
 }
 
+// TestHelpLeavesOut: a command's help has no flags that the command refuses.
+func TestHelpLeavesOut(t *testing.T) {
+	t.Parallel()
+	shared := []string{"--dir", "--embedded", "--explain", "--lease", "--replicas", "--server", "--vhost"}
+	for name, want := range map[string]string{
+		"receive": strings.Join(shared, " "), "status": strings.Join(shared, " "),
+		"compare": "--replicas", "bench": "--replicas", "serve": "--dir --vhost", "demo": "", "version": "",
+	} {
+		var out, errs strings.Builder
+		run(t.Context(), programName, []string{name, "--help"}, &out, &errs)
+		var got []string
+		for _, flag := range shared {
+			if strings.Contains(out.String(), "  "+flag+" ") {
+				got = append(got, flag)
+			}
+			if !strings.Contains(want, flag) {
+				refused(t, []string{name, flag + "=" + map[string]string{"--lease": "1s", "--replicas": "1", "--embedded": "true", "--explain": "true"}[flag]}, exitUsage, "--"+flag[2:]+" is for the other commands")
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %v, want %s", name, got, want)
+		}
+	}
+}
+
 // paths are the command and all below it, as they are typed.
 func paths(cmd *cobra.Command) []string {
 	list := []string{cmd.CommandPath()}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,8 +66,8 @@ var statsColumns = []column[said[workers.Stats]]{
 	{name: "uptime", value: func(s said[workers.Stats]) any { return age(time.Duration(s.what.Uptime)) }},
 	{name: "concurrency", value: func(s said[workers.Stats]) any { return s.what.Concurrency }},
 	{name: "running", value: func(s said[workers.Stats]) any { return s.what.Running }},
-	{name: "total", value: func(s said[workers.Stats]) any { return s.what.Total }},
-	{name: "states", value: func(s said[workers.Stats]) any { return s.what.States }, paint: painter.states},
+	{name: "total", value: func(s said[workers.Stats]) any { return counts[string](s.what.Total) }},
+	{name: "states", value: func(s said[workers.Stats]) any { return counts[workers.State](s.what.States) }, paint: painter.states},
 	{name: "queues", value: func(s said[workers.Stats]) any { return s.what.Queues }, extra: true},
 	{name: "paused", value: func(s said[workers.Stats]) any { return s.what.Paused }, extra: true},
 	{name: "oldest", value: func(s said[workers.Stats]) any { return age(time.Duration(s.what.Oldest)) }, extra: true},
@@ -77,6 +79,17 @@ func paintCancelled(p painter, text string) string {
 		return p.paint(yellow, text)
 	}
 	return text
+}
+
+// counts are numbers of things by name; in JSON they are an object.
+type counts[N ~string] map[N]int
+
+func (c counts[N]) String() string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(c)) {
+		list = append(list, fmt.Sprintf("%s %d", name, c[name]))
+	}
+	return strings.Join(list, ", ")
 }
 
 // age is a time that has passed; in JSON it is seconds.

@@ -41,12 +41,9 @@ persistent messages in its directory; the same directory has them again.`,
 	flags.IntVar(&o.port, "port", embedded.DefaultPort, "port to listen on; 0 is any free one")
 	flags.Var(&o.user, "user", "ask every client for this user and password")
 	flags.Var(&o.sync, "sync", "when data is forced to disk:\nalways, or how often")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := o.check(cmd); err != nil {
-			return err
-		}
-		return o.run(cmd, b)
-	}
+	without(cmd, "server", "embedded", "replicas", "lease", "explain")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.check(cmd) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd, b) }
 	return cmd
 }
 
@@ -61,8 +58,22 @@ func (o serveOptions) check(cmd *cobra.Command) error {
 	return refuse(cmd, "replicas", "lease", "explain")
 }
 
-// refuse refuses shared flags that a command with a broker of its own could
-// only ignore.
+// without takes shared flags from a command that could only ignore them: its help
+// does not show them, and given they are refused.
+func without(cmd *cobra.Command, names ...string) {
+	show := cmd.HelpFunc()
+	cmd.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		for _, name := range names {
+			if flag := cmd.InheritedFlags().Lookup(name); flag != nil {
+				flag.Hidden = true
+			}
+		}
+		show(cmd, args)
+	})
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return refuse(cmd, names...) }
+}
+
+// refuse refuses flags that were given.
 func refuse(cmd *cobra.Command, names ...string) error {
 	for _, name := range names {
 		if cmd.Flags().Changed(name) {

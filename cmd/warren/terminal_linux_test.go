@@ -82,7 +82,7 @@ func TestColours(t *testing.T) {
 		{"result later", `^\x1b\[2mPENDING\x1b\[0m\n$`},
 		{"result sum --tree", `^add sum \x1b\[32mSUCCESS\x1b\[0m\n`},
 		{"status", `(?m)^worker      status  running .*\ncelery@one  \x1b\[32mOK\x1b\[0m      0/8  `},
-		{"inspect stats", `map\[\x1b\[1;31mFAILURE\x1b\[0m:1 \x1b\[32mSUCCESS\x1b\[0m:1\]\n$`},
+		{"inspect stats", `  \x1b\[1;31mFAILURE\x1b\[0m 1, \x1b\[32mSUCCESS\x1b\[0m 1\n$`},
 		{"events --count 1", `\n\d\d:\d\d:\d\d\.\d{3} \x1b\[2mworker-heartbeat\x1b\[0m celery@one active=0`},
 	}
 	for _, test := range tests {

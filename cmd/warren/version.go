@@ -9,7 +9,7 @@ import (
 )
 
 func newVersion() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the versions of Warren and of what it is made of",
 		Example: "  warren version",
@@ -23,6 +23,8 @@ func newVersion() *cobra.Command {
 			return nil
 		},
 	}
+	without(cmd, "server", "vhost", "embedded", "dir", "replicas", "lease", "explain")
+	return cmd
 }
 
 func buildVersion() string {
