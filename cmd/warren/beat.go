@@ -36,8 +36,8 @@ killed.`,
 	}
 	flags := cmd.Flags()
 	o.add(flags)
-	flags.StringVar(&o.Name, "entry", "", "name of the entry (default: the name of the task)")
-	flags.StringVar(&o.name, "name", "", "what to call this scheduler\n(default: beat@ and the name of the host)")
+	flags.StringVar(&o.Name, "entry", "", "`NAME` of the entry (default: that of the task)")
+	flags.StringVar(&o.name, "name", "", "`NAME` of this scheduler\n(default: beat@ and the name of the host)")
 	addAppFlag(cmd, &o.app)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		list, err := o.entries(cmd.Flags())
@@ -53,7 +53,7 @@ killed.`,
 
 // addAppFlag says whose entries they are. Each app has its own.
 func addAppFlag(cmd *cobra.Command, app *string) {
-	cmd.Flags().StringVar(app, "app", programName, "the app whose entries they are")
+	cmd.Flags().StringVar(app, "app", programName, "the `APP` whose entries they are")
 }
 
 // run runs a scheduler until Ctrl-C.

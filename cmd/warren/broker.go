@@ -30,10 +30,10 @@ type broker struct {
 
 func newBroker(flags *pflag.FlagSet) *broker {
 	b := new(broker)
-	flags.StringVar(&b.server, "server", "", "address of the broker\n(default: $NATS_URL, or "+nats.DefaultURL+")")
-	flags.StringVar(&b.vhost, "vhost", streams.DefaultVHost, "virtual host")
+	flags.StringVar(&b.server, "server", "", "`ADDRESS` of the broker\n(default: $NATS_URL, or "+nats.DefaultURL+")")
+	flags.StringVar(&b.vhost, "vhost", streams.DefaultVHost, "virtual host by this `NAME`")
 	flags.BoolVar(&b.embedded, "embedded", false, "run a broker in this command, at --server")
-	flags.StringVar(&b.dir, "dir", "", "where an embedded broker keeps its data\n(default: a temporary directory)")
+	flags.StringVar(&b.dir, "dir", "", "`DIRECTORY` of an embedded broker's data\n(default: a temporary directory)")
 	flags.IntVar(&b.replicas, "replicas", 1, "on how many servers of a cluster to keep new queues\nand exchanges")
 	flags.DurationVar(&b.lease, "lease", 10*time.Second, "after how long the messages of a killed receiver\ncome back, in new queues")
 	flags.BoolVar(&b.explain, "explain", false, "print what each step of AMQP becomes on NATS, on stderr")

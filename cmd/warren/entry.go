@@ -64,16 +64,16 @@ type entryFlags struct {
 
 func (o *entryFlags) add(flags *pflag.FlagSet) {
 	flags.Var(&o.Every, "every", "send the task every so often, like 10s")
-	flags.StringVar(&o.Cron, "cron", "", "send it at the times of a crontab, like \"*/5 * * * *\"")
-	flags.StringVar(&o.Zone, "tz", "", "time zone of the crontab, like Europe/Berlin\n(default: UTC)")
-	flags.StringVar(&o.Task, "task", "", "name of the task")
-	flags.StringVar(&o.args, "args", "", "its arguments, as a JSON list")
-	flags.StringVar(&o.kwargs, "kwargs", "", "its arguments by name, as a JSON object")
-	flags.StringVar(&o.Queue, "queue", "", "send it to this queue (default: celery)")
+	flags.StringVar(&o.Cron, "cron", "", "send it at the times of a `CRONTAB`: \"*/5 * * * *\"")
+	flags.StringVar(&o.Zone, "tz", "", "time `ZONE` of the crontab, like Europe/Berlin\n(default: UTC)")
+	flags.StringVar(&o.Task, "task", "", "`NAME` of the task")
+	flags.StringVar(&o.args, "args", "", "its arguments, as a `JSON` list")
+	flags.StringVar(&o.kwargs, "kwargs", "", "its arguments by name, as a `JSON` object")
+	flags.StringVar(&o.Queue, "queue", "", "send it to this `QUEUE` (default: celery)")
 	flags.Var(&o.Jitter, "jitter", "send it up to so much later, at random")
-	flags.StringVar(&o.Missed, "missed", "", "of runs that nobody was there to send, send the last\n(once), none (skip) or all (default: once)")
+	flags.StringVar(&o.Missed, "missed", "", "`WHICH` runs to send that nobody was there to send:\nonce (the last), skip (none) or all (default: once)")
 	flags.BoolVar(&o.AtStart, "at-start", false, "send it at once, too, when the entry is new")
-	flags.StringVar(&o.path, "file", "", "file with a JSON list of entries, such as\n"+
+	flags.StringVar(&o.path, "file", "", "`FILE` with a JSON list of entries, such as\n"+
 		`[{"every": "10s", "task": "add", "args": [1, 2]}]`)
 }
 

@@ -10,6 +10,16 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// sayDefault leaves it to what is said of a flag to say what its default is, where
+// the library would say it in its own way.
+func sayDefault(flags *pflag.FlagSet, name string) {
+	flag := flags.Lookup(name)
+	flag.DefValue = ""
+	if _, list := flag.Value.(pflag.SliceValue); list {
+		flag.DefValue = "[]" // it is how an empty list is written
+	}
+}
+
 // flagError says of a flag that cannot be read what was wrong with it. A command
 // that is none has no flags; then the command is what is wrong.
 func flagError(cmd *cobra.Command, err error) error {

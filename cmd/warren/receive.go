@@ -37,7 +37,7 @@ receiver that dies had not handled is lost. With --ack it comes back.`,
 	}
 	flags := cmd.Flags()
 	o.addCount(flags)
-	flags.StringVar(&o.queue, "queue", "hello", "queue to receive from")
+	flags.StringVar(&o.queue, "queue", "hello", "`QUEUE` to receive from")
 	flags.BoolVar(&o.durable, "durable", false, "the queue comes back when the broker restarts")
 	flags.BoolVar(&o.ack, "ack", false, "acknowledge each message when it is done with")
 	flags.IntVar(&o.prefetch, "prefetch", 0, "hold so many messages at most, and --ack;\n0 is no limit")

@@ -32,7 +32,7 @@ there before anybody receives it; in another terminal type 'warren receive'.`,
   warren send --count 5 --durable --persistent  they survive a restart`,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.queue, "queue", "hello", "queue to send to")
+	flags.StringVar(&o.queue, "queue", "hello", "`QUEUE` to send to")
 	flags.IntVar(&o.count, "count", 0, "send so many, numbered from 0\n(default: one, without a number)")
 	flags.BoolVar(&o.durable, "durable", false, "the queue comes back when the broker restarts")
 	flags.BoolVar(&o.persistent, "persistent", false, "the messages come back when the broker restarts,\nin a durable queue")

@@ -36,8 +36,9 @@ persistent messages in its directory; the same directory has them again.`,
 		Args: noArguments,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.dir, "dir", dataDir(), "where the data is kept\n")
-	flags.StringVar(&o.host, "host", "127.0.0.1", "address to listen on; 0.0.0.0 is all\nof this machine's")
+	flags.StringVar(&o.dir, "dir", dataDir(), "`DIRECTORY` of the data\n(default: "+dataDir()+")")
+	sayDefault(flags, "dir")
+	flags.StringVar(&o.host, "host", "127.0.0.1", "`ADDRESS` to listen on; 0.0.0.0 is all\nof this machine's")
 	flags.IntVar(&o.port, "port", embedded.DefaultPort, "port to listen on; 0 is any free one")
 	flags.Var(&o.user, "user", "ask every client for this user and password")
 	flags.Var(&o.sync, "sync", "when data is forced to disk:\nalways, or how often")

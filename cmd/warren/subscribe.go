@@ -33,8 +33,8 @@ subscriber died is written again. In another terminal type 'warren generate'.`,
 		Args: cobra.MatchAll(cobra.ExactArgs(1), knownType),
 	}
 	o.addCount(cmd.Flags())
-	cmd.Flags().StringVar(&o.path, "log", "", "file to append to")
-	cmd.Flags().StringVar(&o.queue, "queue", "", "queue that keeps the messages; subscribers of one\nshare them (default: shop.TYPE)")
+	cmd.Flags().StringVar(&o.path, "log", "", "`FILE` to append to")
+	cmd.Flags().StringVar(&o.queue, "queue", "", "`QUEUE` that keeps the messages; subscribers of one\nshare them (default: shop.TYPE)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if o.path == "" {
 			return usageError{errors.New("--log FILE is missing")}

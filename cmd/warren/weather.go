@@ -42,9 +42,10 @@ started again. With --embedded no broker is needed.`,
 	}
 	flags := cmd.Flags()
 	flags.DurationVar(&o.Every, "every", 20*time.Minute, "how often to ask the source")
-	flags.StringVar(&o.path, "out", "", "file to append readings to, instead of printing them")
-	flags.StringVar(&o.Source, "source", "open-meteo", "whom to ask: open-meteo, wttr, or the address of\na server that speaks as Open-Meteo does\n")
-	flags.StringVar((*string)(&o.Units), "units", string(weather.Metric), "metric or imperial")
+	flags.StringVar(&o.path, "out", "", "`FILE` to append readings to, instead of printing\nthem")
+	flags.StringVar(&o.Source, "source", "open-meteo", "`WHOM` to ask: open-meteo, wttr, or the address of\na server that speaks as Open-Meteo does\n(default: open-meteo)")
+	sayDefault(flags, "source")
+	flags.StringVar((*string)(&o.Units), "units", string(weather.Metric), "`UNITS`: metric or imperial")
 	flags.BoolVar(&o.once, "once", false, "tell one reading, and end")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.City = strings.Join(args, " ")

@@ -36,9 +36,11 @@ hands them back, to be run again by another worker.`,
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&o.cfg.Concurrency, "concurrency", 8, "run so many tasks at once")
-	flags.StringVar(&o.cfg.Name, "name", "", "what to call this worker\n(default: celery@ and the name of the host)")
-	flags.StringSliceVar(&o.cfg.Queues, "queues", []string{"celery"}, "take tasks from these queues")
-	flags.StringToIntVar(&o.cfg.Weights, "weights", nil, "how much of the worker queues get, like a=6,b=3\n(default: all the same)")
+	flags.StringVar(&o.cfg.Name, "name", "", "`NAME` of this worker\n(default: celery@ and the name of the host)")
+	flags.StringSliceVar(&o.cfg.Queues, "queues", []string{"celery"}, "take tasks from these `QUEUES` (default: celery)")
+	sayDefault(flags, "queues")
+	flags.StringToIntVar(&o.cfg.Weights, "weights", nil, "`SHARES` of the worker that queues get, like a=6,b=3\n(default: all the same)")
+	sayDefault(flags, "weights")
 	flags.BoolVar(&o.cfg.Strict, "strict", false, "take from a queue only when those before it in\n--queues are empty")
 	flags.DurationVar(&o.cfg.Grace, "grace", 0, "wait so long at most, at the end, for what runs\n(default: as long as they take)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
