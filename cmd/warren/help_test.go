@@ -18,6 +18,7 @@ func TestHelpFits(t *testing.T) {
 }
 
 func testHelpFits(t *testing.T, called string) {
+	t.Helper()
 	for _, path := range paths(newRoot(programName)) {
 		var out, errs strings.Builder
 		if code := run(t.Context(), called, append(strings.Fields(path)[1:], "--help"), &out, &errs); code != exitOK {

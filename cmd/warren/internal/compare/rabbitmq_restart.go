@@ -37,7 +37,13 @@ func (r *rabbitMQ) Restart(ctx context.Context, kill bool) error {
 		return err
 	}
 	defer func() { _ = seeing.Close() }()
-	gone := seeing.NotifyClose(make(chan *amqp.Error, 1))
+	closed := seeing.NotifyClose(make(chan *amqp.Error, 1))
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		for range closed { // why it closes is known
+		}
+	}()
 	if err := runInShell(ctx, r.restart); err != nil {
 		return err
 	}
@@ -46,7 +52,7 @@ func (r *rabbitMQ) Restart(ctx context.Context, kill bool) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(goneLimit):
-		return notRun("the command that restarts RabbitMQ ended %v ago, and RabbitMQ has not stopped: %s", goneLimit, r.restart)
+		return notRun("the command that restarts RabbitMQ ended %v ago, and RabbitMQ has not stopped", goneLimit)
 	}
 	return r.waitUntilBack(ctx)
 }
@@ -65,7 +71,7 @@ func (r *rabbitMQ) waitUntilBack(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return notRun("RabbitMQ has not come back within %v of the command that restarts it, %s: %w", backLimit, r.restart, err)
+			return notRun("RabbitMQ has not come back within %v of the command that restarts it: %w", backLimit, err)
 		}
 	}
 }
@@ -88,7 +94,7 @@ func runInShell(ctx context.Context, line string) (err error) {
 	if err == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
-	why := notRun("the command that restarts RabbitMQ failed, %s: %w", line, err)
+	why := notRun("the command that restarts RabbitMQ failed: %w", err)
 	if last := lastLine(printed); last != "" {
 		why = fmt.Errorf("%w: %s", why, last)
 	}

@@ -33,8 +33,8 @@ func TestRestartOfRabbitMQ(t *testing.T) {
 		{"restarts", restart, false, nil, ""},
 		{"none", "", false, ErrNotOffered, "--rabbitmq-restart"},
 		{"kill", restart, true, ErrNotOffered, "killing"},
-		{"fails", "echo of the unit; echo no such unit >&2; exit 5", false, errNotRun, "exit 5: exit status 5: no such unit"},
-		{"does nothing", "true", false, errNotRun, "has not stopped: true"},
+		{"fails", "echo of the unit; echo no such unit >&2; exit 5", false, errNotRun, "failed: exit status 5: no such unit"},
+		{"does nothing", "true", false, errNotRun, "has not stopped"},
 	}
 	for _, test := range tests {
 		target, err := NewRabbitMQ(fake.url(), Classic, test.command)
@@ -67,7 +67,7 @@ func TestScenarioThatCannotBeRun(t *testing.T) {
 	p := newProgramme([]scenario{s}, []Target{target}, nil)
 	p.playAlone(t.Context())
 	o := p.behaviours()[0].Outcomes[0]
-	if want := "not run: the command that restarts RabbitMQ failed, exit 7: exit status 7"; !o.NotOffered || o.Failed != "" || o.Did != want {
+	if want := "not run: the command that restarts RabbitMQ failed: exit status 7"; !o.NotOffered || o.Failed != "" || o.Did != want {
 		t.Errorf("got %+v, want %q", o, want)
 	}
 	page := writePage(t, Report{Behaviours: p.behaviours()})
@@ -187,21 +187,21 @@ func (f *fakeRabbit) serve(conn net.Conn) {
 	}
 	field := func(name, value string) string { return short(name) + "S" + long(value) }
 	properties := field("product", "RabbitMQ") + field("version", "3.10.8")
-	method(conn, 10, 10, "\x00\x09"+long(properties)+long("PLAIN")+long("en_US"))
+	method(conn, 10, "\x00\x09"+long(properties)+long("PLAIN")+long("en_US"))
 	for {
 		class, id, err := readMethod(in)
 		switch {
 		case err != nil:
 			return
 		case class == 10 && id == 11: // start-ok
-			method(conn, 10, 30, "\x00\x00"+"\x00\x02\x00\x00"+"\x00\x00") // tune
+			method(conn, 30, "\x00\x00"+"\x00\x02\x00\x00"+"\x00\x00") // tune
 		case class == 10 && id == 40: // open
-			method(conn, 10, 41, short(""))
+			method(conn, 41, short(""))
 			f.mu.Lock()
 			f.hellos++
 			f.mu.Unlock()
 		case class == 10 && id == 50: // close
-			method(conn, 10, 51, "")
+			method(conn, 51, "")
 			return
 		}
 	}
@@ -213,8 +213,9 @@ func long(text string) string {
 	return string(binary.BigEndian.AppendUint32(nil, uint32(len(text)))) + text
 }
 
-// method writes a frame with a method on channel 0.
-func method(w io.Writer, class, id uint16, args string) {
+// method writes a frame with a method of connections, which are on channel 0.
+func method(w io.Writer, id uint16, args string) {
+	const class = 10
 	payload := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, class), id)
 	payload = append(payload, args...)
 	fmt.Fprintf(w, "\x01\x00\x00%s\xce", long(string(payload)))
