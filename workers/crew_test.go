@@ -32,6 +32,8 @@ type crew struct {
 	deadly workers.Task0[int]
 	hold   workers.Task1[string, string]
 	gather workers.Task1[[]string, []string]
+	who    workers.Task1[string, string]
+	told   workers.Task2[string, string, string]
 }
 
 const effects = "EFFECTS"
@@ -79,6 +81,12 @@ func newCrew(nc *nats.Conn, name string) (*crew, error) {
 	})
 	c.gather = workers.Func1(c.App, "gather", func(ctx context.Context, list []string) ([]string, error) {
 		return list, c.effect(ctx, "gathered")
+	})
+	c.who = workers.Func1(c.App, "who", func(ctx context.Context, what string) (string, error) {
+		return name, c.effect(ctx, what)
+	})
+	c.told = workers.Func2(c.App, "told", func(ctx context.Context, who, what string) (string, error) {
+		return who, c.effect(ctx, what+"-"+who)
 	})
 	return c, err
 }

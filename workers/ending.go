@@ -37,16 +37,18 @@ func (r *run) finish(ctx context.Context, o outcome) error {
 
 // succeed records a result, or where it is kept.
 func (r *run) succeed(ctx context.Context, value json.RawMessage) error {
+	rec := r.m.about(Succeeded)
+	if r.m.unwanted() {
+		return r.end(ctx, rec)
+	}
 	ttl := r.expires(Succeeded)
-	if len(r.m.Embed.Chain) > 0 || r.m.Embed.Chord != nil || len(r.m.Embed.Callbacks) > 0 {
+	if r.m.handsOn() {
 		ttl = max(ttl, joinExpires) // others get it too
 	}
-	kept, err := r.w.c.spill(ctx, value, ttl)
-	if err != nil {
+	var err error
+	if rec.Result, err = r.w.c.spill(ctx, value, ttl); err != nil {
 		return err
 	}
-	rec := r.m.about(Succeeded)
-	rec.Result = kept
 	return r.end(ctx, rec)
 }
 
@@ -129,17 +131,14 @@ func (r *run) end(ctx context.Context, rec record) error {
 	return r.carry(ctx, rec, mv)
 }
 
-// conclude writes the last record of the task; that of a success nobody asks for
-// only where another record is in its place.
+// conclude writes the last record of the task; that of a success nobody wants to
+// know of only where another record is in its place.
 func (r *run) conclude(ctx context.Context, rec record) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.over = true
-	if r.m.NoResult && rec.Status == Succeeded {
-		if r.revision == 0 {
-			return nil
-		}
-		rec.Result = nil
+	if r.m.unwanted() && rec.Status == Succeeded && r.revision == 0 {
+		return nil
 	}
 	return r.write(ctx, rec)
 }

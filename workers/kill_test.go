@@ -45,6 +45,10 @@ var deaths = []death{
 	{workers.PointSettling, 2, "before the ack of the last member", nil, effectsOfChord()},
 	{workers.PointRecorded, 1, "after a retry was recorded", (*yard).applyFlaky, map[string]int{"flaky": 1, "flaky-first": 1}},
 	{workers.PointForwarded, 1, "after a task was forwarded", (*yard).applyLater, map[string]int{"later": 1}},
+	{
+		workers.PointSent, 1, "after a result nobody asks for was handed on", (*yard).applyIgnored,
+		map[string]int{"ignored": 1, "callback-victim": 1, "next-victim": 1},
+	},
 }
 
 // TestAKilledWorkerLosesNothing kills a worker with -9 at each point of a task's
@@ -66,9 +70,9 @@ func TestAKilledWorkerLosesNothing(t *testing.T) {
 		}
 	})
 	var table strings.Builder
-	fmt.Fprintf(&table, "\n%-42s %9s  %-10s %s\n", "killed", "recovered", "ends", "runs of each task")
+	fmt.Fprintf(&table, "\n%-46s %9s  %-10s %s\n", "killed", "recovered", "ends", "runs of each task")
 	for _, d := range deaths {
-		fmt.Fprintf(&table, "%-42s %s\n", d.when, rows[d.when])
+		fmt.Fprintf(&table, "%-46s %s\n", d.when, rows[d.when])
 	}
 	t.Log(table.String())
 }
@@ -135,6 +139,14 @@ func (y *yard) applyLater() {
 	got, err := y.count.S("later", 7).Run(y.ctx, workers.Countdown(200*time.Millisecond), workers.Queue("elsewhere"))
 	if got != 7 || err != nil {
 		y.Errorf("the task gave %d, %v; want 7", got, err)
+	}
+}
+
+func (y *yard) applyIgnored() {
+	first := y.who.S("ignored").With(workers.IgnoreResult()).Link(y.told.P("callback"))
+	got, err := workers.Chain2(first, y.told.P("next")).Run(y.ctx)
+	if got != "victim" || err != nil {
+		y.Errorf("the chain gave %q, %v; want the result of the victim", got, err)
 	}
 }
 

@@ -103,6 +103,15 @@ func (m *Message) dispatch() string {
 	return name
 }
 
+// handsOn reports whether others are given what the task comes to.
+func (m *Message) handsOn() bool {
+	return len(m.Embed.Callbacks)+len(m.Embed.Chain) > 0 || m.Embed.Chord != nil
+}
+
+// unwanted reports whether no result of the task is kept. One that is handed on is:
+// a second run must not hand on another one.
+func (m *Message) unwanted() bool { return m.NoResult && !m.handsOn() }
+
 // attempt names one attempt at a task.
 func (m *Message) attempt() string {
 	if m.Retries == 0 {

@@ -87,8 +87,9 @@ func Header(name, value string) Option {
 	return func(s *settings) { s.Headers = withHeader(s.Headers, name, value) }
 }
 
-// IgnoreResult keeps no result of the task: who asks for it waits in vain.
-// Failures are kept.
+// IgnoreResult keeps no result of the task: who asks for it waits in vain. Failures
+// are kept, and so is a result that is handed on, to a callback, the next step of a
+// chain or a chord, so that no second run hands on another one.
 func IgnoreResult() Option { return func(s *settings) { s.NoResult = true } }
 
 // ResultExpires is how long the result is kept. Default: the app's, a day.

@@ -57,3 +57,24 @@ func TestWhatNobodyKnowsIsNotPending(t *testing.T) {
 		}
 	})
 }
+
+// A result that nobody asks for is kept where it is handed on, and nowhere else.
+func TestAnIgnoredResultIsKeptWhereItIsHandedOn(t *testing.T) {
+	bubble(t, func(*shop) {}, func(s *shop) {
+		handsOn := s.ident.S(7).With(workers.IgnoreResult(), workers.ID("hands-on"))
+		last := s.show.P("shown").With(workers.IgnoreResult(), workers.ID("last"))
+		apply(s, workers.Chain2(handsOn, last))
+		stop := s.work(workers.WorkerConfig{})
+		if got := s.await(1)[0]; got != "7 shown" {
+			t.Errorf("noted %q, want that 7 was handed on", got)
+		}
+		stop()
+		for id, want := range map[string]workers.State{"hands-on": workers.Succeeded, "last": workers.Unknown} {
+			r, err := workers.ResultOf[int](s.App, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			is(s, r, want)
+		}
+	})
+}
