@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -59,6 +60,17 @@ func (b broker) UpdateConsumer(ctx context.Context, stream string, cfg jetstream
 // DeleteConsumer deletes a consumer; one that is gone may have gone by this.
 func (b broker) DeleteConsumer(ctx context.Context, stream, name string) error {
 	return changedOnly(ctx, func(ctx context.Context) error { return b.JetStream.DeleteConsumer(ctx, stream, name) })
+}
+
+// publish stores a message in a stream, if it can now. One without a leader does
+// not hear it, which looks as if there were no stream: then that is the error.
+func (b broker) publish(ctx context.Context, stream jetstream.Stream, msg *nats.Msg) (*jetstream.PubAck, error) {
+	ack, err := b.PublishMsg(ctx, msg)
+	if errors.Is(err, jetstream.ErrNoStreamResponse) {
+		_, gone := b.Stream(ctx, stream.CachedInfo().Config.Name)
+		err = cmp.Or(gone, err)
+	}
+	return ack, err
 }
 
 // lastMessage looks at the last message of a subject.
@@ -131,7 +143,8 @@ var errBrokenOff = errors.New("the broker's answer broke off")
 
 // unanswered reports whether nobody was there to answer.
 func unanswered(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errBrokenOff) || isAPIError(err, codeNotAvailable)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errBrokenOff) ||
+		errors.Is(err, jetstream.ErrNoStreamResponse) || isAPIError(err, codeNotAvailable)
 }
 
 // nextAnswer waits for the next of several answers.

@@ -123,7 +123,7 @@ func (s *Session) register(ctx context.Context, r registration) error {
 		return err
 	}
 	_, err = changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
-		return s.js.PublishMsg(ctx, &nats.Msg{Subject: s.userSubject(r.Queue, s.id), Data: data})
+		return s.js.publish(ctx, s.live, &nats.Msg{Subject: s.userSubject(r.Queue, s.id), Data: data})
 	})
 	return err
 }

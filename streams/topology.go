@@ -160,7 +160,7 @@ func compareAndSet(ctx context.Context, js broker, stream jetstream.Stream, msg 
 	tries := 0
 	ack, err := changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
 		tries++
-		return js.PublishMsg(ctx, msg)
+		return js.publish(ctx, stream, msg)
 	})
 	switch {
 	case isConflict(err) && tries > 1:

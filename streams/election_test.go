@@ -1,0 +1,192 @@
+package streams_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams"
+)
+
+// TestACallOutlivesAnElection: what is asked while no stream, and no consumer of
+// one, has a leader is done once they have.
+func TestACallOutlivesAnElection(t *testing.T) {
+	t.Parallel()
+	nodes := processes(t, 3)
+	const victim = "node-1"
+	others := maps.Clone(nodes)
+	delete(others, victim)
+	nc := connectAll(t, others)
+	r := newRig(t, nc, streams.Config{Replicas: 3, Timeout: time.Minute})
+	store, err := r.DeclareStore(r.ctx, "store", streams.StoreOptions{})
+	must(t, err)
+	put(t, store, value("key", "v"))
+	put(t, store, value("purged.key", "v"))
+	put(t, store, value("deleted", "v"))
+	for _, name := range []string{"consumed", "got", "inspected", "purged", "deleted", "bound", "published", "later", "all"} {
+		r.queue(streams.Queue{Name: name, Durable: true, Schedules: name == "later"})
+		must(t, r.Publish(r.ctx, "", name, streams.Message{DeliveryMode: streams.Persistent, Body: []byte(name)}))
+	}
+	calls := map[string]func(ctx context.Context) error{
+		"open": func(ctx context.Context) error {
+			s, err := streams.Open(ctx, nc, streams.Config{Replicas: 3})
+			if err == nil {
+				err = s.Close(ctx)
+			}
+			return err
+		},
+		"declare a queue": func(ctx context.Context) error {
+			_, err := r.DeclareQueue(ctx, streams.Queue{Name: "declared", Durable: true})
+			return err
+		},
+		"declare an exchange": func(ctx context.Context) error {
+			return r.DeclareExchange(ctx, streams.Exchange{Name: "declared", Kind: streams.Topic, Durable: true})
+		},
+		"declare a store": func(ctx context.Context) error {
+			_, err := r.DeclareStore(ctx, "declared", streams.StoreOptions{})
+			return err
+		},
+		"bind": func(ctx context.Context) error {
+			return r.Bind(ctx, streams.Binding{Exchange: "amq.topic", Queue: "bound", Key: "key"})
+		},
+		"consume": func(ctx context.Context) error {
+			c, err := r.Consume(ctx, "consumed", streams.ConsumeOptions{Prefetch: 1})
+			if err != nil {
+				return err
+			}
+			for d, err := range c.Deliveries(ctx) {
+				return errors.Join(err, is("delivery", string(d.Body), "consumed"), d.Ack())
+			}
+			return ctx.Err()
+		},
+		"get": func(ctx context.Context) error {
+			d, ok, err := r.Get(ctx, "got", streams.AutoAck)
+			if !ok {
+				return errors.Join(err, errors.New("nothing was there"))
+			}
+			return errors.Join(err, is("message", string(d.Body), "got"))
+		},
+		"inspect": func(ctx context.Context) error {
+			info, err := r.InspectQueue(ctx, "inspected")
+			return errors.Join(err, is("ready", info.Ready, 1))
+		},
+		"purge": func(ctx context.Context) error {
+			n, err := r.PurgeQueue(ctx, "purged")
+			return errors.Join(err, is("purged", n, 1))
+		},
+		"delete": func(ctx context.Context) error {
+			_, err := r.DeleteQueue(ctx, "deleted")
+			return err
+		},
+		"publish": func(ctx context.Context) error {
+			return r.Publish(ctx, "", "published", streams.Message{}, streams.Mandatory)
+		},
+		"publish for later": func(ctx context.Context) error {
+			return r.PublishAt(ctx, time.Now().Add(time.Hour), "later", "id", streams.Message{})
+		},
+		"publish all": func(ctx context.Context) error {
+			return r.PublishAll(ctx, "", "all", make([]streams.Message, 2))
+		},
+		"put": func(ctx context.Context) error {
+			_, err := store.Put(ctx, streams.Put{Key: "put", Expect: streams.Absent})
+			return err
+		},
+		"delete from a store": func(ctx context.Context) error { return store.Delete(ctx, "deleted") },
+		"purge a store": func(ctx context.Context) error {
+			n, err := store.Purge(ctx, "purged.*")
+			return errors.Join(err, is("purged", n, 1))
+		},
+		"get from a store": func(ctx context.Context) error {
+			_, err := store.Get(ctx, "key")
+			return err
+		},
+		"get many": func(ctx context.Context) error {
+			_, err := store.GetMany(ctx, []string{"key"})
+			return err
+		},
+		"range": func(ctx context.Context) error {
+			keys, err := store.Keys(ctx, "key")
+			return errors.Join(err, is("keys", fmt.Sprint(keys), "[key]"))
+		},
+	}
+	leadAll(r.ctx, t, nc, victim)
+	nodes[victim].Kill(t)
+	untilNobodyHears(r.ctx, t, nc, "warren.live.probe")
+	start := time.Now()
+	var wg sync.WaitGroup
+	for name, call := range calls {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(r.ctx, time.Minute)
+			defer cancel()
+			err := call(ctx)
+			t.Logf("%-20s %v", name, time.Since(start).Round(time.Millisecond))
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// is says what is not as it should be.
+func is[T comparable](what string, got, want T) error {
+	if got != want {
+		return fmt.Errorf("%s: got %v, want %v", what, got, want)
+	}
+	return nil
+}
+
+// leadAll has one server lead every stream and every consumer.
+func leadAll(ctx context.Context, t *testing.T, nc *nats.Conn, server string) {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	must(t, err)
+	body, err := json.Marshal(map[string]any{"placement": map[string]string{"preferred": server}})
+	must(t, err)
+	for leads := false; !leads; {
+		leads = true
+		stepDown := func(what string, cluster *jetstream.ClusterInfo) {
+			if cluster == nil || cluster.Leader == server {
+				return
+			}
+			leads = false
+			_, _ = nc.Request("$JS.API."+what, body, time.Second) // it is looked at again
+		}
+		list := js.ListStreams(ctx)
+		for info := range list.Info() {
+			stepDown("STREAM.LEADER.STEPDOWN."+info.Config.Name, info.Cluster)
+			s, err := js.Stream(ctx, info.Config.Name)
+			must(t, err)
+			consumers := s.ListConsumers(ctx)
+			for c := range consumers.Info() {
+				stepDown("CONSUMER.LEADER.STEPDOWN."+c.Stream+"."+c.Name, c.Cluster)
+			}
+			must(t, consumers.Err())
+		}
+		must(t, list.Err())
+	}
+}
+
+// untilNobodyHears waits until the servers know that the leader of a subject's
+// stream has gone.
+func untilNobodyHears(ctx context.Context, t *testing.T, nc *nats.Conn, subject string) {
+	t.Helper()
+	for {
+		try, cancel := context.WithTimeout(ctx, time.Second)
+		_, err := nc.RequestWithContext(try, subject, nil)
+		cancel()
+		if errors.Is(err, nats.ErrNoResponders) {
+			return
+		}
+		must(t, ctx.Err())
+	}
+}
+
