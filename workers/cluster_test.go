@@ -31,7 +31,7 @@ func TestTasksOutliveALeader(t *testing.T) {
 		l.run(calls)
 	}()
 	l.after(calls / 3)
-	leader := storeLeader(l.ctx, t, nodes.Connect(t, wait))
+	leader := leaderOf(l.ctx, t, nodes.Connect(t, wait), "~tasks")
 	t.Logf("stopping %s, the leader of the store", leader)
 	nodes.Named(t, leader).Stop(t)
 	<-done
@@ -54,11 +54,61 @@ func TestTasksOutliveAKilledLeader(t *testing.T) {
 		l.run(calls)
 	}()
 	l.after(calls / 3)
-	leader := storeLeader(l.ctx, t, connectAll(t, nodes))
+	leader := leaderOf(l.ctx, t, connectAll(t, nodes), "~tasks")
 	t.Logf("killing %s, the leader of the store", leader)
 	nodes[leader].Kill(t)
 	<-done
 	t.Log(l.report())
+}
+
+// TestAWorkerDiesWithALeader: a worker and the server that leads the stream of its
+// queue are killed with -9 in the same moment, and another worker finishes.
+func TestAWorkerDiesWithALeader(t *testing.T) {
+	t.Parallel()
+	for _, d := range []death{
+		{workers.PointRan, 1, "after the run", nil, effectsOfChord("a", 2)},
+		{workers.PointRecorded, 1, "after the result was recorded", nil, effectsOfChord()},
+		{workers.PointFilled, 2, "after the last slot was filled", nil, effectsOfChord()},
+		{workers.PointSent, 3, "after the body of the chord was published", nil, effectsOfChord()},
+	} {
+		t.Run(d.when, func(t *testing.T) {
+			t.Parallel()
+			d.testWithALeader(t)
+		})
+	}
+}
+
+func (d death) testWithALeader(t *testing.T) {
+	t.Helper()
+	nodes := processes(t, 3)
+	y := newYard(t, connectAll(t, nodes), workers.Config{Replicas: 3, Lease: 2 * time.Second})
+	victim := y.hire(order{Name: "victim", Concurrency: 1, Point: d.point, Nth: d.nth})
+	leader := leaderOf(y.ctx, t, connectAll(t, nodes), "~q~celery")
+	finish := make(chan struct{})
+	go func() {
+		defer close(finish)
+		y.applyChord()
+	}()
+	victim.await(y.ctx)
+	nodes[leader].Kill(t)
+	died := time.Now()
+	stop := y.work(workers.WorkerConfig{Name: "heir", Concurrency: 4})
+	began := time.Since(died)
+	<-finish
+	t.Logf("%s was killed; the heir began after %v, and the chord had ended after %v",
+		leader, began.Round(time.Millisecond), time.Since(died).Round(time.Millisecond))
+	y.untilEmpty("celery")
+	stop()
+	y.wantEffects(d.want)
+	states := y.states()
+	if len(states) != len(d.want) {
+		t.Errorf("recorded are %v, want %d tasks", states, len(d.want))
+	}
+	for id, state := range states {
+		if state != workers.Succeeded {
+			t.Errorf("task %s is %s, want it %s", id, state, workers.Succeeded)
+		}
+	}
 }
 
 // processes starts the servers of a cluster by name, each a process to kill.
@@ -108,8 +158,8 @@ func connectAll(t *testing.T, nodes map[string]*embeddedtest.Child) *nats.Conn {
 	return nc
 }
 
-// storeLeader is the server that leads the stream of the store of tasks.
-func storeLeader(ctx context.Context, t *testing.T, nc *nats.Conn) string {
+// leaderOf is the server that leads the stream whose name ends so.
+func leaderOf(ctx context.Context, t *testing.T, nc *nats.Conn, ending string) string {
 	t.Helper()
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -117,10 +167,10 @@ func storeLeader(ctx context.Context, t *testing.T, nc *nats.Conn) string {
 	}
 	list := js.ListStreams(ctx)
 	for info := range list.Info() {
-		if info.Cluster != nil && strings.HasSuffix(info.Config.Name, "~tasks") {
+		if info.Cluster != nil && strings.HasSuffix(info.Config.Name, ending) {
 			return info.Cluster.Leader
 		}
 	}
-	t.Fatalf("the store of tasks has no leader: %v", list.Err())
+	t.Fatalf("no stream %s has a leader: %v", ending, list.Err())
 	return ""
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"warren/streams"
 	"warren/workers"
@@ -91,10 +92,20 @@ func newCrew(nc *nats.Conn, name string) (*crew, error) {
 	return c, err
 }
 
-// effect notes that a task has done something.
+// effect notes that a task has done something: once, however often it takes while
+// the stream of effects has no leader.
 func (c *crew) effect(ctx context.Context, what string) error {
-	_, err := c.js.Publish(ctx, "effect."+what+"."+c.name, nil)
-	return err
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	id := jetstream.WithMsgID(nuid.Next())
+	for {
+		try, cancel := context.WithTimeout(ctx, time.Second)
+		_, err := c.js.Publish(try, "effect."+what+"."+c.name, nil, id)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // kill is kill -9, of this process.
@@ -126,7 +137,7 @@ func newYard(t *testing.T, nc *nats.Conn, cfg workers.Config) *yard {
 	if _, err := c.js.CreateStream(ctx, stream); err != nil {
 		t.Fatal(err)
 	}
-	y := &yard{shop: shop{TB: t, App: c.App, ctx: ctx}, crew: c, url: nc.ConnectedUrl(), cfg: cfg}
+	y := &yard{shop: shop{TB: t, App: c.App, ctx: ctx}, crew: c, url: strings.Join(nc.Servers(), ","), cfg: cfg}
 	y.connect(nc, cfg)
 	return y
 }

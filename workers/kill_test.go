@@ -158,8 +158,8 @@ type ends struct {
 	news chan struct{}
 }
 
-// watchEnds notes every end that is recorded from now on.
-func (y *yard) watchEnds() *ends {
+// tasks opens the store of tasks.
+func (y *yard) tasks() *streams.Store {
 	y.Helper()
 	s, err := streams.Open(y.ctx, y.nc, streams.Config{})
 	if err != nil {
@@ -170,22 +170,49 @@ func (y *yard) watchEnds() *ends {
 	if err != nil {
 		y.Fatal(err)
 	}
+	return store
+}
+
+// states are those of all tasks.
+func (y *yard) states() map[string]workers.State {
+	y.Helper()
+	list := make(map[string]workers.State)
+	err := y.tasks().Range(y.ctx, "task.*.*.state", func(e streams.Entry) bool {
+		list[e.Key] = stateOf(e)
+		return true
+	})
+	if err != nil {
+		y.Fatal(err)
+	}
+	return list
+}
+
+// stateOf is what a record says; "" of one that is none.
+func stateOf(e streams.Entry) workers.State {
+	var rec struct {
+		Status workers.State `json:"status"`
+	}
+	_ = json.Unmarshal(e.Value, &rec)
+	return rec.Status
+}
+
+// watchEnds notes every end that is recorded from now on.
+func (y *yard) watchEnds() *ends {
+	y.Helper()
 	e := &ends{y: y, of: make(map[string][]workers.State), news: make(chan struct{}, 1)}
-	if _, err := store.Notify(y.ctx, "task.*.*.state", e.told); err != nil {
+	if _, err := y.tasks().Notify(y.ctx, "task.*.*.state", e.told); err != nil {
 		y.Fatal(err)
 	}
 	return e
 }
 
 func (e *ends) told(entry streams.Entry) {
-	var rec struct {
-		Status workers.State `json:"status"`
-	}
-	if json.Unmarshal(entry.Value, &rec) != nil || !rec.Status.Ready() {
+	state := stateOf(entry)
+	if !state.Ready() {
 		return
 	}
 	e.mu.Lock()
-	e.of[entry.Key] = append(e.of[entry.Key], rec.Status)
+	e.of[entry.Key] = append(e.of[entry.Key], state)
 	e.mu.Unlock()
 	select {
 	case e.news <- struct{}{}:

@@ -35,6 +35,7 @@ type order struct {
 	URL, Name   string
 	Concurrency int
 	Lease       time.Duration
+	Replicas    int
 	// Sends is how many members the chords have that it sends, one after another,
 	// instead of working; Queues are where the members go, by turns.
 	Sends  int
@@ -53,7 +54,7 @@ const (
 // hire starts a worker in a process of its own; it has begun when hire returns.
 func (y *yard) hire(o order) *mate {
 	y.Helper()
-	o.URL, o.Lease = y.url, y.cfg.Lease
+	o.URL, o.Lease, o.Replicas = y.url, y.cfg.Lease, y.cfg.Replicas
 	text, err := json.Marshal(o)
 	if err != nil {
 		y.Fatal(err)
@@ -145,7 +146,7 @@ func work(text string) error {
 	o.arm(c)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	if err := c.Connect(ctx, nc, workers.Config{Lease: o.Lease}); err != nil {
+	if err := c.Connect(ctx, nc, workers.Config{Lease: o.Lease, Replicas: o.Replicas}); err != nil {
 		return err
 	}
 	if o.Sends > 0 {
