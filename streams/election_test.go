@@ -2,7 +2,6 @@ package streams_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,8 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
 
@@ -117,7 +116,7 @@ func TestACallOutlivesAnElection(t *testing.T) {
 			return errors.Join(err, is("keys", fmt.Sprint(keys), "[key]"))
 		},
 	}
-	leadAll(r.ctx, t, nc, victim)
+	embeddedtest.Lead(t, nc, victim)
 	nodes[victim].Kill(t)
 	untilNobodyHears(r.ctx, t, nc, "warren.live.probe")
 	start := time.Now()
@@ -144,37 +143,6 @@ func is[T comparable](what string, got, want T) error {
 	return nil
 }
 
-// leadAll has one server lead every stream and every consumer.
-func leadAll(ctx context.Context, t *testing.T, nc *nats.Conn, server string) {
-	t.Helper()
-	js, err := jetstream.New(nc)
-	must(t, err)
-	body, err := json.Marshal(map[string]any{"placement": map[string]string{"preferred": server}})
-	must(t, err)
-	for leads := false; !leads; {
-		leads = true
-		stepDown := func(what string, cluster *jetstream.ClusterInfo) {
-			if cluster == nil || cluster.Leader == server {
-				return
-			}
-			leads = false
-			_, _ = nc.Request("$JS.API."+what, body, time.Second) // it is looked at again
-		}
-		list := js.ListStreams(ctx)
-		for info := range list.Info() {
-			stepDown("STREAM.LEADER.STEPDOWN."+info.Config.Name, info.Cluster)
-			s, err := js.Stream(ctx, info.Config.Name)
-			must(t, err)
-			consumers := s.ListConsumers(ctx)
-			for c := range consumers.Info() {
-				stepDown("CONSUMER.LEADER.STEPDOWN."+c.Stream+"."+c.Name, c.Cluster)
-			}
-			must(t, consumers.Err())
-		}
-		must(t, list.Err())
-	}
-}
-
 // untilNobodyHears waits until the servers know that the leader of a subject's
 // stream has gone.
 func untilNobodyHears(ctx context.Context, t *testing.T, nc *nats.Conn, subject string) {
@@ -189,4 +157,3 @@ func untilNobodyHears(ctx context.Context, t *testing.T, nc *nats.Conn, subject 
 		must(t, ctx.Err())
 	}
 }
-

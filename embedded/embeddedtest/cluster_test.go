@@ -42,6 +42,40 @@ func TestClusterOutlivesOneOfThree(t *testing.T) {
 	}
 }
 
+func TestOneServerLeadsThemAll(t *testing.T) {
+	t.Parallel()
+	nodes := embeddedtest.Cluster(t, 3)
+	nc := nodes.Connect(t)
+	js := newJetStream(t, nc)
+	s, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "EVENTS", Replicas: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.CreateConsumer(t.Context(), jetstream.ConsumerConfig{Durable: "reader"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateConsumer(t.Context(), jetstream.ConsumerConfig{Name: "alone", Replicas: 1, MemoryStorage: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range nodes {
+		embeddedtest.Lead(t, nc, node.Name())
+		stream, err := s.Info(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		consumer, err := c.Info(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, leader := range []string{stream.Cluster.Leader, consumer.Cluster.Leader} {
+			if leader != node.Name() {
+				t.Errorf("led by %s, want %s", leader, node.Name())
+			}
+		}
+	}
+}
+
 // publishOnce tries until one of the servers leads the stream; the message's ID
 // keeps an attempt that came through unacknowledged from counting twice.
 func publishOnce(t *testing.T, js jetstream.JetStream, body string) {

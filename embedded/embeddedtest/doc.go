@@ -17,7 +17,7 @@
 //   - [Connect] is a connection to a server, and all that most tests need.
 //   - [Start] and [Listen] are servers to stop and start again.
 //   - [Process] is a server to kill: a crash, and not a shutdown.
-//   - [Cluster] is several servers, to lose one of.
+//   - [Cluster] is several servers, to lose one of, and [Lead] has one lead them.
 //   - [Bubble] puts a server and a test under fake time: hours pass at once, and
 //     exactly.
 //
