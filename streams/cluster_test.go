@@ -3,6 +3,8 @@ package streams_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -134,13 +136,16 @@ func processes(t *testing.T, n int) map[string]*embeddedtest.Child {
 	}
 }
 
-func connectAll(t *testing.T, nodes map[string]*embeddedtest.Child) *nats.Conn {
+// connectAll connects to one of the servers, in the order of their names if it is
+// told not to choose at random.
+func connectAll(t *testing.T, nodes map[string]*embeddedtest.Child, opts ...nats.Option) *nats.Conn {
 	t.Helper()
 	var urls []string
-	for _, node := range nodes {
-		urls = append(urls, node.URL())
+	for _, name := range slices.Sorted(maps.Keys(nodes)) {
+		urls = append(urls, nodes[name].URL())
 	}
-	nc, err := nats.Connect(strings.Join(urls, ","), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
+	opts = append(opts, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
+	nc, err := nats.Connect(strings.Join(urls, ","), opts...)
 	must(t, err)
 	t.Cleanup(nc.Close)
 	return nc

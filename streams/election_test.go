@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -155,5 +156,104 @@ func untilNobodyHears(ctx context.Context, t *testing.T, nc *nats.Conn, subject 
 			return
 		}
 		must(t, ctx.Err())
+	}
+}
+
+// TestConsumersThatShareAWindowOutliveALeader: nothing is lost or held for ever of
+// what consumers have that share windows when the leader of all their queues is
+// killed, to which some are connected and some are not.
+func TestConsumersThatShareAWindowOutliveALeader(t *testing.T) {
+	t.Parallel()
+	nodes := processes(t, 3)
+	const victim = "node-1"
+	others := maps.Clone(nodes)
+	delete(others, victim)
+	cfg := streams.Config{Replicas: 3, Lease: 2 * time.Second, Timeout: time.Minute}
+	nc := connectAll(t, others)
+	r := newRig(t, nc, cfg)
+	cutOff := newRig(t, connectAll(t, nodes, nats.DontRandomize()), cfg)
+	turns := map[string]streams.Turn{"high": {Rank: 1}, "heavy": {Group: "heavy", Weight: 3}, "light": {Group: "light"}}
+	for q := range turns {
+		r.queue(streams.Queue{Name: q, Durable: true})
+	}
+	const each = 100
+	arrived := make(chan *streams.Delivery, 3*each)
+	var windows []*streams.Window
+	for _, session := range []rig{r, cutOff} {
+		w := streams.NewWindow(3)
+		windows = append(windows, w)
+		for q, turn := range turns {
+			session.consume(q, streams.ConsumeOptions{Window: w, Turn: turn, Push: func(d *streams.Delivery) { arrived <- d }})
+		}
+	}
+	embeddedtest.Lead(t, nc, victim)
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for n := range each {
+			for q := range turns {
+				publishUntilConfirmed(r, q, q+" "+strconv.Itoa(n))
+			}
+		}
+	}()
+	seen := make(map[string]bool)
+	var killed time.Time
+	for len(seen) < len(turns)*each {
+		d := next(r, arrived)
+		seen[string(d.Body)] = true
+		if len(seen) == each && killed.IsZero() {
+			nodes[victim].Kill(t) // with what is held, and asked for
+			killed = time.Now()
+		}
+		must(t, d.Ack())
+	}
+	<-sent
+	t.Logf("all had come %v after the leader was killed", time.Since(killed).Round(time.Millisecond))
+	for q := range turns {
+		untilDrained(r, q, arrived)
+	}
+	for i, w := range windows {
+		if used := w.Used(); used != 0 {
+			t.Errorf("window %d has %d used after all is settled", i, used)
+		}
+	}
+}
+
+// publishUntilConfirmed publishes a message once, however often it takes: what was
+// under way to a leader that is killed is not answered.
+func publishUntilConfirmed(r rig, q, body string) {
+	m := streams.Message{DeliveryMode: streams.Persistent, MessageID: body, Body: []byte(body)}
+	for {
+		try, cancel := context.WithTimeout(r.ctx, 2*time.Second)
+		err := r.Publish(try, "", q, m, streams.Deduplicate)
+		cancel()
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, streams.ErrUnconfirmed) && !errors.Is(err, context.DeadlineExceeded) || r.ctx.Err() != nil {
+			r.Errorf("publish %s: %v", body, err)
+			return
+		}
+	}
+}
+
+// untilDrained settles what comes again of a queue, because its ack was lost, until
+// nothing is left of it.
+func untilDrained(r rig, q string, arrived <-chan *streams.Delivery) {
+	r.Helper()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case d := <-arrived:
+			must(r, d.Ack())
+			continue
+		case <-look.C:
+		}
+		info, err := r.InspectQueue(r.ctx, q)
+		must(r, err)
+		if info.Ready+info.Unacked == 0 {
+			return
+		}
 	}
 }
