@@ -112,7 +112,7 @@ func (s *Session) streamOf(exchange, key string) string {
 	if exchange == "" {
 		return s.vhost.homeStream(key)
 	}
-	return s.vhost.exchangeStream(exchange)
+	return s.vhost.originStream(origin{exchange, s.exchanges.volatile(exchange)})
 }
 
 // allowBatches makes a stream take batches that was created without.

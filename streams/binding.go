@@ -1,7 +1,6 @@
 package streams
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +30,7 @@ type Binding struct {
 // unbind. Until is 0 while the binding stands.
 type bindingRecord struct {
 	Exchange string `json:"exchange"`
+	Volatile bool   `json:"volatile,omitempty"` // in which of the exchange's streams
 	Life     string `json:"life"`
 	Kind     Kind   `json:"kind"`
 	Key      string `json:"key,omitempty"`
@@ -47,17 +47,6 @@ func (b *bindingRecord) is(x *exchangeRecord, want Binding) bool {
 
 func (b *bindingRecord) binding(queue string) Binding {
 	return Binding{Exchange: b.Exchange, Queue: queue, Key: b.Key, Args: b.Args}
-}
-
-// exchanges are those the queue has a view of.
-func (rec *queueRecord) exchanges() []string {
-	var names []string
-	for i := range rec.Bindings {
-		if name := rec.Bindings[i].Exchange; !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // boundTo reports whether a binding to that life of an exchange stands.
@@ -81,16 +70,31 @@ func (s *Session) Bind(ctx context.Context, b Binding) error {
 }
 
 func (s *Session) bind(ctx context.Context, b Binding) error {
-	x, err := s.endsOf(ctx, b)
-	if err != nil {
-		return err
+	for {
+		x, err := s.endsOf(ctx, b)
+		if err != nil {
+			return err
+		}
+		if err := checkBinding(x.Kind, route{Key: b.Key, Args: b.Args}); err != nil {
+			return err
+		}
+		mustMove := x.Moving
+		if !mustMove {
+			err = s.changeQueue(ctx, b.Queue, func(change *queueChange) (err error) {
+				mustMove = x.Volatile && change.rec.survives()
+				if !mustMove {
+					mustMove, err = change.bind(ctx, x, b)
+				}
+				return err
+			})
+		}
+		if err != nil || !mustMove {
+			return err
+		}
+		if err := s.moveToFiles(ctx, x.Name); err != nil {
+			return err
+		}
 	}
-	if err := checkBinding(x.Kind, route{Key: b.Key, Args: b.Args}); err != nil {
-		return err
-	}
-	return s.changeQueue(ctx, b.Queue, func(change *queueChange) error {
-		return change.bind(ctx, x, b)
-	})
 }
 
 // endsOf loads both ends of a binding, which must exist.
@@ -106,8 +110,9 @@ func (s *Session) endsOf(ctx context.Context, b Binding) (*exchangeRecord, error
 }
 
 // bind records the binding with the exchange's last sequence, widens the view,
-// tells the consumers, and only then returns.
-func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) error {
+// tells the consumers, and only then returns. Moved says that the exchange has
+// moved meanwhile, and that all is to be done again.
+func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) (moved bool, err error) {
 	for i := range c.rec.Bindings {
 		if c.rec.Bindings[i].is(x, b) {
 			return c.bound(ctx, x)
@@ -115,54 +120,63 @@ func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) er
 	}
 	last, err := c.s.keepExchange(ctx, x)
 	if err != nil {
-		return err
+		if isAPIError(err, codeSubjectOverlap) {
+			return true, nil // the other stream listens already
+		}
+		return false, err
 	}
 	c.rec.Bindings = append(c.rec.Bindings, bindingRecord{
-		Exchange: x.Name, Life: x.Life, Kind: x.Kind, Key: b.Key, Args: b.Args, From: last,
+		Exchange: x.Name, Volatile: x.Volatile, Life: x.Life, Kind: x.Kind, Key: b.Key, Args: b.Args, From: last,
 	})
-	if err := c.markWide(ctx, x.Name); err != nil {
-		return err
+	if err := c.markWide(ctx, x.origin()); err != nil {
+		return false, err
 	}
 	if err := c.save(ctx); err != nil {
-		return err
+		return false, err
 	}
-	if err := c.bound(ctx, x); err != nil {
-		return err
+	if moved, err := c.bound(ctx, x); moved || err != nil {
+		return moved, err
 	}
-	c.s.explainBinding("queue.bind", b, c.rec)
-	return nil
+	c.s.explainBinding("queue.bind", b, x, c.rec)
+	return false, nil
 }
 
 // bound makes true what the record says of a binding, unless the exchange's end
-// has overtaken it.
-func (c *queueChange) bound(ctx context.Context, x *exchangeRecord) error {
-	err := c.deriveView(ctx, x.Name)
+// has overtaken it, or its move.
+func (c *queueChange) bound(ctx context.Context, x *exchangeRecord) (moved bool, err error) {
+	err = c.deriveView(ctx, x.origin())
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return err
+		return false, err
 	}
-	if gone := c.stillThere(ctx, x); gone != nil || err != nil {
-		return cmp.Or(gone, err)
+	now, gone := c.stillThere(ctx, x)
+	switch {
+	case gone != nil:
+		return false, gone
+	case x.Volatile && !now.Volatile:
+		return true, c.leaveMemory(ctx, now)
+	case err != nil:
+		return false, err
 	}
-	return c.s.tellUsers(ctx, c.rec)
+	return x.Volatile && now.Moving, c.s.tellUsers(ctx, c.rec)
 }
 
 // stillThere undoes a bind that an exchange's end overtook, with the stream that
 // the bind may have made again.
-func (c *queueChange) stillThere(ctx context.Context, x *exchangeRecord) error {
-	now, err := c.s.standing(ctx, x.Name)
+func (c *queueChange) stillThere(ctx context.Context, x *exchangeRecord) (now *exchangeRecord, err error) {
+	now, err = c.s.standing(ctx, x.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if now != nil && now.Life == x.Life {
-		return nil
+		return now, nil
 	}
 	if _, err := c.endBindings(ctx, x, func(*bindingRecord) bool { return true }); err != nil {
-		return err
+		return nil, err
 	}
 	if err := c.s.clearGoneExchange(ctx, x.Name); err != nil {
-		return err
+		return nil, err
 	}
-	return errNotFound("no exchange '%s' in vhost '%s'", x.Name, c.s.vhost)
+	return nil, errNotFound("no exchange '%s' in vhost '%s'", x.Name, c.s.vhost)
 }
 
 // Unbind removes a binding. Messages it has routed already stay in the queue.
@@ -191,7 +205,7 @@ func (s *Session) unbind(ctx context.Context, b Binding) error {
 	err = s.changeQueue(ctx, b.Queue, func(change *queueChange) (err error) {
 		ended, err = change.endBindings(ctx, x, func(have *bindingRecord) bool { return have.is(x, b) })
 		if err == nil {
-			s.explainBinding("queue.unbind", b, change.rec)
+			s.explainBinding("queue.unbind", b, x, change.rec)
 		}
 		return err
 	})
@@ -231,15 +245,13 @@ func (c *queueChange) endBindings(ctx context.Context, x *exchangeRecord, chosen
 	if len(ending) == 0 {
 		return false, nil
 	}
-	if err := c.s.setWide(ctx, x.Name); err != nil {
-		return false, err
-	}
-	last, err := c.s.lastSequence(ctx, x.Name)
-	if err != nil {
-		return false, err
-	}
-	for _, b := range ending {
-		b.Until, b.Ended = last, true
+	for _, o := range bothOrigins(x.Name) {
+		if !slices.ContainsFunc(ending, func(b *bindingRecord) bool { return b.origin() == o }) {
+			continue
+		}
+		if err := c.endAt(ctx, x, o, ending); err != nil {
+			return false, err
+		}
 	}
 	if err := c.save(ctx); err != nil {
 		return false, err
@@ -247,7 +259,26 @@ func (c *queueChange) endBindings(ctx context.Context, x *exchangeRecord, chosen
 	if err := c.s.tellUsers(ctx, c.rec); err != nil {
 		return false, err
 	}
-	return true, c.settleView(ctx, x.Name)
+	return true, c.settleEnded(ctx)
+}
+
+// endAt ends those of the bindings that draw on one origin.
+func (c *queueChange) endAt(ctx context.Context, x *exchangeRecord, o origin, ending []*bindingRecord) error {
+	if o == x.origin() {
+		if err := c.s.setWide(ctx, x.Name); err != nil {
+			return err
+		}
+	}
+	last, err := c.s.lastSequence(ctx, o)
+	if err != nil {
+		return err
+	}
+	for _, b := range ending {
+		if b.origin() == o {
+			b.Until, b.Ended = last, true
+		}
+	}
+	return nil
 }
 
 // dropUnboundOf deletes the auto-delete exchanges that a queue's end unbound.
@@ -288,7 +319,7 @@ func (s *Session) bindings(ctx context.Context) ([]Binding, error) {
 		}
 		list = append(list, Binding{Queue: rec.Name, Key: rec.Name})
 		for j := range rec.Bindings {
-			if !rec.Bindings[j].Ended {
+			if b := &rec.Bindings[j]; !b.Ended && (!b.Volatile || !rec.twin(b)) {
 				list = append(list, rec.Bindings[j].binding(rec.Name))
 			}
 		}

@@ -103,49 +103,48 @@ func (c *queueChange) repair(ctx context.Context, left string) error {
 	if err := c.s.ensureHome(ctx, c.rec); err != nil {
 		return err
 	}
-	for _, exchange := range c.rec.exchanges() {
-		err := c.deriveView(ctx, exchange)
+	if err := c.followMoves(ctx); err != nil {
+		return err
+	}
+	for _, o := range c.rec.origins() {
+		err := c.deriveView(ctx, o)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			err = c.restoreView(ctx, exchange)
+			err = c.restoreView(ctx, o)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	for _, exchange := range c.rec.endedExchanges() {
-		if err := c.settleView(ctx, exchange); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.settleEnded(ctx)
 }
 
 // restoreView begins again where an exchange's stream has gone, with all that
 // the queue had in it: a bind was left half done, and the exchange deleted.
 // Bindings to what has taken its place hold from now on, others are forgotten.
-func (c *queueChange) restoreView(ctx context.Context, exchange string) error {
-	x, err := c.s.standing(ctx, exchange)
+func (c *queueChange) restoreView(ctx context.Context, o origin) error {
+	x, err := c.s.standing(ctx, o.exchange)
 	if err != nil {
 		return err
 	}
+	stays := x != nil && x.origin() == o
 	var last uint64
-	if x != nil {
+	if stays {
 		if last, err = c.s.keepExchange(ctx, x); err != nil {
 			return err
 		}
 	}
 	c.rec.Bindings = slices.DeleteFunc(c.rec.Bindings, func(b bindingRecord) bool {
-		return b.Exchange == exchange && (x == nil || b.Ended || b.Life != x.Life)
+		return b.origin() == o && (!stays || b.Ended || b.Life != x.Life)
 	})
 	for i := range c.rec.Bindings {
-		if b := &c.rec.Bindings[i]; b.Exchange == exchange {
+		if b := &c.rec.Bindings[i]; b.origin() == o {
 			b.From = last
 		}
 	}
 	if err := c.save(ctx); err != nil {
 		return err
 	}
-	return c.deriveView(ctx, exchange)
+	return c.deriveView(ctx, o)
 }
 
 // save writes the record, still held.
@@ -177,8 +176,8 @@ func (c *queueChange) remove(ctx context.Context) error {
 	if err := c.save(ctx); err != nil {
 		return err
 	}
-	for _, exchange := range c.rec.exchanges() {
-		if err := c.s.dropView(ctx, c.rec.Name, exchange); err != nil {
+	for _, o := range c.rec.origins() {
+		if err := c.s.dropView(ctx, c.rec.Name, o); err != nil {
 			return err
 		}
 	}

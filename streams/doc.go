@@ -20,7 +20,8 @@
 // # The mapping
 //
 // An exchange is a stream with interest retention: it keeps a message for as
-// long as a queue wants it. A queue is a home, which is a work-queue stream for
+// long as a queue wants it. The stream is in memory while neither the exchange
+// nor a queue bound to it outlives the broker, and in files otherwise. A queue is a home, which is a work-queue stream for
 // what the default exchange sends there, and a view, which is a durable pull
 // consumer, on the stream of each exchange it is bound to. The keys of its
 // bindings are the filter subjects of the view. A routing key is a subject, one
@@ -164,8 +165,10 @@
 // one queue. A name with a line break or a zero byte in it is refused.
 //
 // Messages of a home and of several exchanges are merged as they come, and not
-// in the order in which they were published. Each exchange a queue is bound to
-// costs a pull request that waits.
+// in the order in which they were published. So are those of an exchange that is
+// not durable and has a durable queue bound to it for the first time, from before
+// and from after: it moves from memory to files then. Each exchange a queue is
+// bound to costs a pull request that waits.
 //
 // Consumers that wait take strict turns. Those that have a prefetch, and a queue
 // that is bound to exchanges, ask each source for one message at a time: of

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -45,6 +44,11 @@ type exchangeRecord struct {
 	// Busy is the session that is taking its stream away; streams have no
 	// compare-and-set of their own.
 	Busy string `json:"busy,omitempty"`
+	// Volatile says that its stream is in memory: see origin.
+	Volatile bool `json:"volatile,omitempty"`
+	// Moving marks an exchange on its way from memory to files; whoever meets it
+	// helps.
+	Moving bool `json:"moving,omitempty"`
 	// Wide says that a queue's filters take more from this exchange than its
 	// bindings ask for, so interest alone does not prove a route.
 	Wide bool `json:"wide,omitempty"`
@@ -76,7 +80,7 @@ func (s *Session) DeclareExchange(ctx context.Context, x Exchange) error {
 	if err != nil {
 		return fmt.Errorf("declare exchange %q: %w", x.Name, err)
 	}
-	s.explainExchange("exchange.declare", x)
+	s.explainExchange(ctx, "exchange.declare", x)
 	return nil
 }
 
@@ -281,13 +285,13 @@ func (s *Session) standing(ctx context.Context, name string) (*exchangeRecord, e
 }
 
 func (s *Session) createExchange(ctx context.Context, x Exchange, revision uint64) error {
-	rec := &exchangeRecord{Exchange: x, Life: newID()}
+	rec := &exchangeRecord{Exchange: x, Life: newID(), Volatile: !x.Durable && s.keepsMemory()}
 	if !x.Durable {
 		rec.Epoch = s.epoch.id()
 	}
 	// Queues may drain an earlier exchange of the name: the filters they do it
 	// with are interest, but no route.
-	_, err := s.js.Stream(ctx, s.vhost.exchangeStream(x.Name))
+	_, err := s.js.Stream(ctx, s.vhost.originStream(rec.origin()))
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return err
 	}
@@ -295,43 +299,10 @@ func (s *Session) createExchange(ctx context.Context, x Exchange, revision uint6
 	if _, err := s.topology.put(ctx, exchangeKey(x.Name), rec, revision); err != nil {
 		return err
 	}
-	if _, err = s.ensureExchangeStream(ctx, x.Name); err != nil {
+	if _, err = s.ensureOrigin(ctx, rec.origin()); err != nil {
 		return err
 	}
 	return s.clearGoneExchange(ctx, x.Name) // deleted meanwhile, it has a stream again
-}
-
-// ensureExchangeStream derives the stream of an exchange and gives its last
-// sequence. The stream may have outlived an earlier exchange of the name, for
-// queues that still drain it, and may end while it is looked at.
-func (s *Session) ensureExchangeStream(ctx context.Context, name string) (uint64, error) {
-	want := s.exchangeStreamConfig(name)
-	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		stream, err := createStream(ctx, s.js, want)
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			stream, err = s.listen(ctx, want.Name, want.Subjects)
-		}
-		if err == nil {
-			return stream.CachedInfo().State.LastSeq, nil
-		}
-		if !errors.Is(err, jetstream.ErrStreamNotFound) || sleep(ctx, wait) != nil {
-			return 0, err
-		}
-	}
-}
-
-// listen gives a stream its subjects, and leaves the rest of it as it is.
-func (s *Session) listen(ctx context.Context, name string, subjects []string) (jetstream.Stream, error) {
-	stream, err := s.js.Stream(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	cfg := stream.CachedInfo().Config
-	if slices.Equal(cfg.Subjects, subjects) {
-		return stream, nil
-	}
-	cfg.Subjects = subjects
-	return s.js.UpdateStream(ctx, cfg)
 }
 
 // keepExchange makes sure of an exchange's record and stream before something
@@ -343,7 +314,7 @@ func (s *Session) keepExchange(ctx context.Context, rec *exchangeRecord) (uint64
 			return 0, err
 		}
 	}
-	return s.ensureExchangeStream(ctx, rec.Name)
+	return s.ensureOrigin(ctx, rec.origin())
 }
 
 // setWide notes that interest in an exchange no longer proves a route.
@@ -359,23 +330,6 @@ func (s *Session) setWide(ctx context.Context, name string) error {
 		if !errors.Is(err, errConflict) {
 			return err
 		}
-	}
-}
-
-func (s *Session) exchangeStreamConfig(name string) jetstream.StreamConfig {
-	subject := s.vhost.exchangeSubject(name)
-	return jetstream.StreamConfig{
-		Name:         s.vhost.exchangeStream(name),
-		Description:  "exchange " + name,
-		Subjects:     []string{subject, subject + ".>"},
-		Retention:    jetstream.InterestPolicy,
-		Storage:      jetstream.FileStorage,
-		Replicas:     s.cfg.Replicas,
-		MaxConsumers: maxConsumers,
-		AllowDirect:  true,
-		Metadata:     map[string]string{"warren.exchange": name},
-
-		AllowAtomicPublish: !s.noBatches.Load(),
 	}
 }
 
@@ -437,7 +391,7 @@ func (s *Session) removeExchange(ctx context.Context, rec *exchangeRecord, revis
 // by anyone.
 func (s *Session) finishDeleteExchange(ctx context.Context, rec *exchangeRecord) error {
 	err := s.withGoneExchange(ctx, rec.Name, func(uint64) error {
-		return s.parkExchangeStream(ctx, rec.Name)
+		return s.parkBoth(ctx, rec.Name)
 	})
 	if err != nil {
 		return err
@@ -457,96 +411,13 @@ func (s *Session) finishDeleteExchange(ctx context.Context, rec *exchangeRecord)
 	if err := s.clearGoneExchange(ctx, rec.Name); err != nil {
 		return err
 	}
-	s.forgetExchange(rec.Name)
-	return s.nc.Publish(s.vhost.changeSubject()+"."+nameToken(rec.Name), nil)
+	return s.tellExchange(rec.Name)
 }
 
-// clearGoneExchange takes away the stream of an exchange that has gone, unless
-// a queue still has messages in it, and the record. It does nothing to an
-// exchange that stands.
-func (s *Session) clearGoneExchange(ctx context.Context, name string) error {
-	return s.withGoneExchange(ctx, name, func(revision uint64) error {
-		if err := s.parkExchangeStream(ctx, name); err != nil {
-			return err
-		}
-		if err := s.dropParkedStream(ctx, name); err != nil {
-			return err
-		}
-		return s.topology.remove(ctx, revision)
-	})
-}
-
-// withGoneExchange runs f while this session holds the record of an exchange
-// that has gone, at that revision: nobody declares the exchange again, or takes
-// its stream away, meanwhile. It does not run f when the exchange stands. f must
-// not wait for a queue: who holds one may wait for this.
-func (s *Session) withGoneExchange(ctx context.Context, name string, f func(revision uint64) error) error {
-	lock := exchangeLock(name)
-	unlock, err := s.queueLocks.lock(ctx, lock)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		rec := new(exchangeRecord)
-		revision, err := s.topology.get(ctx, exchangeKey(name), rec)
-		if err != nil {
-			return err
-		}
-		if _, own := predeclaredExchange(name); own || revision != 0 && s.standsExchange(rec) {
-			return nil
-		}
-		free, err := s.mayHold(ctx, rec.Busy, lock)
-		if err != nil {
-			return err
-		}
-		if free {
-			rec.Name, rec.Deleting, rec.Busy = name, true, s.id
-			revision, err = s.topology.put(ctx, exchangeKey(name), rec, revision)
-			if err == nil {
-				return f(revision)
-			}
-			if !errors.Is(err, errConflict) {
-				return err
-			}
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return fmt.Errorf("exchange %q is being deleted by another session: %w", name, err)
-		}
-	}
-}
-
-// exchangeLock is the lock of an exchange among those of queues, whose names
-// have no zero byte.
-func exchangeLock(name string) string { return "exchange\x00" + name }
-
-func (s *Session) parkExchangeStream(ctx context.Context, name string) error {
-	_, err := s.listen(ctx, s.vhost.exchangeStream(name), []string{s.vhost.parkedSubject(name)})
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil
-	}
-	return err
-}
-
-// dropParkedStream deletes the stream of a deleted exchange once no queue has
-// a view of it. The exchange must be held.
-func (s *Session) dropParkedStream(ctx context.Context, name string) error {
-	stream, err := s.js.Stream(ctx, s.vhost.exchangeStream(name))
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	info := stream.CachedInfo()
-	if info.State.Consumers > 0 || info.Config.Subjects[0] != s.vhost.parkedSubject(name) {
-		return nil
-	}
-	err = s.js.DeleteStream(ctx, info.Config.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil
-	}
-	return err
+// tellExchange has all sessions read the record of an exchange again.
+func (s *Session) tellExchange(name string) error {
+	s.forgetExchange(name)
+	return s.nc.Publish(s.vhost.changeSubject()+"."+nameToken(name), nil)
 }
 
 // boundTo counts the bindings that stand from an exchange.

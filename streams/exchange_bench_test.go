@@ -62,7 +62,7 @@ func newBenchExchange(b *testing.B, kind streams.Kind, queues int) *benchExchang
 	}
 	b.Cleanup(func() { _ = s.Close(context.Background()) })
 	ctx := context.Background()
-	if err := s.DeclareExchange(ctx, streams.Exchange{Name: "x", Kind: kind}); err != nil {
+	if err := s.DeclareExchange(ctx, streams.Exchange{Name: "x", Kind: kind, Durable: true}); err != nil {
 		b.Fatal(err)
 	}
 	x := &benchExchange{nc: nc, s: s, kind: kind, key: func(i int) string { return strconv.Itoa(i % queues) }}

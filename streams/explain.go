@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"context"
 	"fmt"
 	"strings"
 )
@@ -20,13 +21,21 @@ func (s *Session) explain(amqp string, nats ...string) {
 	}
 }
 
-func (s *Session) explainExchange(method string, x Exchange) {
+func (s *Session) explainExchange(ctx context.Context, method string, x Exchange) {
 	if s.cfg.Explain == nil {
 		return
 	}
 	subject := s.vhost.exchangeSubject(x.Name)
+	known, err := s.exchanges.load(ctx, s, x.Name)
+	if err != nil {
+		return // it has gone again
+	}
+	o, storage := origin{x.Name, known.volatile}, "file"
+	if o.volatile {
+		storage = "memory"
+	}
 	s.explain(fmt.Sprintf("%s %s type=%s durable=%t", method, x.Name, x.Kind, x.Durable),
-		fmt.Sprintf("stream %s: interest retention, file storage, subjects %s and %s.>", s.vhost.exchangeStream(x.Name), subject, subject))
+		fmt.Sprintf("stream %s: interest retention, %s storage, subjects %s and %s.>", s.vhost.originStream(o), storage, subject, subject))
 }
 
 func (s *Session) explainQueue(method string, q Queue) {
@@ -46,11 +55,11 @@ func (s *Session) explainQueue(method string, q Queue) {
 		fmt.Sprintf("consumer %s: durable pull, explicit ack, lease %v", consumerName(q.Name), s.cfg.Lease))
 }
 
-func (s *Session) explainBinding(method string, b Binding, rec *queueRecord) {
+func (s *Session) explainBinding(method string, b Binding, x *exchangeRecord, rec *queueRecord) {
 	if s.cfg.Explain == nil {
 		return
 	}
-	subjects, exact := s.viewFilters(rec, b.Exchange)
+	subjects, exact := s.viewFilters(rec, x.origin())
 	how := "the filters say it exactly"
 	if !exact {
 		how = "the filters take more; the consumer decides"
@@ -60,7 +69,7 @@ func (s *Session) explainBinding(method string, b Binding, rec *queueRecord) {
 		filters = "none: the consumer is deleted"
 	}
 	s.explain(fmt.Sprintf("%s queue=%s exchange=%s routing_key=%s", method, b.Queue, b.Exchange, b.Key),
-		fmt.Sprintf("consumer %s on stream %s", consumerName(b.Queue), s.vhost.exchangeStream(b.Exchange)),
+		fmt.Sprintf("consumer %s on stream %s", consumerName(b.Queue), s.vhost.originStream(x.origin())),
 		"filters "+filters, how)
 }
 

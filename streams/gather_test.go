@@ -199,7 +199,7 @@ func TestGatheredMessagesReachEveryQueue(t *testing.T) {
 	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	r := newRig(t, nc, streams.Config{})
-	r.exchange("x", streams.Fanout)
+	must(t, r.DeclareExchange(r.ctx, streams.Exchange{Name: "x", Kind: streams.Fanout, Durable: true}))
 	r.bind("x", r.queue(streams.Queue{Name: "a"}), "")
 	r.bind("x", r.queue(streams.Queue{Name: "b"}), "")
 	forbidBatches(t, nc, "warren~x~x")

@@ -184,7 +184,7 @@ func (s *Session) registrations(ctx context.Context, filter string) ([]registrat
 func (s *Session) settleUsed(ctx context.Context) {
 	for _, u := range s.allUsers() {
 		rec := u.record()
-		if rec == nil || len(rec.endedExchanges()) == 0 {
+		if rec == nil || len(rec.endedOrigins()) == 0 {
 			continue
 		}
 		if err := s.settleEnded(ctx, u.queue); err != nil && s.ctx.Err() == nil {

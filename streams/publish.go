@@ -251,7 +251,13 @@ func (s *Session) lookForStream(ctx context.Context, confirm *Confirm) (again bo
 		}
 		return false, nil
 	}
-	_, err = s.ensureExchangeStream(ctx, rec.Name)
+	if rec.Moving {
+		return true, s.finishMove(ctx, rec)
+	}
+	_, err = s.ensureOrigin(ctx, rec.origin())
+	if isAPIError(err, codeSubjectOverlap) {
+		err = nil // it has moved, and somebody listens
+	}
 	return true, err
 }
 
@@ -321,6 +327,14 @@ type exchangeCache struct {
 type knownExchange struct {
 	subject  string
 	internal bool
+	volatile bool
+}
+
+// volatile reports whether an exchange that was published to stores in memory.
+func (c *exchangeCache) volatile(name string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.known[name].volatile
 }
 
 func (c *exchangeCache) load(ctx context.Context, s *Session, name string) (knownExchange, error) {
@@ -341,7 +355,7 @@ func (c *exchangeCache) load(ctx context.Context, s *Session, name string) (know
 	if err != nil {
 		return knownExchange{}, err
 	}
-	known = knownExchange{subject: s.vhost.exchangeSubject(name), internal: rec.Internal}
+	known = knownExchange{subject: s.vhost.exchangeSubject(name), internal: rec.Internal, volatile: rec.Volatile}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known == nil {

@@ -39,16 +39,16 @@ func (sp *span) covers(seq uint64) bool {
 	return seq > sp.from && (!sp.ended || seq <= sp.until)
 }
 
-// newSieve is the sieve of a queue's view of an exchange.
-func (s *Session) newSieve(rec *queueRecord, exchange string) *sieve {
-	v := &sieve{base: s.vhost.exchangeSubject(exchange)}
+// newSieve is the sieve of a queue's view of an origin.
+func (s *Session) newSieve(rec *queueRecord, o origin) *sieve {
+	v := &sieve{base: s.vhost.exchangeSubject(o.exchange)}
 	v.doom(s, rec)
-	_, v.exact = s.viewFilters(rec, exchange)
+	_, v.exact = s.viewFilters(rec, o)
 	var standing []route
 	var kind Kind
 	for i := range rec.Bindings {
 		b := &rec.Bindings[i]
-		if b.Exchange != exchange {
+		if b.origin() != o {
 			continue
 		}
 		r := route{Key: b.Key, Args: b.Args}

@@ -77,8 +77,8 @@ func (s *Session) sourcesOf(rec *queueRecord) []*source {
 	home := newSource(rec.Name, "", s.vhost.homeStream(rec.Name), s.newHomeSieve(rec))
 	home.plain = !rec.Schedules
 	list := []*source{home}
-	for _, exchange := range rec.exchanges() {
-		list = append(list, newSource(rec.Name, exchange, s.vhost.exchangeStream(exchange), s.newSieve(rec, exchange)))
+	for _, o := range rec.origins() {
+		list = append(list, newSource(rec.Name, o.exchange, s.vhost.originStream(o), s.newSieve(rec, o)))
 	}
 	return list
 }

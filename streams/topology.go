@@ -201,6 +201,7 @@ const (
 	codeTooManyBatches            jetstream.ErrorCode = 10210
 	codeStreamCreate              jetstream.ErrorCode = 10049
 	codeWrongLastSequence         jetstream.ErrorCode = 10071
+	codeSubjectOverlap            jetstream.ErrorCode = 10065
 	codeWrongLastSequenceConstant jetstream.ErrorCode = 10164
 )
 

@@ -27,19 +27,27 @@ func isVHostByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
 }
 
-// exchangeStream is the stream that an exchange is.
-func (v vhost) exchangeStream(name string) string { return assetName(string(v), "x", name) }
+// originStream is the stream that an exchange is.
+func (v vhost) originStream(o origin) string {
+	if o.volatile {
+		return assetName(string(v), "m", o.exchange)
+	}
+	return assetName(string(v), "x", o.exchange)
+}
 
 // exchangeSubject is the subject of a message with the empty routing key; the
 // words of other keys follow behind it.
 func (v vhost) exchangeSubject(name string) string { return string(v) + ".x." + nameToken(name) }
 
-// parkedSubject is what the stream of a deleted exchange listens on while
+// parkedSubject is what a stream that its exchange has left listens on while
 // queues still drain it: publishing finds nobody there. It is a wildcard,
 // because a stream of one literal subject does not look at the subjects of its
 // messages when it asks which consumers still want them.
-func (v vhost) parkedSubject(name string) string {
-	return string(v) + ".gone." + nameToken(name) + ".>"
+func (v vhost) parkedSubject(o origin) string {
+	if o.volatile {
+		return string(v) + ".left." + nameToken(o.exchange) + ".>"
+	}
+	return string(v) + ".gone." + nameToken(o.exchange) + ".>"
 }
 
 // homeStream is the stream that holds what reaches a queue by its own name.

@@ -19,15 +19,15 @@ const maxFilters = 100
 const maxAckPending = 1 << 30
 
 // viewFilters are the filter subjects for the bindings of a queue to one
-// exchange, ended ones included, and whether they say exactly what the
+// origin, ended ones included, and whether they say exactly what the
 // bindings say.
-func (s *Session) viewFilters(rec *queueRecord, exchange string) (subjects []string, exact bool) {
-	base := s.vhost.exchangeSubject(exchange)
+func (s *Session) viewFilters(rec *queueRecord, o origin) (subjects []string, exact bool) {
+	base := s.vhost.exchangeSubject(o.exchange)
 	byKind := make(map[Kind][]route)
 	exact = true
 	for i := range rec.Bindings {
 		b := &rec.Bindings[i]
-		if b.Exchange != exchange {
+		if b.origin() != o {
 			continue
 		}
 		byKind[b.Kind] = append(byKind[b.Kind], route{Key: b.Key, Args: b.Args})
@@ -49,29 +49,29 @@ func (s *Session) viewFilters(rec *queueRecord, exchange string) (subjects []str
 
 // markWide notes on the exchange that this queue's view takes more than its
 // bindings ask for, before the view does.
-func (c *queueChange) markWide(ctx context.Context, exchange string) error {
-	if _, exact := c.s.viewFilters(c.rec, exchange); exact {
+func (c *queueChange) markWide(ctx context.Context, o origin) error {
+	if _, exact := c.s.viewFilters(c.rec, o); exact {
 		return nil
 	}
-	return c.s.setWide(ctx, exchange)
+	return c.s.setWide(ctx, o.exchange)
 }
 
-// deriveView makes the view of the queue on an exchange what the bindings say.
-func (c *queueChange) deriveView(ctx context.Context, exchange string) error {
-	subjects, _ := c.s.viewFilters(c.rec, exchange)
+// deriveView makes the view of the queue on an origin what the bindings say.
+func (c *queueChange) deriveView(ctx context.Context, o origin) error {
+	subjects, _ := c.s.viewFilters(c.rec, o)
 	if len(subjects) == 0 {
-		return c.s.dropView(ctx, c.rec.Name, exchange)
+		return c.s.dropView(ctx, c.rec.Name, o)
 	}
-	stream := c.s.vhost.exchangeStream(exchange)
+	stream := c.s.vhost.originStream(o)
 	consumer, err := c.s.js.Consumer(ctx, stream, consumerName(c.rec.Name))
 	if err == nil && consumer.CachedInfo().Config.Metadata["warren.life"] != c.rec.Life {
-		if err := c.s.dropView(ctx, c.rec.Name, exchange); err != nil {
+		if err := c.s.dropView(ctx, c.rec.Name, o); err != nil {
 			return err
 		}
 		err = jetstream.ErrConsumerNotFound
 	}
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return c.createView(ctx, exchange, subjects)
+		return c.createView(ctx, o, subjects)
 	}
 	if err != nil {
 		return err
@@ -81,19 +81,19 @@ func (c *queueChange) deriveView(ctx context.Context, exchange string) error {
 
 // createView starts a view at the first message its bindings can want.
 // JetStream's own "deliver new" could not be told apart from a reset.
-func (c *queueChange) createView(ctx context.Context, exchange string, subjects []string) error {
+func (c *queueChange) createView(ctx context.Context, o origin, subjects []string) error {
 	cfg := c.s.consumerConfig(c.rec)
 	cfg.FilterSubjects = subjects
 	cfg.DeliverPolicy = jetstream.DeliverByStartSequencePolicy
-	cfg.OptStartSeq = c.rec.firstFrom(exchange) + 1
-	_, err := c.s.js.CreateConsumer(ctx, c.s.vhost.exchangeStream(exchange), cfg)
+	cfg.OptStartSeq = c.rec.firstFrom(o) + 1
+	_, err := c.s.js.CreateConsumer(ctx, c.s.vhost.originStream(o), cfg)
 	return err
 }
 
-func (rec *queueRecord) firstFrom(exchange string) uint64 {
+func (rec *queueRecord) firstFrom(o origin) uint64 {
 	first := ^uint64(0)
 	for i := range rec.Bindings {
-		if b := &rec.Bindings[i]; b.Exchange == exchange {
+		if b := &rec.Bindings[i]; b.origin() == o {
 			first = min(first, b.From)
 		}
 	}
@@ -120,17 +120,17 @@ func (c *queueChange) updateView(ctx context.Context, stream string, cfg jetstre
 	return err
 }
 
-// settleView forgets the ended bindings to an exchange whose messages are all
+// settleView forgets the ended bindings to an origin whose messages are all
 // settled, and narrows the view, or takes it away.
-func (c *queueChange) settleView(ctx context.Context, exchange string) error {
-	stream := c.s.vhost.exchangeStream(exchange)
+func (c *queueChange) settleView(ctx context.Context, o origin) error {
+	stream := c.s.vhost.originStream(o)
 	state, info, err := c.s.lookAt(ctx, stream, c.rec.Name)
 	if err != nil {
 		return err
 	}
 	before := len(c.rec.Bindings)
 	c.rec.Bindings = slices.DeleteFunc(c.rec.Bindings, func(b bindingRecord) bool {
-		return b.Exchange == exchange && b.Ended && (info == nil || passed(info, state, b.Until))
+		return b.origin() == o && b.Ended && (info == nil || passed(info, state, b.Until))
 	})
 	if len(c.rec.Bindings) == before {
 		return nil
@@ -138,7 +138,7 @@ func (c *queueChange) settleView(ctx context.Context, exchange string) error {
 	if err := c.save(ctx); err != nil {
 		return err
 	}
-	if err := c.deriveView(ctx, exchange); err != nil {
+	if err := c.deriveView(ctx, o); err != nil {
 		return err
 	}
 	return c.s.tellUsers(ctx, c.rec)
@@ -178,63 +178,60 @@ func passed(info *jetstream.ConsumerInfo, state jetstream.StreamState, until uin
 
 // settleEnded settles what can be of a queue with ended bindings.
 func (s *Session) settleEnded(ctx context.Context, queue string) error {
-	err := s.changeQueue(ctx, queue, func(change *queueChange) error {
-		for _, exchange := range change.rec.endedExchanges() {
-			if err := change.settleView(ctx, exchange); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err := s.changeQueue(ctx, queue, func(change *queueChange) error { return change.settleEnded(ctx) })
 	if isNotFound(err) {
 		return nil
 	}
 	return err
 }
 
-func (rec *queueRecord) endedExchanges() []string {
-	var names []string
-	for i := range rec.Bindings {
-		if b := &rec.Bindings[i]; b.Ended && !slices.Contains(names, b.Exchange) {
-			names = append(names, b.Exchange)
+func (c *queueChange) settleEnded(ctx context.Context) error {
+	for _, o := range c.rec.endedOrigins() {
+		if err := c.settleView(ctx, o); err != nil {
+			return err
 		}
 	}
-	return names
+	return nil
 }
 
-// dropView takes a queue's view of an exchange away, its messages with it, and
-// the stream of an exchange that was only waiting for that.
-func (s *Session) dropView(ctx context.Context, queue, exchange string) error {
-	err := s.js.DeleteConsumer(ctx, s.vhost.exchangeStream(exchange), consumerName(queue))
+// dropView takes a queue's view of an origin away, its messages with it, and
+// the stream if that was only waiting for that.
+func (s *Session) dropView(ctx context.Context, queue string, o origin) error {
+	err := s.js.DeleteConsumer(ctx, s.vhost.originStream(o), consumerName(queue))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
 	}
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return err
 	}
-	return s.dropDrained(ctx, exchange)
+	return s.dropDrained(ctx, o)
 }
 
-// dropDrained deletes the stream of a deleted exchange if this was the last
+// dropDrained deletes a stream that its exchange has left if this was the last
 // queue that drained it.
-func (s *Session) dropDrained(ctx context.Context, exchange string) error {
-	stream, err := s.js.Stream(ctx, s.vhost.exchangeStream(exchange))
+func (s *Session) dropDrained(ctx context.Context, o origin) error {
+	stream, err := s.js.Stream(ctx, s.vhost.originStream(o))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
 	}
-	if err != nil {
+	if err != nil || !s.drained(o, stream.CachedInfo()) {
 		return err
 	}
-	info := stream.CachedInfo()
-	if info.State.Consumers > 0 || info.Config.Subjects[0] != s.vhost.parkedSubject(exchange) {
-		return nil
+	if err := s.clearGoneExchange(ctx, o.exchange); err != nil {
+		return err
 	}
-	return s.clearGoneExchange(ctx, exchange)
+	return s.clearLeftStream(ctx, o)
 }
 
-// lastSequence is where an exchange's stream stands, 0 when there is none.
-func (s *Session) lastSequence(ctx context.Context, exchange string) (uint64, error) {
-	stream, err := s.js.Stream(ctx, s.vhost.exchangeStream(exchange))
+// drained reports whether a stream's exchange has left it and no queue has a view
+// of it.
+func (s *Session) drained(o origin, info *jetstream.StreamInfo) bool {
+	return info.State.Consumers == 0 && info.Config.Subjects[0] == s.vhost.parkedSubject(o)
+}
+
+// lastSequence is where an origin's stream stands, 0 when there is none.
+func (s *Session) lastSequence(ctx context.Context, o origin) (uint64, error) {
+	stream, err := s.js.Stream(ctx, s.vhost.originStream(o))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return 0, nil
 	}

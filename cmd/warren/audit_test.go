@@ -20,6 +20,7 @@ type inventory map[string][]string
 const (
 	queuePart    = "warren~q~"
 	exchangePart = "warren~x~"
+	memoryPart   = "warren~m~"
 )
 
 // audit compares what the sessions list with what the server has, and looks
@@ -86,10 +87,14 @@ func found(t *testing.T, js jetstream.JetStream) inventory {
 	streams := js.ListStreams(t.Context())
 	for info := range streams.Info() {
 		name := info.Config.Name
+		if exchange, is := strings.CutPrefix(name, memoryPart); is {
+			have[exchangePart+exchange] = append(have[exchangePart+exchange], consumers(t, js, name)...)
+			continue
+		}
 		if !strings.HasPrefix(name, queuePart) && !strings.HasPrefix(name, exchangePart) {
 			continue
 		}
-		have[name] = consumers(t, js, name)
+		have[name] = append(have[name], consumers(t, js, name)...)
 	}
 	if err := streams.Err(); err != nil {
 		t.Fatal(err)
@@ -122,13 +127,14 @@ func unfinished(t *testing.T, js jetstream.JetStream) (faults []string) {
 		var rec struct {
 			Busy     string
 			Deleting bool
+			Moving   bool
 			Bindings []struct{ Ended bool }
 		}
 		if err := json.Unmarshal(value, &rec); err != nil {
 			t.Fatalf("record %s: %v", key, err)
 		}
 		ended := slices.ContainsFunc(rec.Bindings, func(b struct{ Ended bool }) bool { return b.Ended })
-		if rec.Busy != "" || rec.Deleting || ended {
+		if rec.Busy != "" || rec.Deleting || rec.Moving || ended {
 			faults = append(faults, fmt.Sprintf("record %s is not finished: %s", key, value))
 		}
 	}

@@ -1,0 +1,147 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// An origin is a stream of an exchange. An exchange has one, in files, or in memory
+// while nothing in it could outlive the broker: that it ends with the broker, and
+// so does every queue bound to it. It moves to files for good before a queue is
+// bound that does not; what queues have in the other one then, they drain.
+type origin struct {
+	exchange string
+	volatile bool
+}
+
+// origin is where an exchange stores what is published to it.
+func (rec *exchangeRecord) origin() origin { return origin{rec.Name, rec.Volatile} }
+
+// origin is where the messages of a binding are.
+func (b *bindingRecord) origin() origin { return origin{b.Exchange, b.Volatile} }
+
+// origins are those the queue has a view of.
+func (rec *queueRecord) origins() []origin {
+	var list []origin
+	for i := range rec.Bindings {
+		if o := rec.Bindings[i].origin(); !slices.Contains(list, o) {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// endedOrigins are those with bindings that have ended.
+func (rec *queueRecord) endedOrigins() []origin {
+	var list []origin
+	for i := range rec.Bindings {
+		b := &rec.Bindings[i]
+		if o := b.origin(); b.Ended && !slices.Contains(list, o) {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// bothOrigins are where an exchange of a name may have messages.
+func bothOrigins(name string) [2]origin {
+	return [2]origin{{exchange: name}, {exchange: name, volatile: true}}
+}
+
+// keepsMemory reports whether what is in memory is there for as long as the
+// broker's life lasts: one server of a cluster may go alone.
+func (s *Session) keepsMemory() bool {
+	return s.cfg.Replicas > 1 || s.nc.ConnectedClusterName() == ""
+}
+
+// ensureOrigin derives the stream of an origin and gives its last sequence. The stream may have outlived an earlier exchange of the name, for
+// queues that still drain it, and may end while it is looked at.
+func (s *Session) ensureOrigin(ctx context.Context, o origin) (uint64, error) {
+	want := s.originConfig(o)
+	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		stream, err := createStream(ctx, s.js, want)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			stream, err = s.listen(ctx, want.Name, want.Subjects)
+		}
+		if err == nil {
+			return stream.CachedInfo().State.LastSeq, nil
+		}
+		if !errors.Is(err, jetstream.ErrStreamNotFound) || sleep(ctx, wait) != nil {
+			return 0, err
+		}
+	}
+}
+
+// listen gives a stream its subjects, and leaves the rest of it as it is.
+func (s *Session) listen(ctx context.Context, name string, subjects []string) (jetstream.Stream, error) {
+	stream, err := s.js.Stream(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	cfg := stream.CachedInfo().Config
+	if slices.Equal(cfg.Subjects, subjects) {
+		return stream, nil
+	}
+	cfg.Subjects = subjects
+	return s.js.UpdateStream(ctx, cfg)
+}
+
+func (s *Session) originConfig(o origin) jetstream.StreamConfig {
+	subject := s.vhost.exchangeSubject(o.exchange)
+	storage := jetstream.FileStorage
+	if o.volatile {
+		storage = jetstream.MemoryStorage
+	}
+	return jetstream.StreamConfig{
+		Name:         s.vhost.originStream(o),
+		Description:  "exchange " + o.exchange,
+		Subjects:     []string{subject, subject + ".>"},
+		Retention:    jetstream.InterestPolicy,
+		Storage:      storage,
+		Replicas:     s.cfg.Replicas,
+		MaxConsumers: maxConsumers,
+		AllowDirect:  true,
+		Metadata:     map[string]string{"warren.exchange": o.exchange},
+
+		AllowAtomicPublish: !s.noBatches.Load(),
+	}
+}
+
+// park has a stream that its exchange leaves take no more messages.
+func (s *Session) park(ctx context.Context, o origin) error {
+	_, err := s.listen(ctx, s.vhost.originStream(o), []string{s.vhost.parkedSubject(o)})
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (s *Session) parkBoth(ctx context.Context, exchange string) error {
+	for _, o := range bothOrigins(exchange) {
+		if err := s.park(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropParked deletes a stream that its exchange has left once no queue has a view
+// of it. The exchange must be held.
+func (s *Session) dropParked(ctx context.Context, o origin) error {
+	stream, err := s.js.Stream(ctx, s.vhost.originStream(o))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err != nil || !s.drained(o, stream.CachedInfo()) {
+		return err
+	}
+	err = s.js.DeleteStream(ctx, stream.CachedInfo().Config.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	return err
+}
