@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -95,13 +96,23 @@ func TestBenchstatReadsGobench(t *testing.T) {
 	}
 }
 
+// benchstatPath builds benchstat first: what go says of that, such as what it
+// downloads, is no complaint of the program's.
+var benchstatPath = sync.OnceValue(func() string {
+	path, err := exec.Command("go", "tool", "-n", "benchstat").Output()
+	if err != nil {
+		return "benchstat" // running it says why not
+	}
+	return strings.TrimSpace(string(path))
+})
+
 func benchstat(t *testing.T, text string, args ...string) (out, complaints string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "report.txt")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"tool", "benchstat"}, args...), file)...)
+	cmd := exec.CommandContext(t.Context(), benchstatPath(), append(args, file)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
