@@ -223,13 +223,13 @@ func TestGatheredMessagesReachEveryQueue(t *testing.T) {
 // nothing twice.
 func TestAnIncompleteBatchIsSentOneByOne(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
-		line, nc := newLossy(t)
+		line, nc := embeddedtest.NewLine(t)
 		r := newRig(t, nc, streams.Config{})
 		r.ctx = t.Context()
 		q := r.queue(streams.Queue{Name: "q", Durable: true})
 		p := gatherer(t, r.Session, q, streams.PublisherOptions{Window: 100})
 		sent := 0
-		line.lose(func(subject string) bool {
+		line.Lose(func(subject string) bool {
 			if subject != "warren.q.q" {
 				return false
 			}
@@ -238,7 +238,7 @@ func TestAnIncompleteBatchIsSentOneByOne(t *testing.T) {
 		})
 		_, want := publishNumbers(t, p, q, 100)
 		must(t, p.Flush(r.ctx))
-		if line.lost.Load() == 0 {
+		if line.Lost() == 0 {
 			t.Fatal("nothing was lost")
 		}
 		wantBodies(t, r.drain(q), want...)
@@ -278,13 +278,13 @@ func wantAccounted(t *testing.T, confirms []*streams.Confirm, got []string) {
 // one goes on.
 func TestAnUnansweredBatchIsUnconfirmed(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
-		line, nc := newLossy(t)
+		line, nc := embeddedtest.NewLine(t)
 		r := newRig(t, nc, streams.Config{})
 		r.ctx = t.Context()
 		q := r.queue(streams.Queue{Name: "q", Durable: true})
 		p := gatherer(t, r.Session, q, streams.PublisherOptions{Window: 100})
 		sent := 0
-		line.lose(func(subject string) bool {
+		line.Lose(func(subject string) bool {
 			if subject == "warren.q.q" {
 				sent++
 			}
@@ -294,10 +294,10 @@ func TestAnUnansweredBatchIsUnconfirmed(t *testing.T) {
 		for _, confirm := range confirms[1:] {
 			wantError(t, "wait", confirm.Wait(r.ctx), streams.ErrUnconfirmed)
 		}
-		if line.lost.Load() == 0 {
+		if line.Lost() == 0 {
 			t.Fatal("nothing was lost")
 		}
-		line.lose(nil)
+		line.Lose(nil)
 		wantError(t, "flush", p.Flush(r.ctx), streams.ErrUnconfirmed)
 		wantAccounted(t, confirms, r.drain(q))
 		_, want := publishNumbers(t, p, q, 100)

@@ -37,8 +37,8 @@ func TestASilentSessionKeepsItsQueue(t *testing.T) {
 func TestADeclaredQueueOutlivesTheDeadOfItsName(t *testing.T) {
 	for _, deleted := range []bool{false, true} {
 		embeddedtest.Bubble(t, func(t *testing.T) {
-			line, nc := newLossy(t)
-			r := newRig(t, line.server.Connect(t), streams.Config{})
+			line, nc := embeddedtest.NewLine(t)
+			r := newRig(t, line.Server().Connect(t), streams.Config{})
 			r.ctx = t.Context()
 			killed := newRig(t, nc, streams.Config{})
 			killed.ctx = t.Context()
@@ -60,7 +60,7 @@ func TestADeclaredQueueOutlivesTheDeadOfItsName(t *testing.T) {
 // TestCancelDoesNotWaitForALostAnswer: nor does it leave its registration.
 func TestCancelDoesNotWaitForALostAnswer(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
-		line, nc := newLossy(t)
+		line, nc := embeddedtest.NewLine(t)
 		r := newRig(t, nc, streams.Config{})
 		r.ctx = t.Context()
 		q := r.queue(streams.Queue{Name: "q"})
@@ -69,7 +69,7 @@ func TestCancelDoesNotWaitForALostAnswer(t *testing.T) {
 		must(t, r.take(r.pull(c), 1)[0].Ack())
 		must(t, nc.Flush())
 		lost := false
-		line.lose(func(subject string) bool {
+		line.Lose(func(subject string) bool {
 			first := !lost && strings.HasPrefix(subject, "$JS.ACK.")
 			lost = lost || first
 			return first
@@ -79,7 +79,7 @@ func TestCancelDoesNotWaitForALostAnswer(t *testing.T) {
 		if took := time.Since(start); took > 2*time.Second {
 			t.Errorf("cancel took %v", took)
 		}
-		if line.lost.Load() == 0 {
+		if line.Lost() == 0 {
 			t.Error("nothing was lost")
 		}
 		wantList(t, "registrations", registrations(t, nc))
@@ -89,16 +89,16 @@ func TestCancelDoesNotWaitForALostAnswer(t *testing.T) {
 // TestARegistrationThatCouldNotBeEndedIsEndedLater: the session tries again.
 func TestARegistrationThatCouldNotBeEndedIsEndedLater(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
-		line, nc := newLossy(t)
+		line, nc := embeddedtest.NewLine(t)
 		r := newRig(t, nc, streams.Config{Timeout: 5 * time.Second})
 		r.ctx = t.Context()
 		c := r.consume(r.queue(streams.Queue{Name: "q"}), streams.ConsumeOptions{})
-		line.lose(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.PURGE.") })
+		line.Lose(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.PURGE.") })
 		_ = c.Cancel(t.Context())
-		if line.lost.Load() == 0 {
+		if line.Lost() == 0 {
 			t.Error("nothing was lost")
 		}
-		line.lose(nil)
+		line.Lose(nil)
 		pause(t, 20*time.Second)
 		wantList(t, "registrations", registrations(t, nc))
 	})
@@ -108,16 +108,16 @@ func TestARegistrationThatCouldNotBeEndedIsEndedLater(t *testing.T) {
 // declared it did not hear the end of it.
 func TestAnUnfinishedExclusiveQueueGoesWithItsSession(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
-		line, nc := newLossy(t)
+		line, nc := embeddedtest.NewLine(t)
 		s, err := streams.Open(t.Context(), nc, streams.Config{})
 		must(t, err)
-		line.lose(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.CREATE.") })
+		line.Lose(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.CREATE.") })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := s.DeclareQueue(ctx, streams.Queue{Name: "q", Exclusive: true}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("declare: got %v, want %v", err, context.DeadlineExceeded)
 		}
-		line.lose(nil)
+		line.Lose(nil)
 		declareQueue(t, s, streams.Queue{Name: "q", Exclusive: true})
 		closeSession(t, s)
 		if _, err := stream(t, nc, "warren~q~q"); err == nil {
@@ -157,12 +157,12 @@ func TestPublishersWaitNoLongerThanTheTimeout(t *testing.T) {
 // its queue cannot be looked at, does not start one look after another.
 func TestOneLooksAfterAQueueInTrouble(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
-		line, nc := newLossy(t)
+		line, nc := embeddedtest.NewLine(t)
 		r := newRig(t, nc, streams.Config{})
 		r.ctx = t.Context()
 		q := r.queue(streams.Queue{Name: "q"})
 		r.consume(q, streams.ConsumeOptions{Prefetch: 1})
-		line.lose(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.MSG.GET.") })
+		line.Lose(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.MSG.GET.") })
 		home, err := stream(t, nc, "warren~q~q")
 		must(t, err)
 		must(t, home.DeleteConsumer(t.Context(), "q"))
@@ -171,6 +171,6 @@ func TestOneLooksAfterAQueueInTrouble(t *testing.T) {
 		if more := runtime.NumGoroutine() - before; more > 10 {
 			t.Errorf("after a minute there are %d goroutines more", more)
 		}
-		line.lose(nil)
+		line.Lose(nil)
 	})
 }

@@ -15,19 +15,19 @@ import (
 // the connection is there.
 func TestASessionFollowsAConnectionThatFlaps(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
-		line, nc := newLossy(t)
+		line, nc := embeddedtest.NewLine(t)
 		r := newRig(t, nc, streams.Config{})
 		r.ctx = t.Context()
 		q := r.queue(streams.Queue{Name: "q"})
-		line.lose(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.INFO.") })
+		line.Lose(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.INFO.") })
 		for range 10 {
 			reconnects := nc.Stats().Reconnects
-			line.cut()
+			line.Cut()
 			for nc.Stats().Reconnects == reconnects {
 				pause(t, 10*time.Millisecond)
 			}
 		}
-		line.lose(nil)
+		line.Lose(nil)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		must(t, r.Publish(ctx, "", q, streams.Message{}))
@@ -38,17 +38,17 @@ func TestASessionFollowsAConnectionThatFlaps(t *testing.T) {
 // back than an operation may take is registered there in the end.
 func TestRecoveryGoesOnUntilItIsDone(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
-		line, nc := newLossy(t)
+		line, nc := embeddedtest.NewLine(t)
 		const timeout = 5 * time.Second
 		r := newRig(t, nc, streams.Config{Timeout: timeout})
 		r.ctx = t.Context()
 		q := r.queue(streams.Queue{Name: "q", Durable: true})
 		r.consume(q, streams.ConsumeOptions{Prefetch: 1})
-		line.lose(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.INFO.") })
-		line.server.Restart(t)
+		line.Lose(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.INFO.") })
+		line.Server().Restart(t)
 		pause(t, 3*timeout)
-		line.lose(nil)
-		other := newRig(t, line.server.Connect(t), streams.Config{})
+		line.Lose(nil)
+		other := newRig(t, line.Server().Connect(t), streams.Config{})
 		other.ctx = t.Context()
 		pause(t, 3*time.Second)
 		other.wantCounts(q, 0, 0, 1)

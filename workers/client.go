@@ -275,6 +275,16 @@ func insist(ctx context.Context, do func(context.Context) error) error {
 	}
 }
 
+// keep writes what may be written twice, whatever is there.
+func (c *client) keep(ctx context.Context, put streams.Put) error {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	return insist(ctx, func(ctx context.Context) error {
+		_, err := c.store.Put(ctx, put)
+		return err
+	})
+}
+
 // unanswered reports whether an error says nothing but that no answer came.
 func unanswered(err error) bool {
 	switch {

@@ -179,7 +179,7 @@ func (c *client) bury(ctx context.Context, l DeadLetter) error {
 	if err != nil {
 		return err
 	}
-	if _, err = c.store.Put(ctx, streams.Put{Key: deadKey(l.ID, l.Attempt), Value: text}); err != nil {
+	if err := c.keep(ctx, streams.Put{Key: deadKey(l.ID, l.Attempt), Value: text}); err != nil {
 		return fmt.Errorf("keep the dead letter of %s: %w", l.ID, err)
 	}
 	return nil

@@ -54,8 +54,7 @@ func (c *client) listen(ctx context.Context, f func(Event)) error {
 }
 
 func (c *client) askForEvents(ctx context.Context, key string) error {
-	_, err := c.store.Put(ctx, streams.Put{Key: key, Value: []byte("{}"), TTL: missing})
-	return err
+	return c.keep(ctx, streams.Put{Key: key, Value: []byte("{}"), TTL: missing})
 }
 
 // keepAsking keeps the workers telling, and says at the end that they need not.

@@ -27,7 +27,7 @@ func (a *App) Pause(ctx context.Context, queue string) error {
 		return fmt.Errorf("pause queue %q: %w", queue, err)
 	}
 	put := streams.Put{Key: pausedPrefix + queue, Value: []byte("{}"), TTL: forGood}
-	if _, err := c.store.Put(ctx, put); err != nil {
+	if err := c.keep(ctx, put); err != nil {
 		return fmt.Errorf("pause queue %q: %w", queue, err)
 	}
 	return nil

@@ -83,8 +83,7 @@ func (c *client) present(ctx context.Context, p presence) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.store.Put(ctx, streams.Put{Key: workerPrefix + p.ID, Value: text, TTL: missing})
-	return err
+	return c.keep(ctx, streams.Put{Key: workerPrefix + p.ID, Value: text, TTL: missing})
 }
 
 // presences are the workers that are there, by their ids.

@@ -53,7 +53,7 @@ func (a *App) Revoke(ctx context.Context, id string) error {
 // revoke tells all workers, those to come too, for as long as results are kept.
 func (c *client) revoke(ctx context.Context, id string) error {
 	put := streams.Put{Key: revokedKey(id), Value: []byte("{}"), TTL: wholeSeconds(max(c.cfg.ResultExpires, 24*time.Hour))}
-	if _, err := c.store.Put(ctx, put); err != nil {
+	if err := c.keep(ctx, put); err != nil {
 		return fmt.Errorf("revoke %s: %w", id, err)
 	}
 	return nil

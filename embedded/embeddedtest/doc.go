@@ -18,6 +18,7 @@
 //   - [Start] and [Listen] are servers to stop and start again.
 //   - [Process] is a server to kill: a crash, and not a shutdown.
 //   - [Cluster] is several servers, to lose one of, and [Lead] has one lead them.
+//   - [NewLine] is a connection that loses what it is told to.
 //   - [Bubble] puts a server and a test under fake time: hours pass at once, and
 //     exactly.
 //
