@@ -218,18 +218,6 @@ func (s *Session) unbind(ctx context.Context, b Binding) error {
 	return s.dropUnbound(ctx, x.Name)
 }
 
-// endBindings ends, for one queue, all bindings to an exchange that is going.
-func (s *Session) endBindings(ctx context.Context, queue string, x *exchangeRecord) error {
-	err := s.changeQueue(ctx, queue, func(change *queueChange) error {
-		_, err := change.endBindings(ctx, x, func(*bindingRecord) bool { return true })
-		return err
-	})
-	if isNotFound(err) {
-		return nil
-	}
-	return err
-}
-
 // endBindings ends the chosen bindings to a life of an exchange at the
 // exchange's last sequence, and reports whether there were any. The filters
 // stay until the queue has settled all messages up to there: taking a filter

@@ -21,14 +21,14 @@
 //
 // An exchange is a stream with interest retention: it keeps a message for as
 // long as a queue wants it. The stream is in memory while neither the exchange
-// nor a queue bound to it outlives the broker, and in files otherwise. A queue is a home, which is a work-queue stream for
-// what the default exchange sends there, and a view, which is a durable pull
-// consumer, on the stream of each exchange it is bound to. The keys of its
-// bindings are the filter subjects of the view. A routing key is a subject, one
-// token a word; what NATS forbids in a token is escaped. Prefetch is how many
-// messages a consumer asks for. A confirm is the stream's acknowledgement. What
-// exists is written in a key-value bucket a virtual host, changed by
-// compare-and-set.
+// nor a queue bound to it outlives the broker, and in files otherwise. A queue is
+// a home, which is a work-queue stream for what the default exchange sends there,
+// and a view, which is a durable pull consumer, on the stream of each exchange it
+// is bound to. The keys of its bindings are the filter subjects of the view. A
+// routing key is a subject, one token a word; what NATS forbids in a token is
+// escaped. Prefetch is how many messages a consumer asks for. A confirm is the
+// stream's acknowledgement. What exists is written in a key-value bucket a virtual
+// host, changed by compare-and-set.
 //
 // A message for later is a schedule in the home of its queue. A transaction is an
 // atomic batch, and so is what a Publisher has waiting where the broker syncs

@@ -396,17 +396,12 @@ func (s *Session) finishDeleteExchange(ctx context.Context, rec *exchangeRecord)
 	if err != nil {
 		return err
 	}
-	queues, err := s.topology.queues(ctx)
+	err = s.changeBound(ctx, rec, func(c *queueChange) error {
+		_, err := c.endBindings(ctx, rec, func(*bindingRecord) bool { return true })
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	for i := range queues {
-		if !queues[i].boundTo(rec) {
-			continue
-		}
-		if err := s.endBindings(ctx, queues[i].Name, rec); err != nil {
-			return err
-		}
 	}
 	if err := s.clearGoneExchange(ctx, rec.Name); err != nil {
 		return err

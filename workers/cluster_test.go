@@ -31,7 +31,7 @@ func TestTasksOutliveALeader(t *testing.T) {
 		l.run(calls)
 	}()
 	l.after(calls / 3)
-	leader := leaderOf(l.ctx, t, nodes.Connect(t, wait), "~tasks")
+	leader := storeLeader(l.ctx, t, nodes.Connect(t, wait))
 	t.Logf("stopping %s, the leader of the store", leader)
 	nodes.Named(t, leader).Stop(t)
 	<-done
@@ -54,7 +54,7 @@ func TestTasksOutliveAKilledLeader(t *testing.T) {
 		l.run(calls)
 	}()
 	l.after(calls / 3)
-	leader := leaderOf(l.ctx, t, connectAll(t, nodes), "~tasks")
+	leader := storeLeader(l.ctx, t, connectAll(t, nodes))
 	t.Logf("killing %s, the leader of the store", leader)
 	nodes[leader].Kill(t)
 	<-done
@@ -159,8 +159,8 @@ func connectAll(t *testing.T, nodes map[string]*embeddedtest.Child) *nats.Conn {
 	return nc
 }
 
-// leaderOf is the server that leads the stream whose name ends so.
-func leaderOf(ctx context.Context, t *testing.T, nc *nats.Conn, ending string) string {
+// storeLeader is the server that leads the stream of the store of tasks.
+func storeLeader(ctx context.Context, t *testing.T, nc *nats.Conn) string {
 	t.Helper()
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -168,10 +168,10 @@ func leaderOf(ctx context.Context, t *testing.T, nc *nats.Conn, ending string) s
 	}
 	list := js.ListStreams(ctx)
 	for info := range list.Info() {
-		if info.Cluster != nil && strings.HasSuffix(info.Config.Name, ending) {
+		if info.Cluster != nil && strings.HasSuffix(info.Config.Name, "~tasks") {
 			return info.Cluster.Leader
 		}
 	}
-	t.Fatalf("no stream %s has a leader: %v", ending, list.Err())
+	t.Fatalf("the store of tasks has no leader: %v", list.Err())
 	return ""
 }
