@@ -40,7 +40,8 @@ type answer struct {
 const silence = 2 * time.Second
 
 // ask puts a question to a session; a nil answer says that the session is
-// gone.
+// gone. One that ends while it is asked may take the question with it: asked
+// again, nobody listens.
 func (s *Session) ask(ctx context.Context, session string, q question) (*answer, error) {
 	if session == s.id {
 		return s.answer(q), nil
@@ -49,19 +50,27 @@ func (s *Session) ask(ctx context.Context, session string, q question) (*answer,
 	if err != nil {
 		return nil, err
 	}
-	limit, cancel := context.WithTimeout(ctx, silence)
-	defer cancel()
-	msg, err := s.nc.RequestWithContext(limit, s.vhost.controlSubject(session), data)
-	switch {
-	case errors.Is(err, nats.ErrNoResponders):
-		return nil, nil
-	case err != nil && ctx.Err() == nil && limit.Err() != nil:
-		return &answer{Changing: true, silent: true}, nil
-	case err != nil:
-		return nil, fmt.Errorf("ask session %s: %w", session, err)
+	for _, wait := range []time.Duration{silence / 10, silence - silence/10} {
+		msg, err := s.put(ctx, session, data, wait)
+		switch {
+		case errors.Is(err, nats.ErrNoResponders):
+			return nil, nil
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("ask session %s: %w", session, err)
+		}
+		a := new(answer)
+		return a, json.Unmarshal(msg.Data, a)
 	}
-	a := new(answer)
-	return a, json.Unmarshal(msg.Data, a)
+	return &answer{Changing: true, silent: true}, nil
+}
+
+// put puts a question once.
+func (s *Session) put(ctx context.Context, session string, question []byte, wait time.Duration) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return s.nc.RequestWithContext(ctx, s.vhost.controlSubject(session), question)
 }
 
 // alive reports whether a session is there.

@@ -32,6 +32,29 @@ func TestASilentSessionKeepsItsQueue(t *testing.T) {
 	l.stall(false, false)
 }
 
+// TestASessionThatEndsWhileItIsAskedIsGone: the question went to a connection that
+// was just being closed, and nobody answers it.
+func TestASessionThatEndsWhileItIsAskedIsGone(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		line, nc := embeddedtest.NewLine(t)
+		owner := newRig(t, nc, streams.Config{})
+		owner.ctx = t.Context()
+		q := owner.queue(streams.Queue{Name: "q", Exclusive: true})
+		line.Lose(func(subject string) bool {
+			if strings.HasPrefix(subject, "_INBOX.") {
+				go nc.Close()
+			}
+			return true
+		})
+		other := open(t, line.Server().Connect(t))
+		_, err := other.InspectQueue(t.Context(), q)
+		wantError(t, "inspect", err, streams.ErrNotFound)
+		if line.Lost() == 0 {
+			t.Error("the owner was not asked")
+		}
+	})
+}
+
 // TestADeclaredQueueOutlivesTheDeadOfItsName: what a killed consumer of an
 // auto-delete queue leaves to be cleared away is not the queue declared since.
 func TestADeclaredQueueOutlivesTheDeadOfItsName(t *testing.T) {
