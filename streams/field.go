@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -18,12 +19,12 @@ func appendTable(dst []byte, t Table) ([]byte, error) {
 
 // parseTable reads what appendTable wrote, and nothing else: bytes that are
 // left over, and numbers RabbitMQ could not read, are errors. Of two fields with
-// the same name the last counts.
-func parseTable(b []byte) (Table, error) {
-	r := fieldReader{rest: b}
+// the same name the last counts. Names and strings are parts of what is read.
+func parseTable(encoded string) (Table, error) {
+	r := fieldReader{rest: encoded}
 	t := r.table()
 	if r.broken || len(r.rest) > 0 {
-		return nil, errSyntax("malformed field table of %d bytes", len(b))
+		return nil, errSyntax("malformed field table of %d bytes", len(encoded))
 	}
 	return t, nil
 }
@@ -110,16 +111,19 @@ func bit(b bool) byte {
 // fieldReader reads fields from rest. Once something is missing it is broken,
 // and gives zeros.
 type fieldReader struct {
-	rest   []byte
+	rest   string
 	depth  int
 	broken bool
 }
 
+// usualField is about how long a field is, its name among it.
+const usualField = 24
+
 func (r *fieldReader) table() Table {
-	t := Table{}
 	outer := r.enter()
+	t := make(Table, len(r.rest)/usualField)
 	for len(r.rest) > 0 {
-		key := string(r.take(int(r.uint8())))
+		key := r.take(int(r.uint8()))
 		t[key] = r.field()
 	}
 	r.leave(outer)
@@ -138,7 +142,7 @@ func (r *fieldReader) array() []any {
 
 // enter reads a length and restricts the reader to as many bytes. It returns
 // what lies behind them, for leave.
-func (r *fieldReader) enter() (outer []byte) {
+func (r *fieldReader) enter() (outer string) {
 	inner := r.long()
 	outer = r.rest
 	r.rest = inner
@@ -148,7 +152,7 @@ func (r *fieldReader) enter() (outer []byte) {
 	return outer
 }
 
-func (r *fieldReader) leave(outer []byte) {
+func (r *fieldReader) leave(outer string) {
 	r.depth--
 	if !r.broken {
 		r.rest = outer
@@ -183,9 +187,9 @@ func (r *fieldReader) field() any {
 	case 'T':
 		return time.Unix(int64(r.uint64()), 0).UTC()
 	case 'S':
-		return string(r.long())
+		return r.long()
 	case 'x':
-		return slices.Clone(r.long())
+		return []byte(r.long())
 	case 'F':
 		return r.table()
 	case 'A':
@@ -205,32 +209,34 @@ func (r *fieldReader) finite(f float64) float64 {
 }
 
 func (r *fieldReader) uint8() uint8   { return r.take(1)[0] }
-func (r *fieldReader) uint16() uint16 { return binary.BigEndian.Uint16(r.take(2)) }
-func (r *fieldReader) uint32() uint32 { return binary.BigEndian.Uint32(r.take(4)) }
-func (r *fieldReader) uint64() uint64 { return binary.BigEndian.Uint64(r.take(8)) }
+func (r *fieldReader) uint16() uint16 { return binary.BigEndian.Uint16([]byte(r.take(2))) }
+func (r *fieldReader) uint32() uint32 { return binary.BigEndian.Uint32([]byte(r.take(4))) }
+func (r *fieldReader) uint64() uint64 { return binary.BigEndian.Uint64([]byte(r.take(8))) }
 
 // long reads a length and as many bytes.
-func (r *fieldReader) long() []byte {
+func (r *fieldReader) long() string {
 	n := r.uint32()
 	if uint64(n) > uint64(len(r.rest)) {
 		r.fail()
-		return nil
+		return ""
 	}
 	return r.take(int(n))
 }
 
 // take reads n bytes, n being less than 256 unless they are there.
-func (r *fieldReader) take(n int) []byte {
+func (r *fieldReader) take(n int) string {
 	if n > len(r.rest) {
 		r.fail()
-		return make([]byte, n)
+		return zeros[:n]
 	}
-	taken := r.rest[:n:n]
+	taken := r.rest[:n]
 	r.rest = r.rest[n:]
 	return taken
 }
 
+var zeros = strings.Repeat("\x00", 255)
+
 func (r *fieldReader) fail() {
 	r.broken = true
-	r.rest = nil
+	r.rest = ""
 }

@@ -207,7 +207,7 @@ func FuzzMessage(f *testing.F) {
 			Type: a + b, UserID: b + c, AppID: a + c, ClusterID: c + b,
 			DeliveryMode: DeliveryMode(mode), Priority: priority, Timestamp: time.Unix(at, 0).UTC(),
 		}
-		if t, err := parseTable(table); err == nil && len(t) > 0 {
+		if t, err := parseTable(string(table)); err == nil && len(t) > 0 {
 			m.Headers = t
 		}
 		m.Zero = Property(zero) &^ m.present() & (1<<len(propertyHeaders) - 1)

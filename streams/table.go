@@ -191,5 +191,5 @@ func parseTableText(text string) (Table, error) {
 	if err != nil {
 		return nil, errSyntax("field table: %w", err)
 	}
-	return parseTable(binary)
+	return parseTable(string(binary))
 }
