@@ -491,3 +491,44 @@ func TestWhatLapsesComesAgainAfterTheLease(t *testing.T) {
 		}
 	})
 }
+
+// TestAVacatedPlaceIsTheNextMessages: a delivery that gives up its place is held as
+// before, and is settled once.
+func TestAVacatedPlaceIsTheNextMessages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{})
+	r.number(q, 4)
+	arrived := make(chan *streams.Delivery, 4)
+	w := streams.NewWindow(1)
+	c := r.consume(q, streams.ConsumeOptions{Window: w, Push: func(d *streams.Delivery) { arrived <- d }})
+	first := next(r, arrived)
+	first.Vacate()
+	first.Vacate()
+	second := next(r, arrived)
+	r.wantCounts(q, 2, 2, 1)
+	if w.Used() != 1 {
+		t.Errorf("%d used of 1", w.Used())
+	}
+	second.Vacate()
+	third := next(r, arrived)
+	must(t, second.Ack(streams.Multiple))
+	first.Vacate()
+	wantError(t, "settle again", first.Ack(), streams.ErrPreconditionFailed)
+	r.wantCounts(q, 1, 1, 1)
+	third.Vacate()
+	fourth := next(r, arrived)
+	must(t, third.Nack(streams.Requeue))
+	must(t, fourth.Ack())
+	again := next(r, arrived)
+	if !again.Redelivered || string(again.Body) != string(third.Body) {
+		t.Errorf("got %q again (redelivered: %v), want %q", again.Body, again.Redelivered, third.Body)
+	}
+	again.Vacate()
+	must(t, c.Cancel(r.ctx))
+	must(t, again.Ack())
+	if w.Used() != 0 {
+		t.Errorf("%d used after all is settled", w.Used())
+	}
+	r.wantCounts(q, 0, 0, 0)
+}

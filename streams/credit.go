@@ -196,10 +196,16 @@ func (c *Consumer) take(msg *nats.Msg, a arrival, src *source, answer bool) {
 	c.send(plans)
 }
 
+// vacated is told by the ledger that a delivery has given up its place.
+func (c *Consumer) vacated() {
+	c.window.give(1)
+	c.refill()
+}
+
 // released is told by the ledger that deliveries are settled: it says the last
-// verdict, and asks for as many more.
-func (c *Consumer) released(settled int, last *Delivery, v verdict) error {
-	c.window.give(settled)
+// verdict, and asks for as many more as they had places.
+func (c *Consumer) released(places int, last *Delivery, v verdict) error {
+	c.window.give(places)
 	var few [fewPlans]inquiry
 	c.mu.Lock()
 	var plans []inquiry

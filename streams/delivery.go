@@ -34,6 +34,7 @@ type Delivery struct {
 	stamp   time.Time
 	round   uint32 // when the lease was last renewed
 	settled bool
+	vacated bool
 	void    bool // its queue went before it was settled
 }
 
@@ -74,6 +75,17 @@ func (d *Delivery) Reject(flags ...SettleFlag) error {
 // it stays with that one; otherwise it comes again when the lease is over.
 func (d *Delivery) Lapse() error {
 	return d.settle(verdictLapse, nil)
+}
+
+// Vacate gives the delivery's place in its window to the next message. The delivery
+// is held as before, and is still to be settled: it is for a consumer that has done
+// the work, and has only to note what it came to, so that the next message comes
+// meanwhile. Whoever vacates more than it settles holds more than its prefetch.
+// Vacating twice is vacating once, and of what is settled, or has no window, nothing.
+func (d *Delivery) Vacate() {
+	if d.ledger != nil {
+		d.ledger.vacate(d)
+	}
 }
 
 // A verdict is what is said of a message, as JetStream writes it.

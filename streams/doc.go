@@ -61,8 +61,9 @@
 // it is bound to, in the order in which they were stored.
 //
 // Prefetch. A consumer never holds more unsettled messages than its window has
-// room for, over the home and all views together. Consumers that share a
-// [Window] share its room.
+// room for, over the home and all views together, besides those that have given
+// up their places with [Delivery.Vacate]. Consumers that share a [Window] share its
+// room.
 //
 // Turns. Of the messages that wait for consumers that share a window with a limit,
 // the one comes next whose turn it is by their [Turn]s: each time that something is

@@ -29,9 +29,11 @@ type ledger struct {
 // settlement is a settled delivery, as its stream knows it.
 type settlement struct{ stream, reply string }
 
-// settler is told of settled deliveries, one call a settling.
+// settler is told of settled deliveries, one call a settling, with how many places
+// in the window they had, and of those that give up theirs before.
 type settler interface {
-	released(settled int, last *Delivery, v verdict) error
+	released(places int, last *Delivery, v verdict) error
+	vacated()
 }
 
 func newLedger(owner settler) *ledger {
@@ -149,8 +151,20 @@ func (l *ledger) empty() {
 	l.front = 0
 }
 
+// places counts the deliveries that have a place in the window.
+func places(list []*Delivery) int {
+	n := 0
+	for _, d := range list {
+		if !d.vacated {
+			n++
+		}
+	}
+	return n
+}
+
 // void lets go of everything because the queue has gone: what is said of these
-// messages could meet those of the next queue of that name. It says how many.
+// messages could meet those of the next queue of that name. It says how many
+// places they had.
 func (l *ledger) void() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -159,7 +173,7 @@ func (l *ledger) void() int {
 		d.void = true
 	}
 	l.recent = l.recent[:0]
-	return len(open)
+	return places(open)
 }
 
 // voided reports, once, that a delivery went with its queue: AMQP lets it be
@@ -184,7 +198,18 @@ func (l *ledger) settle(d *Delivery, v verdict) error {
 	if !ok {
 		return errUnknownTag(d.Tag)
 	}
-	return l.tell(1, d, v)
+	return l.tell([]*Delivery{d}, v)
+}
+
+// vacate gives up the place of a delivery that is not settled.
+func (l *ledger) vacate(d *Delivery) {
+	l.mu.Lock()
+	gives := l.owner != nil && !d.settled && !d.vacated && !l.closed
+	d.vacated = d.vacated || gives
+	l.mu.Unlock()
+	if gives {
+		l.owner.vacated()
+	}
 }
 
 // settleUpTo settles all open deliveries up to one, in the order in which they
@@ -207,7 +232,7 @@ func (l *ledger) settleUpTo(d *Delivery, v verdict) error {
 			return err
 		}
 	}
-	return l.tell(len(settled), settled[last], v)
+	return l.tell(settled, v)
 }
 
 func (l *ledger) takeUpTo(tag uint64) []*Delivery {
@@ -228,15 +253,16 @@ func (l *ledger) takeUpTo(tag uint64) []*Delivery {
 
 // tell says the verdict of the last settled delivery; the owner may put its
 // request for more into the same message.
-func (l *ledger) tell(settled int, d *Delivery, v verdict) error {
+func (l *ledger) tell(settled []*Delivery, v verdict) error {
+	last := settled[len(settled)-1]
 	if l.owner == nil {
-		return l.send(d.reply, v)
+		return l.send(last.reply, v)
 	}
-	return l.owner.released(settled, d, v)
+	return l.owner.released(places(settled), last, v)
 }
 
 // handBack requeues everything open, in the order in which it was published,
-// closes the ledger, and says how many there were.
+// closes the ledger, and says how many places they had.
 func (l *ledger) handBack() int {
 	l.mu.Lock()
 	open := l.takeUpTo(^uint64(0))
@@ -247,7 +273,7 @@ func (l *ledger) handBack() int {
 			break // the connection is gone; the lease does it
 		}
 	}
-	return len(open)
+	return places(open)
 }
 
 // renew extends the lease of everything held for longer than a round.

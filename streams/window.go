@@ -50,7 +50,8 @@ func (w *Window) Limit() int {
 	return w.limit
 }
 
-// Used is how many messages are unsettled.
+// Used is how many messages are unsettled, without those whose places were given up
+// by [Delivery.Vacate].
 func (w *Window) Used() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
