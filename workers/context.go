@@ -37,7 +37,10 @@ func RequestOf(ctx context.Context) (Request, bool) {
 
 func (r *run) request() Request {
 	m := r.m
-	scheduled, _ := time.Parse(time.RFC3339Nano, m.Headers[headerScheduled])
+	var scheduled time.Time
+	if due := m.Headers[headerScheduled]; due != "" {
+		scheduled, _ = time.Parse(time.RFC3339Nano, due)
+	}
 	return Request{
 		ID: m.ID, Task: m.Task, RootID: m.RootID, ParentID: m.ParentID, Group: m.Group,
 		Retries: m.Retries, Queue: m.Queue, Priority: m.Level(), Worker: r.w.cfg.Name, Headers: m.Headers,

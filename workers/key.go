@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strconv"
+	"strings"
 )
 
 // The keys of the store in which everything about tasks is kept. An id made here
@@ -16,6 +17,12 @@ import (
 func sentKey(id string) string { return "task." + clientOf(id) + "." + id + ".sent" }
 
 func stateKey(id string) string { return "task." + clientOf(id) + "." + id + ".state" }
+
+// taskOf is the id of the task whose state is kept under a key.
+func taskOf(stateKey string) string {
+	_, id, _ := strings.Cut(strings.TrimPrefix(stateKey, "task."), ".")
+	return strings.TrimSuffix(id, ".state")
+}
 
 // joinKey is where something of a group is kept: its plan, or which member broke
 // it.

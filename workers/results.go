@@ -72,16 +72,13 @@ func (r *results) drop(id string) {
 	}
 }
 
-// told is called with every change of a task.
+// told is called with every change of a task. Of most of them nobody wants to know.
 func (r *results) told(e streams.Entry) {
-	var rec record
-	if e.Gone != 0 || json.Unmarshal(e.Value, &rec) != nil || !rec.Status.Ready() {
-		return
-	}
 	r.mu.Lock()
-	c := r.cells[rec.ID].Value()
+	c := r.cells[taskOf(e.Key)].Value()
 	r.mu.Unlock()
-	if c != nil {
+	var rec record
+	if c != nil && e.Gone == streams.Present && json.Unmarshal(e.Value, &rec) == nil && rec.Status.Ready() {
 		c.arrive(rec)
 	}
 }
