@@ -100,7 +100,7 @@ func (d death) testWithALeader(t *testing.T) {
 		began.Round(time.Millisecond), time.Since(died).Round(time.Millisecond))
 	y.untilEmpty("celery")
 	stop()
-	y.wantEffects(d.want)
+	y.wantEffectsAgain(d.want, d.beside())
 	states := y.states()
 	if len(states) != len(d.want) {
 		t.Errorf("recorded are %v, want %d tasks", states, len(d.want))

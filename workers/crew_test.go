@@ -189,7 +189,22 @@ func (y *yard) release(worker string) {
 // wantEffects checks what was done how often; what is not named was not done.
 func (y *yard) wantEffects(want map[string]int) {
 	y.Helper()
-	if got := y.effects(); !maps.Equal(got, want) {
+	y.wantEffectsAgain(want, 0)
+}
+
+// wantEffectsAgain is wantEffects where so many may have been done once more: by
+// tasks that ran when their worker was killed beside the one it was killed for.
+func (y *yard) wantEffectsAgain(want map[string]int, again int) {
+	y.Helper()
+	got := y.effects()
+	left := maps.Clone(got)
+	for what, times := range want {
+		if left[what] == times+1 && again > 0 {
+			again--
+			left[what]--
+		}
+	}
+	if !maps.Equal(left, want) {
 		y.Errorf("tasks have done %v, want %v", got, want)
 	}
 }

@@ -49,7 +49,8 @@
 //     asking for it.
 //   - What stands behind a failure ends at once, members of groups too. A chord
 //     of which members failed is a [ChordError], through every handle.
-//   - A worker holds no more tasks than it runs, of all queues and levels together.
+//   - A worker holds no more tasks than it runs, of all queues and levels together,
+//     besides those whose code is done and whose end it records, at most as many.
 //   - Each time that a worker has a free place, it begins the most urgent task of
 //     those that wait in a queue (see [Priority]), and of its queues the one whose turn
 //     it is (see [WorkerConfig]): the order of queues comes before that of levels. A
@@ -85,8 +86,9 @@
 //
 // # What a crash can cost
 //
-// The effects of a task's own code may happen twice: make them idempotent, by the
-// id in [RequestOf] for example. A power cut of the server's machine may cost what
+// The effects of a task's own code may happen twice, where its worker was killed
+// before its end was recorded: make them idempotent, by the id in [RequestOf] for
+// example. A power cut of the server's machine may cost what
 // was confirmed in the last second before it with the embedded server's default, in
 // the last two minutes with a nats-server as it comes, and nothing with sync always.
 //

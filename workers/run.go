@@ -17,7 +17,8 @@ import (
 type run struct {
 	w      *Worker
 	m      *Message
-	task   *task // nil where it is not registered
+	d      *streams.Delivery // nil where it has no place among the running ones
+	task   *task             // nil where it is not registered
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	began  time.Time
@@ -60,7 +61,7 @@ func (w *Worker) take(ctx context.Context, queue string, l Level, d *streams.Del
 		w.forwardTask(ctx, m, d)
 		return
 	}
-	err = w.serve(ctx, m, d.Redelivered)
+	err = w.serve(ctx, m, d)
 	reached(pointSettling)
 	switch {
 	case err == nil:
@@ -81,8 +82,9 @@ func (w *Worker) take(ctx context.Context, queue string, l Level, d *streams.Del
 // serve does everything about one delivery of a task but settling it. The tasks of
 // an [Entry] are claimed before they run: however long ago the same one was sent
 // before, it does not run again.
-func (w *Worker) serve(ctx context.Context, m *Message, again bool) error {
+func (w *Worker) serve(ctx context.Context, m *Message, d *streams.Delivery) error {
 	r := w.newRun(m)
+	r.d = d
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.cancel(nil)
 	if !w.enter(r) {
@@ -90,7 +92,7 @@ func (w *Worker) serve(ctx context.Context, m *Message, again bool) error {
 	}
 	defer w.leave(r)
 	r.received()
-	if err := r.perform(ctx, again); !errors.Is(err, errOvertaken) {
+	if err := r.perform(ctx, d.Redelivered); !errors.Is(err, errOvertaken) {
 		return err
 	}
 	_, done, err := r.ended(ctx)
@@ -119,6 +121,7 @@ func (r *run) perform(ctx context.Context, again bool) error {
 	if err != nil {
 		return err
 	}
+	defer r.vacate()()
 	for refused := false; ; {
 		err := r.finish(ctx, o)
 		switch {
@@ -133,6 +136,17 @@ func (r *run) perform(ctx context.Context, again bool) error {
 		r.w.log.Warn("could not record what became of a task; it is tried again", "task", r.m.Task, "id", r.m.ID, "error", err)
 		r.w.rest(time.Second)
 	}
+}
+
+// vacate gives the place of a run whose code is done to the next task, which is
+// taken and begun while what this one came to is recorded. No more than a worker runs
+// at once are recorded so: where the broker is slow to take results, the others keep
+// their places until they are settled. The returned function ends it.
+func (r *run) vacate() (recorded func()) {
+	if r.w.recording.Add(1) <= int64(r.w.intake.tasks.Limit()) {
+		r.d.Vacate()
+	}
+	return func() { r.w.recording.Add(-1) }
 }
 
 // enter makes a run known to whoever cancels it; false says that there is one of

@@ -29,7 +29,8 @@ type WorkerConfig struct {
 	// Queues. Default: by Weights.
 	Strict bool
 	// Concurrency is how many tasks run at once. It takes no more than it has
-	// free places for, so a long task holds none up behind it. Default: 8.
+	// free places for, so a long task holds none up behind it; a task has its place
+	// until its code is done, and is recorded beside the next one. Default: 8.
 	Concurrency int
 	// Grace is how long Run waits for running tasks, once it is to end, before
 	// it cancels them and hands them back. Default: 0, for as long as they take,
@@ -90,19 +91,20 @@ type Worker struct {
 	c   *client
 	log *slog.Logger
 
-	ready   chan struct{}
-	cold    chan struct{}
-	colder  sync.Once
-	over    chan struct{} // closed once it takes no more
-	running sync.WaitGroup
-	leaked  atomic.Int64
-	revoked revocations
-	paces   paces
-	intake  *intake
-	quit    context.CancelFunc // ends Run, as its context does
-	since   time.Time
-	events  emitter
-	tally   tally
+	ready     chan struct{}
+	cold      chan struct{}
+	colder    sync.Once
+	over      chan struct{} // closed once it takes no more
+	running   sync.WaitGroup
+	leaked    atomic.Int64
+	recording atomic.Int64 // runs whose code is done
+	revoked   revocations
+	paces     paces
+	intake    *intake
+	quit      context.CancelFunc // ends Run, as its context does
+	since     time.Time
+	events    emitter
+	tally     tally
 
 	mu          sync.Mutex
 	active      map[string]*run // by what names the sending of an attempt
