@@ -66,7 +66,7 @@ func (i *intake) start(ctx, aside context.Context) error {
 	}
 	var err error
 	i.later, err = i.consume(ctx, laterQueue, streams.ConsumeOptions{Prefetch: forwarding, Push: func(d *streams.Delivery) {
-		i.w.running.Go(func() { i.w.forward(aside, d) })
+		i.w.hands.do(func() { i.w.forward(aside, d) })
 	}})
 	return err
 }
@@ -97,7 +97,7 @@ func (i *intake) take(ctx, aside context.Context, b branch) error {
 	consumer, err := i.consume(ctx, b.name(), streams.ConsumeOptions{
 		Window: i.tasks, Turn: i.turn(b),
 		Push: func(d *streams.Delivery) {
-			i.w.running.Go(func() { i.w.take(aside, b.queue, b.level, d) })
+			i.w.hands.do(func() { i.w.take(aside, b.queue, b.level, d) })
 		},
 	})
 	if err == nil {

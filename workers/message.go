@@ -1,6 +1,7 @@
 package workers
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -266,7 +267,18 @@ func decodeMessage(in streams.Message) (*Message, error) {
 	return m, nil
 }
 
+// endOfMost is how a body ends that was written here, when there are no named
+// arguments and nothing is to follow. All before it but a bracket is the arguments.
+const endOfMost = `,{},{"callbacks":null,"errbacks":null,"chain":null,"chord":null}]`
+
 func (m *Message) decodeBody(body []byte) error {
+	if args, ok := bytes.CutSuffix(body, []byte(endOfMost)); ok && len(args) > 0 && args[0] == '[' {
+		if json.Unmarshal(args[1:], &m.Args) == nil {
+			m.Kwargs = map[string]json.RawMessage{}
+			return nil
+		}
+		m.Args = nil
+	}
 	parts := []any{&m.Args, &m.Kwargs, &m.Embed}
 	if err := json.Unmarshal(body, &parts); err != nil {
 		return err

@@ -95,7 +95,7 @@ type Worker struct {
 	cold      chan struct{}
 	colder    sync.Once
 	over      chan struct{} // closed once it takes no more
-	running   sync.WaitGroup
+	hands     *hands
 	leaked    atomic.Int64
 	recording atomic.Int64 // runs whose code is done
 	revoked   revocations
@@ -115,7 +115,7 @@ type Worker struct {
 func (a *App) Worker(cfg WorkerConfig) *Worker {
 	return &Worker{
 		app: a, cfg: cfg, ready: make(chan struct{}), cold: make(chan struct{}), over: make(chan struct{}),
-		active: make(map[string]*run),
+		hands: newHands(), active: make(map[string]*run),
 	}
 }
 
@@ -180,6 +180,7 @@ func (w *Worker) run(ctx context.Context) error {
 	// then what they needed.
 	err = errors.Join(err, w.intake.close(aside))
 	w.drain()
+	w.hands.close()
 	return err
 }
 
@@ -193,7 +194,7 @@ var errShutdown = errors.New("the worker is shutting down")
 func (w *Worker) drain() {
 	done := make(chan struct{})
 	go func() {
-		w.running.Wait()
+		w.hands.wait()
 		close(done)
 	}()
 	var grace <-chan time.Time
