@@ -32,6 +32,9 @@ func TestAPlaceIsFreeWhenTheCodeIsDone(t *testing.T) {
 		if got := len(s.notes()); got != 4 {
 			t.Errorf("%d tasks were begun by a worker of 2 that could record none, want 4", got)
 		}
+		if list, err := s.Control().Stats(s.ctx); err != nil || list[0].Value.Running != 2 {
+			t.Errorf("the worker answers %+v, %v; want 2 places taken", list, err)
+		}
 		line.Lose(nil)
 		for _, r := range results {
 			if _, err := r.Get(s.ctx); err != nil {

@@ -22,7 +22,9 @@ type run struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	began  time.Time
-	called atomic.Bool // its code has been called
+
+	called  atomic.Bool // its code has been called
+	vacated atomic.Bool // its place is another's
 
 	mu       sync.Mutex
 	revision uint64 // of the record that this run may replace
@@ -144,6 +146,7 @@ func (r *run) perform(ctx context.Context, again bool) error {
 // their places until they are settled. The returned function ends it.
 func (r *run) vacate() (recorded func()) {
 	if r.w.recording.Add(1) <= int64(r.w.intake.tasks.Limit()) {
+		r.vacated.Store(true)
 		r.d.Vacate()
 	}
 	return func() { r.w.recording.Add(-1) }

@@ -52,12 +52,22 @@ func (w *Worker) stats() Stats {
 	s := Stats{PID: os.Getpid(), Uptime: seconds(time.Since(w.since)), Concurrency: w.intake.tasks.Limit()}
 	s.Queues, s.Paused = w.intake.queues()
 	s.Total, s.States = w.tally.all()
-	slots := append(w.slots(true), w.slots(false)...)
-	s.Running = len(slots)
-	for _, task := range slots {
-		s.Oldest = max(s.Oldest, task.Age)
-	}
+	s.Running, s.Oldest = w.places()
 	return s
+}
+
+// places counts the places that are taken, and says how long ago the first of them
+// was.
+func (w *Worker) places() (taken int, oldest seconds) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.active {
+		if !r.vacated.Load() {
+			taken++
+			oldest = max(oldest, seconds(time.Since(r.began)))
+		}
+	}
+	return taken, oldest
 }
 
 // slots are the tasks whose code has been called, or those whose code has not
