@@ -115,7 +115,8 @@ func (s *Session) endsOf(ctx context.Context, b Binding) (*exchangeRecord, error
 func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) (moved bool, err error) {
 	for i := range c.rec.Bindings {
 		if c.rec.Bindings[i].is(x, b) {
-			return c.bound(ctx, x)
+			subjects, _ := c.s.viewFilters(c.rec, x.origin())
+			return c.bound(ctx, x, subjects)
 		}
 	}
 	last, err := c.s.keepExchange(ctx, x)
@@ -128,23 +129,24 @@ func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) (m
 	c.rec.Bindings = append(c.rec.Bindings, bindingRecord{
 		Exchange: x.Name, Volatile: x.Volatile, Life: x.Life, Kind: x.Kind, Key: b.Key, Args: b.Args, From: last,
 	})
-	if err := c.markWide(ctx, x.origin()); err != nil {
+	subjects, err := c.planView(ctx, x.origin())
+	if err != nil {
 		return false, err
 	}
 	if err := c.save(ctx); err != nil {
 		return false, err
 	}
-	if moved, err := c.bound(ctx, x); moved || err != nil {
+	if moved, err := c.bound(ctx, x, subjects); moved || err != nil {
 		return moved, err
 	}
 	c.s.explainBinding("queue.bind", b, x, c.rec)
 	return false, nil
 }
 
-// bound makes true what the record says of a binding, unless the exchange's end
-// has overtaken it, or its move.
-func (c *queueChange) bound(ctx context.Context, x *exchangeRecord) (moved bool, err error) {
-	err = c.deriveView(ctx, x.origin())
+// bound makes true what the record says of a binding, with a view that takes these
+// subjects, unless the exchange's end has overtaken it, or its move.
+func (c *queueChange) bound(ctx context.Context, x *exchangeRecord, subjects []string) (moved bool, err error) {
+	err = c.makeView(ctx, x.origin(), subjects)
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return false, err
 	}

@@ -140,8 +140,11 @@ func leastWords(pattern []string) int {
 	return n
 }
 
-// reduce drops every filter that another one contains.
+// reduce drops every filter that another one contains, which has a wildcard.
 func (s filterSet) reduce() {
+	if !s.wild() {
+		return
+	}
 	tree := &filterTree{}
 	for filter := range s {
 		tree.add(splitWords(filter))
@@ -153,17 +156,31 @@ func (s filterSet) reduce() {
 	}
 }
 
+// wild reports whether a filter has a wildcard.
+func (s filterSet) wild() bool {
+	for filter := range s {
+		if strings.ContainsAny(filter, "*>") {
+			return true
+		}
+	}
+	return false
+}
+
 // widen merges filters until limit are left, first those that have the longest
 // prefix in common and of these the largest group.
 func (s filterSet) widen(limit int) {
-	for depth := s.depth(); depth >= 0 && len(s) > limit; depth-- {
+	for depth := s.depth() - 1; depth >= 0 && len(s) > limit; depth-- {
+		merged := false
 		for _, group := range s.groups(depth) {
-			if len(s) <= limit {
+			if len(s) <= limit || len(group) < 2 {
 				break
 			}
 			s.merge(group)
+			merged = true
 		}
-		s.reduce()
+		if merged {
+			s.reduce()
+		}
 	}
 }
 
@@ -180,11 +197,14 @@ func (s filterSet) depth() int {
 // something behind them, the largest group first.
 func (s filterSet) groups(depth int) [][]string {
 	byPrefix := map[string][]string{}
-	for _, filter := range slices.Sorted(maps.Keys(s)) {
+	for filter := range s {
 		if tokens := splitWords(filter); len(tokens) > depth {
 			prefix := strings.Join(tokens[:depth], ".")
 			byPrefix[prefix] = append(byPrefix[prefix], filter)
 		}
+	}
+	for _, group := range byPrefix {
+		slices.Sort(group)
 	}
 	return slices.SortedFunc(maps.Values(byPrefix), func(a, b []string) int {
 		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a[0], b[0]))
@@ -193,9 +213,6 @@ func (s filterSet) groups(depth int) [][]string {
 
 // merge replaces filters by one that contains them.
 func (s filterSet) merge(group []string) {
-	if len(group) < 2 {
-		return
-	}
 	merged := splitWords(group[0])
 	for _, filter := range group {
 		merged = join(merged, splitWords(filter))

@@ -103,13 +103,14 @@ func (c *queueChange) bindInFiles(ctx context.Context, moved *exchangeRecord) er
 	if len(c.rec.Bindings) == before {
 		return nil
 	}
-	if err := c.markWide(ctx, moved.origin()); err != nil {
+	subjects, err := c.planView(ctx, moved.origin())
+	if err != nil {
 		return err
 	}
 	if err := c.save(ctx); err != nil {
 		return err
 	}
-	_, err = c.bound(ctx, moved)
+	_, err = c.bound(ctx, moved, subjects)
 	return err
 }
 

@@ -47,18 +47,24 @@ func (s *Session) viewFilters(rec *queueRecord, o origin) (subjects []string, ex
 	return subjects, exact
 }
 
-// markWide notes on the exchange that this queue's view takes more than its
-// bindings ask for, before the view does.
-func (c *queueChange) markWide(ctx context.Context, o origin) error {
-	if _, exact := c.s.viewFilters(c.rec, o); exact {
-		return nil
+// planView says what the queue's view of an origin is to take. If that is more than
+// its bindings ask for, it is noted on the exchange, before the view does.
+func (c *queueChange) planView(ctx context.Context, o origin) (subjects []string, err error) {
+	subjects, exact := c.s.viewFilters(c.rec, o)
+	if exact {
+		return subjects, nil
 	}
-	return c.s.setWide(ctx, o.exchange)
+	return subjects, c.s.setWide(ctx, o.exchange)
 }
 
 // deriveView makes the view of the queue on an origin what the bindings say.
 func (c *queueChange) deriveView(ctx context.Context, o origin) error {
 	subjects, _ := c.s.viewFilters(c.rec, o)
+	return c.makeView(ctx, o, subjects)
+}
+
+// makeView makes the view of the queue on an origin take what these subjects say.
+func (c *queueChange) makeView(ctx context.Context, o origin, subjects []string) error {
 	if len(subjects) == 0 {
 		return c.s.dropView(ctx, c.rec.Name, o)
 	}
