@@ -68,8 +68,9 @@
 // Turns. Of the messages that wait for consumers that share a window with a limit,
 // the one comes next whose turn it is by their [Turn]s: each time that something is
 // settled, that is decided anew. A message that was published a moment before may
-// be overlooked once, for as long as the broker takes to count it. Consumers with
-// windows of their own know nothing of each other's turns. A shared window asks for
+// be overlooked once, for as long as the broker takes to count it. Who starts
+// several such consumers stops the window's Flow until they are all there. Consumers
+// with windows of their own know nothing of each other's turns. A shared window asks for
 // no more than there is room for, and each line of it that is empty costs a question
 // and an answer for each message, and a request that waits while there is room.
 //

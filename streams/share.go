@@ -63,7 +63,7 @@ func (w *Window) fill() {
 		return
 	}
 	free := w.limit - w.used
-	if free <= 0 {
+	if free <= 0 || w.stopped {
 		w.recall()
 		return
 	}

@@ -99,6 +99,35 @@ func TestTheHigherRankComesFirst(t *testing.T) {
 	}
 }
 
+// Who is there first does not matter where the flow is stopped until all are there.
+func TestNothingFlowsUntilItIsLet(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	r := newRig(t, nc, streams.Config{})
+	w := streams.NewWindow(1)
+	w.Flow(false)
+	arrived := make(chan *streams.Delivery, 10)
+	for rank, name := range []string{"low", "middle", "high"} {
+		q := r.queue(streams.Queue{Name: name})
+		r.publish("", q, name)
+		counted(r, nc, q)
+		r.consume(q, streams.ConsumeOptions{
+			Window: w, Turn: streams.Turn{Rank: rank}, Push: func(d *streams.Delivery) { arrived <- d },
+		})
+	}
+	w.Flow(true)
+	if got := settleEach(r, arrived, 3); got != "high middle low" {
+		t.Errorf("got %s, want high middle low", got)
+	}
+	w.Flow(false)
+	r.publish("", "low", "more")
+	must(t, r.get("low").Nack(streams.Requeue)) // nobody else has it
+	w.Flow(true)
+	if d := next(r, arrived); string(d.Body) != "more" || w.Used() != 1 {
+		t.Errorf("got %s with %d used", d.Body, w.Used())
+	}
+}
+
 func TestGroupsAreGivenRoomByWeight(t *testing.T) {
 	t.Parallel()
 	nc := embeddedtest.Connect(t)

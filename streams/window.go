@@ -21,6 +21,7 @@ type Window struct {
 	members  []*Consumer
 	roster   roster
 	changing bool // the members are on their way to share it
+	stopped  bool // see Flow
 	unplaced int  // requeued messages that the server has not put back yet
 }
 
@@ -40,6 +41,17 @@ func (w *Window) Set(limit int) {
 	w.limit = max(limit, 0)
 	w.mu.Unlock()
 	w.adapt()
+	w.wake()
+}
+
+// Flow stops the messages of the consumers that share the window, or lets them come
+// again, as AMQP's channel.flow does. What was asked for before may still come. Who
+// starts several consumers of different [Turn] stops the flow until they are all
+// there: otherwise the first message is from whoever was there first.
+func (w *Window) Flow(active bool) {
+	w.mu.Lock()
+	w.stopped = !active
+	w.mu.Unlock()
 	w.wake()
 }
 
@@ -72,7 +84,10 @@ func (w *Window) give(n int) {
 func (w *Window) room() (free, limit int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.limit == 0 {
+	switch {
+	case w.stopped:
+		return 0, unlimited
+	case w.limit == 0:
 		return unlimited, unlimited
 	}
 	return max(w.limit-w.used, 0), w.limit

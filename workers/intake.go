@@ -58,6 +58,8 @@ func (i *intake) start(ctx, aside context.Context) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.open = true
+	i.tasks.Flow(false) // the first task is of what comes first, not of who is there first
+	defer i.tasks.Flow(true)
 	byPlace := func(a, b string) int { return cmp.Compare(i.place(a), i.place(b)) }
 	for _, queue := range slices.SortedFunc(maps.Keys(i.wanted), byPlace) {
 		if err := i.adjust(ctx, aside, queue); err != nil {
