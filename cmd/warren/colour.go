@@ -4,10 +4,7 @@ import (
 	"io"
 	"os"
 	"regexp"
-	"runtime"
 	"strings"
-
-	"golang.org/x/term"
 
 	"warren/workers"
 )
@@ -31,18 +28,6 @@ type painter struct{ colour bool }
 // consoles do not have it, and do not say so.
 func newPainter(w io.Writer) painter {
 	return painter{isTerminal(w) && knowsEscapes() && os.Getenv("NO_COLOR") == ""}
-}
-
-// knowsEscapes reports whether terminals here take more than text. Windows' older
-// consoles do not, and do not say so.
-func knowsEscapes() bool { return runtime.GOOS != "windows" && os.Getenv("TERM") != "dumb" }
-
-func isTerminal(w io.Writer) bool {
-	if o, ok := w.(*output); ok {
-		w = o.to
-	}
-	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 func (p painter) paint(how, text string) string {

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -138,62 +135,4 @@ func choose[T any](columns []column[T], asked []string, all bool) []column[T] {
 		}
 	}
 	return chosen
-}
-
-func printTable[T any](w io.Writer, columns []column[T], rows []T) error {
-	cells := [][]string{names(columns)}
-	for _, row := range rows {
-		line := make([]string, len(columns))
-		for i, c := range columns {
-			line[i] = cell(c.value(row))
-		}
-		cells = append(cells, line)
-	}
-	widths := make([]int, len(columns))
-	for _, line := range cells {
-		for i, text := range line {
-			widths[i] = max(widths[i], utf8.RuneCountInString(text))
-		}
-	}
-	paints := newPainter(w)
-	var table strings.Builder
-	for n, line := range cells {
-		for i, text := range line {
-			room := widths[i] + 2 - utf8.RuneCountInString(text)
-			if paint := columns[i].paint; n > 0 && paint != nil {
-				text = paint(paints, text)
-			}
-			table.WriteString(text)
-			if i < len(line)-1 {
-				table.WriteString(strings.Repeat(" ", room))
-			}
-		}
-		table.WriteByte('\n')
-	}
-	_, err := io.WriteString(w, table.String())
-	return err
-}
-
-// cell is a value in a table: names may hold anything, and a line is a row.
-func cell(value any) string {
-	if args, ok := value.(map[string]any); ok && len(args) == 0 {
-		return "[]"
-	}
-	return onOneLine.Replace(fmt.Sprint(value))
-}
-
-// onOneLine makes one line of any text, without a tab in it.
-var onOneLine = strings.NewReplacer("\t", `\t`, "\n", `\n`, "\r", `\r`)
-
-func printJSON[T any](w io.Writer, columns []column[T], rows []T) error {
-	list := make([]map[string]any, len(rows))
-	for i, row := range rows {
-		list[i] = make(map[string]any, len(columns))
-		for _, c := range columns {
-			list[i][c.name] = c.value(row)
-		}
-	}
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(list)
 }

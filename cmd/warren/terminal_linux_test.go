@@ -82,7 +82,7 @@ func TestColours(t *testing.T) {
 		{"result later", `^\x1b\[2mPENDING\x1b\[0m\n$`},
 		{"result sum --tree", `^add sum \x1b\[32mSUCCESS\x1b\[0m\n`},
 		{"status", `(?m)^worker      status  running .*\ncelery@one  \x1b\[32mOK\x1b\[0m      0/8  `},
-		{"inspect stats", `  \x1b\[1;31mFAILURE\x1b\[0m 1, \x1b\[32mSUCCESS\x1b\[0m 1\n$`},
+		{"inspect stats", `\nstates       \x1b\[1;31mFAILURE\x1b\[0m 1, \x1b\[32mSUCCESS\x1b\[0m 1\n$`},
 		{"events --count 1", `\n\d\d:\d\d:\d\d\.\d{3} \x1b\[2mworker-heartbeat\x1b\[0m celery@one active=0`},
 	}
 	for _, test := range tests {
@@ -98,6 +98,41 @@ func TestColours(t *testing.T) {
 		if got := piped(t, args...); got == "" || strings.Contains(got, "\x1b") {
 			t.Errorf("%s in a pipe: got %q, want no colours", test.line, got)
 		}
+	}
+}
+
+// TestNarrowTerminals: a table that a terminal is too narrow for is shown a row at a
+// time, and read by a program it never is.
+func TestNarrowTerminals(t *testing.T) {
+	t.Parallel()
+	server := []string{"--server", embeddedtest.Listen(t).URL()}
+	on := func(line string) []string { return append(strings.Fields(line), server...) }
+	long := strings.Repeat("long", 10)
+	const head = "name  messages_ready  messages_unacknowledged  consumers  durable\n"
+	if got := onTerminal(t, nil, on("list queues")...); got != head {
+		t.Errorf("no rows: got %q, want %q", got, head)
+	}
+	piped(t, on("send --queue q")...)
+	if got, want := onTerminal(t, nil, on("list queues")...), head+"q     1               0                        0          false\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	piped(t, on("send --queue "+long)...)
+	record := func(name string) string {
+		return "name                     " + name + `
+messages_ready           1
+messages_unacknowledged  0
+consumers                0
+durable                  false
+`
+	}
+	if got, want := onTerminal(t, nil, on("list queues")...), record(long)+"\n"+record("q"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := onTerminal(t, nil, on("list queues name arguments")...), "name"+strings.Repeat(" ", 38)+"arguments\n"; !strings.HasPrefix(got, want) {
+		t.Errorf("got %q, want %q and so on", got, want)
+	}
+	if got := piped(t, on("list queues")...); strings.Count(got, "\n") != 3 {
+		t.Errorf("in a pipe: got %q, want a line for each row", got)
 	}
 }
 
