@@ -40,7 +40,9 @@ type Config struct {
 	// Middleware stands around the sending and the running of tasks, such as
 	// [Tracing] and [Metrics]. Default: none.
 	Middleware []Middleware
-	// Logger is told what no caller can be. Default: slog's default.
+	// Logger is told what no caller can be, and what becomes of the tasks of a worker:
+	// of failures at slog's error level, of the rest at its info level. Default: slog's
+	// default.
 	Logger *slog.Logger
 }
 

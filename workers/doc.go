@@ -80,6 +80,9 @@
 // record expires; one that hangs in a task answers, and says how old the task is.
 // A queue is paused for all workers, those to come too, with [App.Pause].
 //
+// A worker logs what it gets and what that comes to, as news, and with failures as
+// errors: see [Logger], [Throws] and [Config.Logger].
+//
 // What is given up is kept for thirty days: see [App.DeadLetters] and [App.Replay].
 // It is kept before anything follows it, and a replay that is cut off can be done
 // again.

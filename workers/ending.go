@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -76,6 +77,7 @@ func (r *run) handBack(ctx context.Context) error {
 func (r *run) fail(ctx context.Context, err error) error {
 	rec := r.m.about(Failed)
 	rec.Failure = r.failure(err)
+	r.thrown = r.task != nil && slices.ContainsFunc(r.task.opts.throws, func(e error) bool { return errors.Is(err, e) })
 	return r.end(ctx, rec)
 }
 
@@ -127,7 +129,7 @@ func (r *run) end(ctx context.Context, rec record) error {
 		return err
 	}
 	reached(pointRecorded)
-	r.tell(rec)
+	r.tell(ctx, rec)
 	return r.carry(ctx, rec, mv)
 }
 
@@ -186,8 +188,7 @@ func (r *run) retry(ctx context.Context, after time.Duration, err error) error {
 		return werr
 	}
 	reached(pointRecorded)
-	r.tell(rec)
-	r.w.log.Info("task is retried", "task", r.m.Task, "id", r.m.ID, "in", after, "error", err)
+	r.tell(ctx, rec)
 	return r.reschedule(ctx, rec)
 }
 

@@ -148,7 +148,8 @@ func (w *Worker) ofWorker(kind string) Event {
 }
 
 // received tells that a worker has got a task.
-func (r *run) received() {
+func (r *run) received(ctx context.Context) {
+	r.logReceived(ctx)
 	if !r.w.events.wanted.Load() {
 		return
 	}
@@ -165,8 +166,9 @@ func (r *run) starts() {
 	}
 }
 
-// tell counts what a run has come to, and tells it.
-func (r *run) tell(rec record) {
+// tell counts what a run has come to, and tells and logs it.
+func (r *run) tell(ctx context.Context, rec record) {
+	r.logEnded(ctx, rec)
 	r.w.tally.count(rec)
 	if r.w.events.wanted.Load() {
 		r.w.emit(r.event(rec))

@@ -15,6 +15,7 @@ type settings struct {
 	CallOptions
 	unique  unique
 	pace    pace
+	throws  []error
 	problem error
 }
 
@@ -110,6 +111,13 @@ func Retry(p RetryPolicy) Option {
 		}
 		s.Retry = &p
 	}
+}
+
+// Throws says that these errors, found with errors.Is, are no surprise: that the task
+// has failed with one is logged as news, and not as an error. It fails all the same.
+// It is set where the task is defined. Default: none.
+func Throws(errs ...error) Option {
+	return func(s *settings) { s.throws = append(s.throws, errs...) }
 }
 
 // SoftLimit ends the context of the task, with [ErrSoftTimeLimit], after so long.

@@ -23,6 +23,7 @@ type run struct {
 	cancel context.CancelCauseFunc
 	began  time.Time
 
+	thrown  bool        // it failed as was to be expected
 	called  atomic.Bool // its code has been called
 	vacated atomic.Bool // its place is another's
 
@@ -75,7 +76,7 @@ func (w *Worker) take(ctx context.Context, queue string, l Level, d *streams.Del
 	case errors.Is(err, errShutdown):
 		w.settle(d.Nack(streams.Requeue))
 	default:
-		w.log.Warn("could not record what became of a task; it is run again", "task", m.Task, "id", m.ID, "error", err)
+		m.log(w.log).Warn("could not record what became of a task; it is run again", "error", err)
 		pause(ctx, time.Second)
 		w.settle(d.Nack(streams.Requeue))
 	}
@@ -93,7 +94,7 @@ func (w *Worker) serve(ctx context.Context, m *Message, d *streams.Delivery) err
 		return errOvertaken // it is running here already
 	}
 	defer w.leave(r)
-	r.received()
+	r.received(ctx)
 	if err := r.perform(ctx, d.Redelivered); !errors.Is(err, errOvertaken) {
 		return err
 	}
@@ -135,7 +136,7 @@ func (r *run) perform(ctx context.Context, again bool) error {
 			refused, o = true, outcome{err: Reject(err)}
 			continue
 		}
-		r.w.log.Warn("could not record what became of a task; it is tried again", "task", r.m.Task, "id", r.m.ID, "error", err)
+		r.log().Warn("could not record what became of a task; it is tried again", "error", err)
 		r.w.rest(time.Second)
 	}
 }
@@ -352,7 +353,7 @@ func (r *run) sayStarted(ctx context.Context) {
 	case errors.Is(err, errOvertaken):
 		r.cancel(err)
 	case err != nil:
-		r.w.log.Warn("could not record that a task has begun", "task", r.m.Task, "id", r.m.ID, "error", err)
+		r.log().Warn("could not record that a task has begun", "error", err)
 	}
 }
 

@@ -246,7 +246,7 @@ func (w *Worker) forward(ctx context.Context, d *streams.Delivery) {
 // forwardTask sends a task to where it is to wait, and settles it.
 func (w *Worker) forwardTask(ctx context.Context, m *Message, d *streams.Delivery) {
 	if err := w.sendOn(ctx, m, d.Message, d.Redelivered); err != nil {
-		w.log.Warn("could not forward a task; it is tried again", "task", m.Task, "id", m.ID, "error", err)
+		m.log(w.log).Warn("could not forward a task; it is tried again", "error", err)
 		pause(ctx, time.Second)
 		w.settle(d.Nack(streams.Requeue))
 		return

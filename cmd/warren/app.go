@@ -42,7 +42,7 @@ func (b *broker) attach(cmd *cobra.Command, use func(context.Context, *nats.Conn
 }
 
 func (b *broker) appConfig(stderr io.Writer) workers.Config {
-	return workers.Config{VHost: b.vhost, Replicas: b.replicas, Lease: b.lease, Logger: newLogger(stderr)}
+	return workers.Config{VHost: b.vhost, Replicas: b.replicas, Lease: b.lease, Logger: newLogger(stderr, b.logLevel)}
 }
 
 func closeApp(app *workers.App, nc *nats.Conn) error {

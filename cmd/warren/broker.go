@@ -26,10 +26,11 @@ type broker struct {
 	replicas int
 	lease    time.Duration
 	explain  bool
+	logLevel slog.Level // of what apps log
 }
 
 func newBroker(flags *pflag.FlagSet) *broker {
-	b := new(broker)
+	b := &broker{logLevel: slog.LevelWarn}
 	flags.StringVar(&b.server, "server", "", "`ADDRESS` of the broker\n(default: $NATS_URL, or "+nats.DefaultURL+")")
 	flags.StringVar(&b.vhost, "vhost", streams.DefaultVHost, "virtual host by this `NAME`")
 	flags.BoolVar(&b.embedded, "embedded", false, "run a broker in this command, at --server")
@@ -65,7 +66,7 @@ func (b *broker) with(cmd *cobra.Command, use func(context.Context, *streams.Ses
 }
 
 func (b *broker) config(stderr io.Writer) streams.Config {
-	cfg := streams.Config{VHost: b.vhost, Replicas: b.replicas, Lease: b.lease, Logger: newLogger(stderr)}
+	cfg := streams.Config{VHost: b.vhost, Replicas: b.replicas, Lease: b.lease, Logger: newLogger(stderr, slog.LevelWarn)}
 	if b.explain {
 		cfg.Explain = func(step streams.Step) { printStep(stderr, step) }
 	}
@@ -78,18 +79,6 @@ func printStep(w io.Writer, step streams.Step) {
 		text += "       -> " + line + "\n"
 	}
 	fmt.Fprint(w, text)
-}
-
-// newLogger tells the user of what went wrong in the background.
-func newLogger(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime}))
-}
-
-func withoutTime(_ []string, a slog.Attr) slog.Attr {
-	if a.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return a
 }
 
 // closeTimeout is how long handing back may take: without a broker nobody is
@@ -152,7 +141,7 @@ func embed(cmd *cobra.Command, at addresses, dir string) (*nats.Conn, func() err
 		return nil, nil, usageError{err}
 	}
 	cfg.Dir = dir
-	cfg.Logger = newLogger(cmd.ErrOrStderr())
+	cfg.Logger = newLogger(cmd.ErrOrStderr(), slog.LevelWarn)
 	server, err := embedded.Start(cfg)
 	if errors.Is(err, embedded.ErrPortInUse) {
 		return nil, nil, fmt.Errorf("%w; a broker that is there already needs no --embedded", err)
@@ -185,7 +174,7 @@ func natsOptions(cmd *cobra.Command) []nats.Option {
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) { fmt.Fprintln(stderr, "Connected again.") }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			newLogger(stderr).Warn("the broker complains", "error", strings.TrimPrefix(err.Error(), "nats: "))
+			newLogger(stderr, slog.LevelWarn).Warn("the broker complains", "error", strings.TrimPrefix(err.Error(), "nats: "))
 		}),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -119,7 +120,7 @@ func (o serveOptions) config(stderr io.Writer) embedded.Config {
 		Name: "warren", Dir: o.dir, Host: o.host, Port: listenPort(o.port),
 		User: o.user.name, Password: o.user.password,
 		SyncAlways: o.sync.always, SyncInterval: o.sync.every,
-		Logger: newLogger(stderr),
+		Logger: newLogger(stderr, slog.LevelWarn),
 	}
 }
 

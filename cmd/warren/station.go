@@ -31,12 +31,22 @@ type station struct {
 // would take it, which does not know it.
 const weatherQueue = "weather"
 
+// errUnavailable is that the source has no answer, of which there is a report.
+var errUnavailable = errors.New("the weather is unavailable")
+
+// unavailable is why it has none.
+type unavailable struct{ error }
+
+func (u unavailable) Unwrap() []error { return []error{u.error, errUnavailable} }
+
 // newStation makes an app of its own for each question: what is due is then sent
 // for as long as somebody asks it, and no longer.
 func newStation(q question) *station {
 	s := &station{question: q, app: workers.New("weather: " + q.String())}
 	s.app.RegisterError("UnknownPlace", weather.ErrUnknownPlace)
-	s.weather = workers.Func1(s.app, "weather", s.ask, workers.Queue(weatherQueue))
+	s.app.RegisterError("Unavailable", errUnavailable)
+	s.weather = workers.Func1(s.app, "weather", s.ask, workers.Queue(weatherQueue),
+		workers.Throws(weather.ErrUnknownPlace, errUnavailable))
 	return s
 }
 
@@ -74,7 +84,10 @@ func (s *station) ask(ctx context.Context, q question) (weather.Reading, error) 
 		if last == nil && errors.Is(err, weather.ErrUnknownPlace) {
 			return reading, err // that is for whoever has mistyped it
 		}
-		return reading, errors.Join(err, s.report(ctx, q, bulletin{Reading: last, Failed: err.Error()}))
+		if lost := s.report(ctx, q, bulletin{Reading: last, Failed: err.Error()}); lost != nil {
+			return reading, errors.Join(err, lost)
+		}
+		return reading, unavailable{err}
 	}
 	return reading, s.report(ctx, q, bulletin{Reading: &reading})
 }

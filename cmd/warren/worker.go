@@ -15,11 +15,12 @@ import (
 )
 
 type workerOptions struct {
-	cfg workers.WorkerConfig
+	cfg      workers.WorkerConfig
+	logLevel logLevel
 }
 
 func newWorker(b *broker) *cobra.Command {
-	var o workerOptions
+	o := workerOptions{logLevel: logLevel{b.logLevel}}
 	cmd := &cobra.Command{
 		Use:   "worker",
 		Short: "Run the lecture's Celery tasks",
@@ -31,22 +32,25 @@ The first Ctrl-C waits for the tasks that run. The second one cancels them and
 hands them back, to be run again by another worker.`,
 		Example: `  warren worker
   warren worker --concurrency 1 --name celery@two
+  warren worker --loglevel info
   warren worker --queues celery,io --weights celery=3`,
 		Args: noArguments,
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&o.cfg.Concurrency, "concurrency", 8, "run so many tasks at once")
-	flags.StringVar(&o.cfg.Name, "name", "", "`NAME` of this worker\n(default: celery@ and the name of the host)")
-	flags.StringSliceVar(&o.cfg.Queues, "queues", []string{"celery"}, "take tasks from these `QUEUES` (default: celery)")
+	flags.IntVarP(&o.cfg.Concurrency, "concurrency", "c", 8, "run so many tasks at once")
+	flags.StringVarP(&o.cfg.Name, "name", "n", "", "`NAME` of this worker\n(default: celery@ and the name of the host)")
+	flags.StringSliceVarP(&o.cfg.Queues, "queues", "Q", []string{"celery"}, "take tasks from these `QUEUES` (default: celery)")
 	sayDefault(flags, "queues")
 	flags.StringToIntVar(&o.cfg.Weights, "weights", nil, "`SHARES` of the worker that queues get, like a=6,b=3\n(default: all the same)")
 	sayDefault(flags, "weights")
 	flags.BoolVar(&o.cfg.Strict, "strict", false, "take from a queue only when those before it in\n--queues are empty")
 	flags.DurationVar(&o.cfg.Grace, "grace", 0, "wait so long at most, at the end, for what runs\n(default: as long as they take)")
+	flags.VarP(&o.logLevel, "loglevel", "l", "log on stderr from this `LEVEL` on:\ndebug, info, warning or error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.cfg.Concurrency < 1 {
 			return usageError{fmt.Errorf("--concurrency is %d; use 1 or more", o.cfg.Concurrency)}
 		}
+		b.logLevel = o.logLevel.Level
 		l := newLecture(cmd.OutOrStdout())
 		return b.withApp(cmd, l.app, func(ctx context.Context) error {
 			return o.run(ctx, l.app, cmd.OutOrStdout(), cmd.ErrOrStderr())

@@ -1,0 +1,65 @@
+package workers
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Logger is the logger of the task whose context it is: that of [Config], with the
+// names of the worker and the task and the task's id. In any other context it is
+// slog's default. Celery has get_task_logger for this.
+func Logger(ctx context.Context) *slog.Logger {
+	if r, ok := ctx.Value(runKey{}).(*run); ok {
+		return r.log()
+	}
+	return slog.Default()
+}
+
+func (r *run) log() *slog.Logger { return r.m.log(r.w.log) }
+
+// log is a logger that says which task it is about.
+func (m *Message) log(l *slog.Logger) *slog.Logger {
+	return l.With("task", m.Task, "id", m.ID)
+}
+
+// logReceived logs that the worker has got the task.
+func (r *run) logReceived(ctx context.Context) {
+	if r.w.log.Enabled(ctx, slog.LevelInfo) {
+		r.log().LogAttrs(ctx, slog.LevelInfo, "task received",
+			slog.String("queue", r.m.Queue), slog.Int("attempt", r.m.Retries+1))
+	}
+}
+
+// logEnded logs what an attempt has come to. Only a failure that was not to be
+// expected is more than news.
+func (r *run) logEnded(ctx context.Context, rec record) {
+	level := slog.LevelInfo
+	if rec.Status == Failed && !r.thrown {
+		level = slog.LevelError
+	}
+	if !r.w.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{slog.Int("attempt", r.m.Retries+1), slog.Duration("runtime", time.Since(r.began))}
+	var what string
+	switch rec.Status {
+	case Succeeded:
+		what = "task succeeded"
+		attrs = append(attrs, slog.String("result", clip(rec.Result)))
+	case Retrying:
+		what = "task is retried"
+		attrs = append(attrs, slog.Duration("in", time.Until(rec.Done)))
+	case Revoked:
+		what = "task revoked"
+	default:
+		what = "task failed"
+	}
+	if f := rec.Failure; f != nil {
+		attrs = append(attrs, slog.String("type", f.Type), slog.String("error", f.Message))
+		if f.Traceback != "" {
+			attrs = append(attrs, slog.String("traceback", f.Traceback))
+		}
+	}
+	r.log().LogAttrs(ctx, level, what, attrs...)
+}
