@@ -41,8 +41,8 @@ type Config struct {
 	// [Tracing] and [Metrics]. Default: none.
 	Middleware []Middleware
 	// Logger is told what no caller can be, and what becomes of the tasks of a worker:
-	// of failures at slog's error level, of the rest at its info level. Default: slog's
-	// default.
+	// of failures at slog's error level, of retries and revoked ones at its info level,
+	// of what comes and of what succeeds at its debug level. Default: slog's default.
 	Logger *slog.Logger
 }
 

@@ -80,8 +80,8 @@
 // record expires; one that hangs in a task answers, and says how old the task is.
 // A queue is paused for all workers, those to come too, with [App.Pause].
 //
-// A worker logs what it gets and what that comes to, as news, and with failures as
-// errors: see [Logger], [Throws] and [Config.Logger].
+// A worker logs what becomes of its tasks, at levels that [Config.Logger] tells of. The
+// code of a task logs by [Logger], and [Throws] says which failures are no surprise.
 //
 // What is given up is kept for thirty days: see [App.DeadLetters] and [App.Replay].
 // It is kept before anything follows it, and a replay that is cut off can be done

@@ -25,17 +25,20 @@ func (m *Message) log(l *slog.Logger) *slog.Logger {
 
 // logReceived logs that the worker has got the task.
 func (r *run) logReceived(ctx context.Context) {
-	if r.w.log.Enabled(ctx, slog.LevelInfo) {
-		r.log().LogAttrs(ctx, slog.LevelInfo, "task received",
+	if r.w.log.Enabled(ctx, slog.LevelDebug) {
+		r.log().LogAttrs(ctx, slog.LevelDebug, "task received",
 			slog.String("queue", r.m.Queue), slog.Int("attempt", r.m.Retries+1))
 	}
 }
 
-// logEnded logs what an attempt has come to. Only a failure that was not to be
-// expected is more than news.
+// logEnded logs what an attempt has come to. A success is no news, and only a failure
+// that was not to be expected is more.
 func (r *run) logEnded(ctx context.Context, rec record) {
 	level := slog.LevelInfo
-	if rec.Status == Failed && !r.thrown {
+	switch {
+	case rec.Status == Succeeded:
+		level = slog.LevelDebug
+	case rec.Status == Failed && !r.thrown:
 		level = slog.LevelError
 	}
 	if !r.w.log.Enabled(ctx, level) {

@@ -27,7 +27,7 @@ func TestTheLogOfAWorker(t *testing.T) {
 	throws := workers.Func0(s.App, "throws", func(context.Context) (int, error) { return 0, fmt.Errorf("as ever: %w", errKnown) },
 		workers.Throws(errBroken, errKnown))
 	var log bytes.Buffer
-	handler := slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	handler := slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
@@ -48,11 +48,11 @@ func TestTheLogOfAWorker(t *testing.T) {
 	stop()
 	got := linesByID(log.String())
 	const about = " worker=one task=%s id "
-	received := "level=INFO msg=\"task received\"" + about + "queue=celery attempt=%d\n"
+	received := "level=DEBUG msg=\"task received\"" + about + "queue=celery attempt=%d\n"
 	ended := "level=%s msg=\"task %s\"" + about + "attempt=%d runtime %s\n"
 	want := fmt.Sprintf(received, "speaks", 1) +
 		fmt.Sprintf("level=INFO msg=thinks worker=one task=%s id\n", "speaks") +
-		fmt.Sprintf(ended, "INFO", "succeeded", "speaks", 1, "result=5") +
+		fmt.Sprintf(ended, "DEBUG", "succeeded", "speaks", 1, "result=5") +
 		fmt.Sprintf(received, "broken", 1) +
 		fmt.Sprintf(ended, "ERROR", "failed", "broken", 1, "type=error error=failed") +
 		fmt.Sprintf(received, "broken", 1) +
