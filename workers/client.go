@@ -68,11 +68,8 @@ func newClient(ctx context.Context, app *App, nc *nats.Conn, cfg Config) (_ *cli
 	if c.publisher, err = c.session.Publisher(streams.PublisherOptions{Window: 1000}); err != nil {
 		return nil, err
 	}
-	if c.results, err = newResults(ctx, c); err != nil {
-		return nil, err
-	}
+	c.results = newResults(c)
 	if c.leaders, err = nc.Subscribe(leaderElected, func(*nats.Msg) { c.results.lookAgain() }); err != nil {
-		c.results.stop()
 		return nil, err
 	}
 	c.status = nc.StatusChanged(nats.CONNECTED)
@@ -105,7 +102,7 @@ func (c *client) close(ctx context.Context) error {
 	c.nc.RemoveStatusListener(c.status)
 	_ = c.leaders.Unsubscribe() // without a connection there is nothing to end
 	c.done.Wait()
-	c.results.close()
+	c.results.lookAgain()
 	return c.session.Close(ctx)
 }
 

@@ -3,10 +3,13 @@ package workers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"warren/embedded"
+	"warren/embedded/embeddedtest"
 	"warren/workers"
 )
 
@@ -77,4 +80,62 @@ func TestAnIgnoredResultIsKeptWhereItIsHandedOn(t *testing.T) {
 			is(s, r, want)
 		}
 	})
+}
+
+// A client hears what becomes of the tasks that it sends once it has waited for one.
+func TestNobodyIsToldWhoNeverWaits(t *testing.T) {
+	t.Parallel()
+	server := embeddedtest.Listen(t)
+	client, worker := newShop(t), newShop(t)
+	client.connect(server.Connect(t), workers.Config{})
+	worker.connect(server.Connect(t), workers.Config{})
+	worker.work(workers.WorkerConfig{})
+	// heard is how many messages come to the client while a task is sent and run.
+	heard := func() uint64 {
+		before := client.conn.Stats().InMsgs
+		sent := apply(client, client.add.S(1, 1))
+		r, err := workers.ResultOf[int](worker.App, sent.ID())
+		if err == nil {
+			_, err = r.Get(worker.ctx)
+		}
+		if err == nil {
+			err = client.conn.FlushWithContext(client.ctx)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return client.conn.Stats().InMsgs - before
+	}
+	apply(client, client.add.S(1, 1)) // after it, the queue is known
+	const confirms = 2                // of a task and of its record
+	if got := heard(); got != confirms {
+		t.Errorf("%d messages came to who has not waited yet, want %d", got, confirms)
+	}
+	run(client, client.add.S(1, 1))
+	if got := heard(); got != confirms+1 {
+		t.Errorf("%d messages came to who has waited, want %d", got, confirms+1)
+	}
+}
+
+// The first to wait for a task waits on while the broker is away.
+func TestTheFirstToWaitOutlivesTheBroker(t *testing.T) {
+	t.Parallel()
+	broker := embeddedtest.Process(t, embedded.Config{SyncAlways: true})
+	s := newShop(t)
+	s.connect(broker.Connect(t), workers.Config{})
+	sent := apply(s, s.add.S(1, 1))
+	broker.Kill(t)
+	got := make(chan error, 1)
+	go func() {
+		n, err := sent.Get(s.ctx)
+		if err == nil && n != 2 {
+			err = fmt.Errorf("got %d, want 2", n)
+		}
+		got <- err
+	}()
+	broker.Restart(t)
+	s.work(workers.WorkerConfig{})
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
 }

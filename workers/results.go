@@ -6,17 +6,19 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"weak"
 
 	"warren/streams"
 )
 
 // results hears what becomes of tasks: of those this client has sent by one
-// subscription for all, of others by one each while somebody waits. A result
-// that nobody has a handle on any more is not kept.
+// subscription for all, once somebody has waited for one, of others by one each while
+// somebody waits. A result that nobody has a handle on any more is not kept.
 type results struct {
-	c    *client
-	stop func()
+	c         *client
+	hears     atomic.Bool   // of those this client sends
+	beginning chan struct{} // has room for who begins to
 
 	mu    sync.Mutex
 	cells map[string]weak.Pointer[cell] // by the id of the task
@@ -38,16 +40,33 @@ func (c *cell) arrive(r record) {
 	})
 }
 
-func newResults(ctx context.Context, c *client) (*results, error) {
-	r := &results{c: c, cells: make(map[string]weak.Pointer[cell]), again: make(chan struct{})}
-	stop, err := c.store.Notify(ctx, "task."+c.ids.prefix()+".*.state", r.told)
-	r.stop = stop
-	return r, err
+func newResults(c *client) *results {
+	return &results{
+		c: c, beginning: make(chan struct{}, 1),
+		cells: make(map[string]weak.Pointer[cell]), again: make(chan struct{}),
+	}
 }
 
-func (r *results) close() {
-	r.stop()
-	r.lookAgain()
+// hear begins to hear of all tasks that this client sends, until the session ends.
+// Who never waits for one has none told.
+func (r *results) hear(ctx context.Context) error {
+	select {
+	case r.beginning <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-r.beginning }()
+	if r.hears.Load() {
+		return nil
+	}
+	err := insist(ctx, func(ctx context.Context) error {
+		_, err := r.c.store.Notify(ctx, "task."+r.c.ids.prefix()+".*.state", r.told)
+		return err
+	})
+	if err == nil {
+		r.hears.Store(true)
+	}
+	return err
 }
 
 // cell gives the cell of a task, the same to everybody.
@@ -101,7 +120,7 @@ func (r *results) renewed() <-chan struct{} {
 // send, or to be sent by what comes before it: that there is no trace of it yet
 // says nothing.
 func (r *results) wait(ctx context.Context, h *handle) (record, error) {
-	c, known, expected := h.cell, h.fresh, h.fresh || h.claimed
+	c, known, expected := h.cell, h.heard, h.fresh || h.claimed
 	if clientOf(c.id) != r.c.ids.prefix() {
 		stop, err := r.c.store.Notify(ctx, stateKey(c.id), r.told)
 		if err != nil {
@@ -109,6 +128,8 @@ func (r *results) wait(ctx context.Context, h *handle) (record, error) {
 		}
 		defer stop()
 		known = false
+	} else if err := r.hear(ctx); err != nil {
+		return record{}, err
 	}
 	for {
 		again := r.renewed()
