@@ -214,8 +214,11 @@ const (
 // less would be the beginning only.
 const windows = 3
 
+// gettingFaster is how often, at most, a publisher that gets faster is given time to.
+const gettingFaster = 4
+
 // warmUp runs a workload until it is clear how many messages take the time that a
-// run is to take.
+// run is to take. A publisher may have to find out first what is fast on its broker.
 func (r round) warmUp(ctx context.Context, s *stage, long time.Duration) (int, error) {
 	if r.workload.Rate > 0 {
 		if _, err := runOnce(ctx, s, r.size, fewest); err != nil {
@@ -235,7 +238,25 @@ func (r round) warmUp(ctx context.Context, s *stage, long time.Duration) (int, e
 		if run.Took < long/4 && 4*n < most {
 			continue
 		}
-		fit := float64(n) * float64(long) / float64(max(run.Took, time.Microsecond))
-		return int(min(max(fit, float64(least)), most)), nil
+		count := fit(n, run.Took, long, least)
+		if r.workload.order != buildOnly {
+			return count, nil
+		}
+		for range gettingFaster {
+			if run, err = runOnce(ctx, s, r.size, count); err != nil {
+				return 0, err
+			}
+			slower := count
+			count = fit(count, run.Took, long, least)
+			if count < slower*5/4 {
+				break
+			}
+		}
+		return count, nil
 	}
+}
+
+// fit is how many messages take as long as they are to, if n took a time.
+func fit(n int, took, long time.Duration, least int) int {
+	return int(min(max(float64(n)*float64(long)/float64(max(took, time.Microsecond)), float64(least)), most))
 }
