@@ -319,13 +319,22 @@ func (s *Session) keepExchange(ctx context.Context, rec *exchangeRecord) (uint64
 
 // setWide notes that interest in an exchange no longer proves a route.
 func (s *Session) setWide(ctx context.Context, name string) error {
+	return s.editExchange(ctx, name, func(rec *exchangeRecord) bool {
+		narrow := !rec.Wide && !rec.Deleting
+		rec.Wide = rec.Wide || narrow
+		return narrow
+	})
+}
+
+// editExchange writes the record of an exchange, if there is one, as f changes it.
+// False says that there is nothing to change.
+func (s *Session) editExchange(ctx context.Context, name string, f func(*exchangeRecord) bool) error {
 	for {
 		rec := new(exchangeRecord)
 		revision, err := s.topology.get(ctx, exchangeKey(name), rec)
-		if err != nil || revision == 0 || rec.Wide || rec.Deleting {
+		if err != nil || revision == 0 || !f(rec) {
 			return err
 		}
-		rec.Wide = true
 		_, err = s.topology.put(ctx, exchangeKey(name), rec, revision)
 		if !errors.Is(err, errConflict) {
 			return err

@@ -187,16 +187,11 @@ func (s *Session) swap(ctx context.Context, exchange string) error {
 
 // updateExchange changes the record of an exchange, if that stands.
 func (s *Session) updateExchange(ctx context.Context, x *exchangeRecord, f func(*exchangeRecord)) error {
-	for {
-		rec := new(exchangeRecord)
-		revision, err := s.topology.get(ctx, exchangeKey(x.Name), rec)
-		if err != nil || revision == 0 || rec.Life != x.Life || !s.standsExchange(rec) {
-			return err
+	return s.editExchange(ctx, x.Name, func(rec *exchangeRecord) bool {
+		if rec.Life != x.Life || !s.standsExchange(rec) {
+			return false
 		}
 		f(rec)
-		_, err = s.topology.put(ctx, exchangeKey(x.Name), rec, revision)
-		if !errors.Is(err, errConflict) {
-			return err
-		}
-	}
+		return true
+	})
 }

@@ -26,21 +26,19 @@ func (b *bindingRecord) origin() origin { return origin{b.Exchange, b.Volatile} 
 
 // origins are those the queue has a view of.
 func (rec *queueRecord) origins() []origin {
-	var list []origin
-	for i := range rec.Bindings {
-		if o := rec.Bindings[i].origin(); !slices.Contains(list, o) {
-			list = append(list, o)
-		}
-	}
-	return list
+	return rec.originsOf(func(*bindingRecord) bool { return true })
 }
 
 // endedOrigins are those with bindings that have ended.
 func (rec *queueRecord) endedOrigins() []origin {
+	return rec.originsOf(func(b *bindingRecord) bool { return b.Ended })
+}
+
+func (rec *queueRecord) originsOf(which func(*bindingRecord) bool) []origin {
 	var list []origin
 	for i := range rec.Bindings {
 		b := &rec.Bindings[i]
-		if o := b.origin(); b.Ended && !slices.Contains(list, o) {
+		if o := b.origin(); which(b) && !slices.Contains(list, o) {
 			list = append(list, o)
 		}
 	}
@@ -58,8 +56,9 @@ func (s *Session) keepsMemory() bool {
 	return s.cfg.Replicas > 1 || s.nc.ConnectedClusterName() == ""
 }
 
-// ensureOrigin derives the stream of an origin and gives its last sequence. The stream may have outlived an earlier exchange of the name, for
-// queues that still drain it, and may end while it is looked at.
+// ensureOrigin derives the stream of an origin and gives its last sequence. The
+// stream may have outlived an earlier exchange of the name, for queues that still
+// drain it, and may end while it is looked at.
 func (s *Session) ensureOrigin(ctx context.Context, o origin) (uint64, error) {
 	want := s.originConfig(o)
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {

@@ -13,32 +13,13 @@ import (
 
 // withApp connects an app for a command, and closes it.
 func (b *broker) withApp(cmd *cobra.Command, app *workers.App, use func(context.Context) error) error {
-	return b.attach(cmd, func(ctx context.Context, nc *nats.Conn) (err error) {
+	return b.attach(cmd, leaveIfAway, func(ctx context.Context, nc *nats.Conn) (err error) {
 		if err := app.Connect(ctx, nc, b.appConfig(cmd.ErrOrStderr())); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, closeApp(app, nc)) }()
 		return use(ctx)
 	})
-}
-
-// attach connects a command whose workers may take as long as their tasks do to
-// end: only a broker that is away ends them sooner.
-func (b *broker) attach(cmd *cobra.Command, use func(context.Context, *nats.Conn) error) (err error) {
-	if b.dir != "" && !b.embedded {
-		return usageError{errors.New("--dir goes with --embedded: another broker has a directory already")}
-	}
-	nc, stop, err := b.connect(cmd)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stop()) }()
-	defer context.AfterFunc(cmd.Context(), func() { leaveIfAway(cmd, nc) })()
-	err = use(cmd.Context(), nc)
-	if cmd.Context().Err() != nil && errors.Is(err, nats.ErrConnectionClosed) {
-		return cmd.Context().Err()
-	}
-	return err
 }
 
 func (b *broker) appConfig(stderr io.Writer) workers.Config {

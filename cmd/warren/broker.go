@@ -43,7 +43,19 @@ func newBroker(flags *pflag.FlagSet) *broker {
 
 // with opens a session for a command, and closes it, after which everything
 // the command held is handed back.
-func (b *broker) with(cmd *cobra.Command, use func(context.Context, *streams.Session) error) (err error) {
+func (b *broker) with(cmd *cobra.Command, use func(context.Context, *streams.Session) error) error {
+	return b.attach(cmd, leave, func(ctx context.Context, nc *nats.Conn) (err error) {
+		s, err := streams.Open(ctx, nc, b.config(cmd.ErrOrStderr()))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, closeSession(s, nc)) }()
+		return use(ctx, s)
+	})
+}
+
+// attach connects a command, which is made to part when it is told to stop.
+func (b *broker) attach(cmd *cobra.Command, part func(*cobra.Command, *nats.Conn), use func(context.Context, *nats.Conn) error) (err error) {
 	if b.dir != "" && !b.embedded {
 		return usageError{errors.New("--dir goes with --embedded: another broker has a directory already")}
 	}
@@ -52,13 +64,8 @@ func (b *broker) with(cmd *cobra.Command, use func(context.Context, *streams.Ses
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	defer context.AfterFunc(cmd.Context(), func() { leave(cmd, nc) })()
-	s, err := streams.Open(cmd.Context(), nc, b.config(cmd.ErrOrStderr()))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeSession(s, nc)) }()
-	err = use(cmd.Context(), s)
+	defer context.AfterFunc(cmd.Context(), func() { part(cmd, nc) })()
+	err = use(cmd.Context(), nc)
 	if cmd.Context().Err() != nil && errors.Is(err, nats.ErrConnectionClosed) {
 		return cmd.Context().Err() // it was told to stop while the broker was away
 	}
@@ -102,6 +109,8 @@ func leave(cmd *cobra.Command, nc *nats.Conn) {
 	time.AfterFunc(closeTimeout, func() { abandon(cmd, nc, "does not answer") })
 }
 
+// leaveIfAway is how a command parts whose workers may take as long as their tasks do
+// to end: only a broker that is away ends them sooner.
 func leaveIfAway(cmd *cobra.Command, nc *nats.Conn) {
 	if !nc.IsConnected() {
 		abandon(cmd, nc, "is away")

@@ -86,7 +86,7 @@ func (o weatherOptions) open(cmd *cobra.Command, b *broker) (err error) {
 			return log.writeLine("%s %s", time.Now().UTC().Format(time.RFC3339), line)
 		}
 	}
-	return b.attach(cmd, func(ctx context.Context, nc *nats.Conn) (err error) {
+	return b.attach(cmd, leaveIfAway, func(ctx context.Context, nc *nats.Conn) (err error) {
 		s := newStation(o.question)
 		if err := s.open(ctx, nc, b, cmd.ErrOrStderr()); err != nil {
 			return err

@@ -45,7 +45,7 @@ hands them back, to be run again by another worker.`,
 	sayDefault(flags, "weights")
 	flags.BoolVar(&o.cfg.Strict, "strict", false, "take from a queue only when those before it in\n--queues are empty")
 	flags.DurationVar(&o.cfg.Grace, "grace", 0, "wait so long at most, at the end, for what runs\n(default: as long as they take)")
-	flags.VarP(&o.logLevel, "loglevel", "l", "log on stderr from this `LEVEL` on:\ndebug (every task), info, warning or error")
+	flags.VarP(&o.logLevel, "loglevel", "l", "log on stderr from this `LEVEL` on: debug\n(every task), info, warning or error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.cfg.Concurrency < 1 {
 			return usageError{fmt.Errorf("--concurrency is %d; use 1 or more", o.cfg.Concurrency)}

@@ -122,15 +122,7 @@ func TestATargetThatIsGone(t *testing.T) {
 	if err := gone.Close(); err != nil {
 		t.Fatal(err)
 	}
-	there, err := NewWarren(t.Context(), startInside(t, false), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := there.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	there := warrenInside(t)
 	p := newProgramme([]scenario{twoTypes()}, []Target{gone, there}, nil)
 	p.playSideBySide(t.Context())
 	b := p.behaviours()[0]
@@ -142,15 +134,7 @@ func TestATargetThatIsGone(t *testing.T) {
 // TestBehaveIsInterrupted: what was found until then comes back.
 func TestBehaveIsInterrupted(t *testing.T) {
 	t.Parallel()
-	target, err := NewWarren(t.Context(), startInside(t, false), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := target.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	target := warrenInside(t)
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	progress := func(done, total int, what string) {

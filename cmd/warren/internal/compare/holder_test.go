@@ -21,15 +21,7 @@ func TestHoldWithoutAnOrder(t *testing.T) {
 // it back when whoever started it is gone.
 func TestHoldEndsWithItsParent(t *testing.T) {
 	t.Parallel()
-	target, err := NewWarren(t.Context(), startInside(t, false), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := target.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	target := warrenInside(t)
 	trial, err := newTrial(t.Context(), target)
 	if err != nil {
 		t.Fatal(err)

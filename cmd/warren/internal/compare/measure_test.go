@@ -76,19 +76,12 @@ func checkRun(t *testing.T, w Workload, run Run, count int) {
 // TestMeasure: targets take turns, and each class has those that have it.
 func TestMeasure(t *testing.T) {
 	t.Parallel()
-	plain, err := NewWarren(t.Context(), startInside(t, false), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	plain := warrenInside(t)
 	raw, err := NewJetStream(t.Context(), startInside(t, true), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := errors.Join(plain.Close(), raw.Close()); err != nil {
-			t.Error(err)
-		}
-	})
+	closeLater(t, raw)
 	plan := Plan{
 		Targets: []Target{plain, raw}, Workloads: []Workload{publish(10), oneToOne(small)},
 		For: 20 * time.Millisecond, Repeats: 2,
@@ -120,15 +113,7 @@ func TestMeasure(t *testing.T) {
 // TestMeasureInterrupted: what was measured until then is there.
 func TestMeasureInterrupted(t *testing.T) {
 	t.Parallel()
-	target, err := NewWarren(t.Context(), startInside(t, false), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := target.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	target := warrenInside(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	plan := Plan{
 		Targets: []Target{target}, Workloads: []Workload{in(D0, publish(10)), in(D0, oneToOne(small))},

@@ -351,15 +351,7 @@ func TestPageRefusesWhatIsNoNumber(t *testing.T) {
 // TestPageSaysADurationOnce: what was done has its duration in it.
 func TestPageSaysADurationOnce(t *testing.T) {
 	t.Parallel()
-	target, err := NewWarren(t.Context(), startInside(t, false), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := target.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	target := warrenInside(t)
 	p := newProgramme([]scenario{fairDispatch(), stoppedWorker()}, []Target{target}, nil)
 	p.playSideBySide(t.Context())
 	for _, b := range p.behaviours() {
