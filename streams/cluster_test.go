@@ -3,17 +3,12 @@ package streams_test
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
-	"warren/embedded"
 	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
@@ -41,7 +36,7 @@ func TestACluster(t *testing.T) {
 	const total = 60
 	for i := range total {
 		if i == total/2 {
-			stopLeader(ctx, t, nodes, "warren~x~x")
+			stopLeader(t, nodes, "warren~x~x")
 		}
 		body := strconv.Itoa(i)
 		for {
@@ -62,38 +57,29 @@ func TestACluster(t *testing.T) {
 }
 
 // stopLeader stops the server that leads a stream.
-func stopLeader(ctx context.Context, t *testing.T, nodes embeddedtest.Nodes, stream string) {
+func stopLeader(t *testing.T, nodes embeddedtest.Nodes, stream string) {
 	t.Helper()
-	leader := leaderOf(ctx, t, nodes.Connect(t), stream)
+	leader := embeddedtest.Leader(t, nodes.Connect(t), stream)
 	t.Logf("stopping %s, the leader of %s", leader, stream)
 	nodes.Named(t, leader).Stop(t)
-}
-
-func leaderOf(ctx context.Context, t *testing.T, nc *nats.Conn, stream string) string {
-	t.Helper()
-	js, err := jetstream.New(nc)
-	must(t, err)
-	s, err := js.Stream(ctx, stream)
-	must(t, err)
-	return s.CachedInfo().Cluster.Leader
 }
 
 // TestACallOutlivesAKilledServer: what is asked right after a server of a
 // cluster was killed is answered once the others have agreed on new leaders.
 func TestACallOutlivesAKilledServer(t *testing.T) {
 	t.Parallel()
-	nodes := processes(t, 3)
+	nodes := embeddedtest.ProcessCluster(t, 3)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	r := newRig(t, connectAll(t, nodes), streams.Config{Replicas: 3, Timeout: 30 * time.Second})
+	r := newRig(t, nodes.Connect(t), streams.Config{Replicas: 3, Timeout: 30 * time.Second})
 	r.ctx = ctx
 	const queues = 3
 	for i := range queues {
 		r.bind("amq.fanout", r.queue(streams.Queue{Name: strconv.Itoa(i), Durable: true}), "")
 	}
 	r.publish("amq.fanout", "", "to all")
-	leader := leaderOf(ctx, t, connectAll(t, nodes), "KV_warren-topology")
-	nodes[leader].Kill(t)
+	leader := embeddedtest.Leader(t, nodes.Connect(t), "KV_warren-topology")
+	nodes.Named(t, leader).Kill(t)
 	start := time.Now()
 	list, err := r.Queues(ctx)
 	t.Logf("%s was killed; the queues were listed after %v", leader, time.Since(start).Round(time.Millisecond))
@@ -106,49 +92,6 @@ func TestACallOutlivesAKilledServer(t *testing.T) {
 	if len(list) != queues {
 		t.Errorf("queues: got %d, want %d", len(list), queues)
 	}
-}
-
-// processes starts the servers of a cluster by name, each a process to kill.
-func processes(t *testing.T, n int) map[string]*embeddedtest.Child {
-	t.Helper()
-	configs := make([]embedded.Config, n)
-	var routes []string
-	for i := range configs {
-		port := embeddedtest.Port(t)
-		configs[i] = embedded.Config{Name: "node-" + strconv.Itoa(i+1), Cluster: embedded.Cluster{Port: port}}
-		routes = append(routes, "127.0.0.1:"+strconv.Itoa(port))
-	}
-	nodes := make(map[string]*embeddedtest.Child)
-	for _, cfg := range configs {
-		cfg.Cluster.Routes = routes
-		nodes[cfg.Name] = embeddedtest.Process(t, cfg)
-	}
-	js, err := jetstream.New(connectAll(t, nodes))
-	must(t, err)
-	for {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: "ready", Storage: jetstream.MemoryStorage, Replicas: n})
-		cancel()
-		if err == nil {
-			return nodes
-		}
-		must(t, t.Context().Err())
-	}
-}
-
-// connectAll connects to one of the servers, in the order of their names if it is
-// told not to choose at random.
-func connectAll(t *testing.T, nodes map[string]*embeddedtest.Child, opts ...nats.Option) *nats.Conn {
-	t.Helper()
-	var urls []string
-	for _, name := range slices.Sorted(maps.Keys(nodes)) {
-		urls = append(urls, nodes[name].URL())
-	}
-	opts = append(opts, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
-	nc, err := nats.Connect(strings.Join(urls, ","), opts...)
-	must(t, err)
-	t.Cleanup(nc.Close)
-	return nc
 }
 
 // TestAStoreInACluster: whichever server answers, it knows what this store has
@@ -201,7 +144,7 @@ func TestAStoreInACluster(t *testing.T) {
 	want := []string{}
 	for i := range 60 {
 		if i == 30 {
-			stopLeader(ctx, t, nodes, "warren~t~store")
+			stopLeader(t, nodes, "warren~t~store")
 		}
 		key := "k." + strconv.Itoa(i)
 		want = append(want, key)

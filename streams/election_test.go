@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strconv"
 	"sync"
 	"testing"
@@ -20,11 +19,9 @@ import (
 // one, has a leader is done once they have.
 func TestACallOutlivesAnElection(t *testing.T) {
 	t.Parallel()
-	nodes := processes(t, 3)
-	const victim = "node-1"
-	others := maps.Clone(nodes)
-	delete(others, victim)
-	nc := connectAll(t, others)
+	nodes := embeddedtest.ProcessCluster(t, 3)
+	victim, others := nodes[0], nodes[1:]
+	nc := others.Connect(t)
 	r := newRig(t, nc, streams.Config{Replicas: 3, Timeout: time.Minute})
 	store, err := r.DeclareStore(r.ctx, "store", streams.StoreOptions{})
 	must(t, err)
@@ -117,8 +114,8 @@ func TestACallOutlivesAnElection(t *testing.T) {
 			return errors.Join(err, is("keys", fmt.Sprint(keys), "[key]"))
 		},
 	}
-	embeddedtest.Lead(t, nc, victim)
-	nodes[victim].Kill(t)
+	embeddedtest.Lead(t, nc, victim.Name())
+	victim.Kill(t)
 	untilNobodyHears(r.ctx, t, nc, "warren.live.probe")
 	start := time.Now()
 	var wg sync.WaitGroup
@@ -164,14 +161,12 @@ func untilNobodyHears(ctx context.Context, t *testing.T, nc *nats.Conn, subject 
 // killed, to which some are connected and some are not.
 func TestConsumersThatShareAWindowOutliveALeader(t *testing.T) {
 	t.Parallel()
-	nodes := processes(t, 3)
-	const victim = "node-1"
-	others := maps.Clone(nodes)
-	delete(others, victim)
+	nodes := embeddedtest.ProcessCluster(t, 3)
+	victim, others := nodes[0], nodes[1:]
 	cfg := streams.Config{Replicas: 3, Lease: 2 * time.Second, Timeout: time.Minute}
-	nc := connectAll(t, others)
+	nc := others.Connect(t)
 	r := newRig(t, nc, cfg)
-	cutOff := newRig(t, connectAll(t, nodes, nats.DontRandomize()), cfg)
+	cutOff := newRig(t, nodes.Connect(t, nats.DontRandomize()), cfg)
 	turns := map[string]streams.Turn{"high": {Rank: 1}, "heavy": {Group: "heavy", Weight: 3}, "light": {Group: "light"}}
 	for q := range turns {
 		r.queue(streams.Queue{Name: q, Durable: true})
@@ -186,7 +181,7 @@ func TestConsumersThatShareAWindowOutliveALeader(t *testing.T) {
 			session.consume(q, streams.ConsumeOptions{Window: w, Turn: turn, Push: func(d *streams.Delivery) { arrived <- d }})
 		}
 	}
-	embeddedtest.Lead(t, nc, victim)
+	embeddedtest.Lead(t, nc, victim.Name())
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
@@ -202,7 +197,7 @@ func TestConsumersThatShareAWindowOutliveALeader(t *testing.T) {
 		d := next(r, arrived)
 		seen[string(d.Body)] = true
 		if len(seen) == each && killed.IsZero() {
-			nodes[victim].Kill(t) // with what is held, and asked for
+			victim.Kill(t) // with what is held, and asked for
 			killed = time.Now()
 		}
 		must(t, d.Ack())

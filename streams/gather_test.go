@@ -429,7 +429,7 @@ func TestAClusterTakesBatches(t *testing.T) {
 	var during []*streams.Confirm
 	for i := 1001; i <= 3000; i++ {
 		if i == 2000 {
-			stopLeader(ctx, t, nodes, "warren~q~q")
+			stopLeader(t, nodes, "warren~q~q")
 		}
 		body := strconv.Itoa(i)
 		confirm, err := p.Publish(r.ctx, "", q, streams.Message{Body: []byte(body)})

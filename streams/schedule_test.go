@@ -552,7 +552,7 @@ func TestMessagesForLaterInACluster(t *testing.T) {
 		r.wantUnscheduled(q, strconv.Itoa(i), true)
 	}
 	r.wantScheduled(q, total-some)
-	stopLeader(ctx, t, nodes, "warren~q~q")
+	stopLeader(t, nodes, "warren~q~q")
 	came := r.consumeAll(q, total-some)
 	for i := total - some; i < total; i++ {
 		if id := strconv.Itoa(i); came[id] > 0 {

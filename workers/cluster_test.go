@@ -1,19 +1,17 @@
 package workers_test
 
 import (
-	"context"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
-	"warren/embedded"
 	"warren/embedded/embeddedtest"
 	"warren/workers"
 )
+
+// tasksStream is the stream of the store of tasks.
+const tasksStream = "warren~t~tasks"
 
 // TestTasksOutliveALeader: of three servers with three replicas, the one that leads
 // the store of results stops under load, and nobody who waits notices.
@@ -31,7 +29,7 @@ func TestTasksOutliveALeader(t *testing.T) {
 		l.run(calls)
 	}()
 	l.after(calls / 3)
-	leader := storeLeader(l.ctx, t, nodes.Connect(t, wait))
+	leader := embeddedtest.Leader(t, nodes.Connect(t), tasksStream)
 	t.Logf("stopping %s, the leader of the store", leader)
 	nodes.Named(t, leader).Stop(t)
 	<-done
@@ -43,8 +41,8 @@ func TestTasksOutliveALeader(t *testing.T) {
 // waits notices.
 func TestTasksOutliveAKilledLeader(t *testing.T) {
 	t.Parallel()
-	nodes := processes(t, 3)
-	l := newLoad(t, connectAll(t, nodes), workers.Config{Replicas: 3, Lease: 3 * time.Second})
+	nodes := embeddedtest.ProcessCluster(t, 3)
+	l := newLoad(t, nodes.Connect(t), workers.Config{Replicas: 3, Lease: 3 * time.Second})
 	l.works("one")
 	l.works("other")
 	const calls = 60
@@ -54,9 +52,9 @@ func TestTasksOutliveAKilledLeader(t *testing.T) {
 		l.run(calls)
 	}()
 	l.after(calls / 3)
-	leader := storeLeader(l.ctx, t, connectAll(t, nodes))
+	leader := embeddedtest.Leader(t, nodes.Connect(t), tasksStream)
 	t.Logf("killing %s, the leader of the store", leader)
-	nodes[leader].Kill(t)
+	nodes.Named(t, leader).Kill(t)
 	<-done
 	t.Log(l.report())
 }
@@ -80,8 +78,8 @@ func TestAWorkerDiesWithALeader(t *testing.T) {
 
 func (d death) testWithALeader(t *testing.T) {
 	t.Helper()
-	nodes := processes(t, 3)
-	y := newYard(t, connectAll(t, nodes), workers.Config{Replicas: 3, Lease: 2 * time.Second})
+	nodes := embeddedtest.ProcessCluster(t, 3)
+	y := newYard(t, nodes.Connect(t), workers.Config{Replicas: 3, Lease: 2 * time.Second})
 	victim := y.hire(order{Name: "victim", Concurrency: 1, Point: d.point, Nth: d.nth})
 	const leader = "node-1"
 	embeddedtest.Lead(t, y.conn, leader)
@@ -91,7 +89,7 @@ func (d death) testWithALeader(t *testing.T) {
 		y.applyChord()
 	}()
 	victim.await(y.ctx)
-	nodes[leader].Kill(t)
+	nodes.Named(t, leader).Kill(t)
 	died := time.Now()
 	stop := y.work(workers.WorkerConfig{Name: "heir", Concurrency: 4})
 	began := time.Since(died)
@@ -110,68 +108,4 @@ func (d death) testWithALeader(t *testing.T) {
 			t.Errorf("task %s is %s, want it %s", id, state, workers.Succeeded)
 		}
 	}
-}
-
-// processes starts the servers of a cluster by name, each a process to kill.
-func processes(t *testing.T, n int) map[string]*embeddedtest.Child {
-	t.Helper()
-	configs := make([]embedded.Config, n)
-	var routes []string
-	for i := range configs {
-		port := embeddedtest.Port(t)
-		configs[i] = embedded.Config{Name: "node-" + strconv.Itoa(i+1), Cluster: embedded.Cluster{Port: port}}
-		routes = append(routes, "127.0.0.1:"+strconv.Itoa(port))
-	}
-	nodes := make(map[string]*embeddedtest.Child)
-	for _, cfg := range configs {
-		cfg.Cluster.Routes = routes
-		nodes[cfg.Name] = embeddedtest.Process(t, cfg)
-	}
-	js, err := jetstream.New(connectAll(t, nodes))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: "ready", Storage: jetstream.MemoryStorage, Replicas: n})
-		cancel()
-		if err == nil {
-			return nodes
-		}
-		if t.Context().Err() != nil {
-			t.Fatalf("the cluster does not begin: %v", err)
-		}
-	}
-}
-
-// connectAll connects to whichever of the servers are there.
-func connectAll(t *testing.T, nodes map[string]*embeddedtest.Child) *nats.Conn {
-	t.Helper()
-	var urls []string
-	for _, node := range nodes {
-		urls = append(urls, node.URL())
-	}
-	nc, err := nats.Connect(strings.Join(urls, ","), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return nc
-}
-
-// storeLeader is the server that leads the stream of the store of tasks.
-func storeLeader(ctx context.Context, t *testing.T, nc *nats.Conn) string {
-	t.Helper()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := js.ListStreams(ctx)
-	for info := range list.Info() {
-		if info.Cluster != nil && strings.HasSuffix(info.Config.Name, "~tasks") {
-			return info.Cluster.Leader
-		}
-	}
-	t.Fatalf("the store of tasks has no leader: %v", list.Err())
-	return ""
 }

@@ -26,6 +26,17 @@ type Nodes []*Server
 // when the test ends.
 func Cluster(tb testing.TB, n int) Nodes {
 	tb.Helper()
+	var nodes Nodes
+	for _, cfg := range clusterConfigs(tb, n) {
+		nodes = append(nodes, Start(tb, cfg))
+	}
+	nodes.Wait(tb)
+	return nodes
+}
+
+// clusterConfigs are those of servers that know each other, node-1 and so on.
+func clusterConfigs(tb testing.TB, n int) []embedded.Config {
+	tb.Helper()
 	if n < 2 {
 		tb.Fatalf("a cluster of %d: two servers at least, or use Listen", n)
 	}
@@ -40,13 +51,10 @@ func Cluster(tb testing.TB, n int) Nodes {
 		}
 		routes = append(routes, net.JoinHostPort(loopback, strconv.Itoa(port)))
 	}
-	var nodes Nodes
-	for _, cfg := range configs {
-		cfg.Cluster.Routes = routes
-		nodes = append(nodes, Start(tb, cfg))
+	for i := range configs {
+		configs[i].Cluster.Routes = routes
 	}
-	nodes.Wait(tb)
-	return nodes
+	return configs
 }
 
 // Wait returns once every server that is not stopped can do its work: it has all
@@ -67,12 +75,12 @@ func (n Nodes) Wait(tb testing.TB) {
 			tb.Fatalf("%s: %v", s.Name(), err)
 		}
 	}
-	n.until(ctx, tb, func(ctx context.Context) error { return n.lag(ctx, js) })
-	n.until(ctx, tb, func(ctx context.Context) error { return n.place(ctx, js) })
+	untilReady(ctx, tb, func(ctx context.Context) error { return n.lag(ctx, js) })
+	untilReady(ctx, tb, func(ctx context.Context) error { return place(ctx, js, n.running()) })
 }
 
-// until tries again until it works, or ctx is done.
-func (n Nodes) until(ctx context.Context, tb testing.TB, works func(context.Context) error) {
+// untilReady tries again until it works, or ctx is done.
+func untilReady(ctx context.Context, tb testing.TB, works func(context.Context) error) {
 	tb.Helper()
 	for {
 		// What a server without a leader is asked is not always answered.
@@ -84,7 +92,7 @@ func (n Nodes) until(ctx context.Context, tb testing.TB, works func(context.Cont
 		}
 		select {
 		case <-ctx.Done():
-			tb.Fatalf("cluster of %d is not ready: %v", len(n), err)
+			tb.Fatalf("the cluster is not ready: %v", err)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
@@ -109,16 +117,19 @@ func (n Nodes) lag(ctx context.Context, js jetstream.JetStream) error {
 	return errors.Join(streams.Err(), behind)
 }
 
+func (n Nodes) running() (count int) {
+	for _, s := range n {
+		if s.running.Load() != nil {
+			count++
+		}
+	}
+	return count
+}
+
 // place makes a stream with a replica on every running server, and deletes it.
 // The leader may have caught up with the others and not know yet what it may put
 // on them; it tells nobody until it is asked to.
-func (n Nodes) place(ctx context.Context, js jetstream.JetStream) error {
-	var running int
-	for _, s := range n {
-		if s.running.Load() != nil {
-			running++
-		}
-	}
+func place(ctx context.Context, js jetstream.JetStream, running int) error {
 	const name, most = "embeddedtest-place", 5
 	_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:     name,

@@ -42,6 +42,32 @@ func TestClusterOutlivesOneOfThree(t *testing.T) {
 	}
 }
 
+// TestClusterOutlivesAKilledProcess: what was confirmed is there when the leader has
+// been killed, and has come back.
+func TestClusterOutlivesAKilledProcess(t *testing.T) {
+	t.Parallel()
+	nodes := embeddedtest.ProcessCluster(t, 3)
+	nc := nodes.Connect(t)
+	js := newJetStream(t, nc)
+	s, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "EVENTS", Replicas: 3})
+	if err != nil {
+		t.Fatalf("create stream with three replicas: %v", err)
+	}
+	publishOnce(t, js, "before")
+	leader := nodes.Named(t, embeddedtest.Leader(t, nc, "EVENTS"))
+	leader.Kill(t)
+	publishOnce(t, js, "after")
+	leader.Restart(t)
+	publishOnce(t, js, "with all")
+	info, err := s.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.State.Msgs; got != 3 {
+		t.Errorf("got %d messages, want 3", got)
+	}
+}
+
 func TestOneServerLeadsThemAll(t *testing.T) {
 	t.Parallel()
 	nodes := embeddedtest.Cluster(t, 3)

@@ -17,7 +17,8 @@
 //   - [Connect] is a connection to a server, and all that most tests need.
 //   - [Start] and [Listen] are servers to stop and start again.
 //   - [Process] is a server to kill: a crash, and not a shutdown.
-//   - [Cluster] is several servers, to lose one of, and [Lead] has one lead them.
+//   - [Cluster] is several servers, to lose one of, and [ProcessCluster] several to
+//     kill; [Leader] is who leads a stream, and [Lead] has one lead them all.
 //   - [NewLine] is a connection that loses what it is told to.
 //   - [Bubble] puts a server and a test under fake time: hours pass at once, and
 //     exactly.

@@ -11,6 +11,22 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// Leader is the name of the server that leads a stream.
+func Leader(tb testing.TB, nc *nats.Conn, stream string) string {
+	tb.Helper()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	defer cancel()
+	s, err := js.Stream(ctx, stream)
+	if err != nil {
+		tb.Fatalf("ask who leads stream %q: %v", stream, err)
+	}
+	return s.CachedInfo().Cluster.Leader
+}
+
 // Lead has one server of a cluster lead every stream and consumer that has
 // replicas, so that nothing has a leader once it is killed. The connection is to
 // any of the servers.

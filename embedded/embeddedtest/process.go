@@ -117,6 +117,9 @@ func (c *Child) Connect(tb testing.TB, opts ...nats.Option) *nats.Conn {
 	return connect(tb, c.url, c.cfg, opts...)
 }
 
+// Name is the server's name.
+func (c *Child) Name() string { return c.cfg.Name }
+
 // URL is what a client dials.
 func (c *Child) URL() string { return c.url }
 
