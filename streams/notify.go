@@ -100,6 +100,7 @@ func (n *notice) begin(ctx context.Context) error {
 }
 
 func (n *notice) beginAt(last uint64, breaks int) {
+	n.t.saw(last)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.breaks == breaks {

@@ -262,12 +262,18 @@ const answerTime = 5 * time.Second
 
 // insist does what may be done twice until it is known to be done.
 func insist(ctx context.Context, do func(context.Context) error) error {
+	_, err := insistOn(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, do(ctx) })
+	return err
+}
+
+// insistOn is insist for what gives something.
+func insistOn[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
 	for {
 		try, cancel := context.WithTimeout(ctx, answerTime)
-		err := do(try)
+		got, err := do(try)
 		cancel()
 		if !unanswered(err) || ctx.Err() != nil {
-			return err
+			return got, err
 		}
 	}
 }
@@ -319,6 +325,12 @@ func (c *client) send(ctx context.Context, mv *moves) error {
 	for _, s := range confirms {
 		errs = errors.Join(errs, s.wait(ctx))
 	}
+	return errors.Join(errs, recorded(ctx, puts))
+}
+
+// recorded waits until records are written, or others are there.
+func recorded(ctx context.Context, puts []*streams.Pending) error {
+	var errs error
 	for _, p := range puts {
 		if err := waitFor(ctx, p); err != nil && !errors.Is(err, streams.ErrConflict) {
 			errs = errors.Join(errs, fmt.Errorf("record a task: %w", err))
@@ -369,6 +381,7 @@ func waitFor(ctx context.Context, p *streams.Pending) error {
 // announce records that a task was sent, unless it was before.
 func (c *client) announce(ctx context.Context, m *Message) *streams.Pending {
 	r := m.about(Pending)
+	r.ETA = m.ETA
 	ttl := c.cfg.ResultExpires
 	if !m.ETA.IsZero() {
 		ttl += max(time.Until(m.ETA), 0)

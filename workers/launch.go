@@ -241,11 +241,5 @@ func (c *client) announceAll(ctx context.Context, list []*sending) error {
 			puts = append(puts, c.announce(ctx, s.m))
 		}
 	}
-	var errs error
-	for _, p := range puts {
-		if err := waitFor(ctx, p); err != nil && !errors.Is(err, streams.ErrConflict) {
-			errs = errors.Join(errs, fmt.Errorf("record a task: %w", err))
-		}
-	}
-	return errs
+	return recorded(ctx, puts)
 }

@@ -21,7 +21,6 @@ type handle struct {
 	members []*handle // of a group
 	parent  *handle   // of what it follows in a chain
 	fresh   bool      // its task was sent by this handle's maker, after it was made
-	heard   bool      // what became of it was heard from the start
 	claimed bool      // its task was, or is being, sent by somebody else
 	noValue bool
 }
@@ -44,7 +43,7 @@ func (r *results) handle(sig Signature) *handle {
 		}
 		return h
 	}
-	return &handle{c: r.c, cell: r.cell(sig.Options.TaskID), fresh: true, heard: r.hears.Load(), noValue: sig.Options.NoResult}
+	return &handle{c: r.c, cell: r.cell(sig.Options.TaskID), fresh: true, noValue: sig.Options.NoResult}
 }
 
 // ResultOf gives a handle on the task of an id, of whoever sent it. That nobody

@@ -82,6 +82,19 @@ func TestAnIgnoredResultIsKeptWhereItIsHandedOn(t *testing.T) {
 	})
 }
 
+// Who asks for the first time after the record has expired is not kept waiting.
+func TestTheFirstToAskMayBeLate(t *testing.T) {
+	bubble(t, func(*shop) {}, func(s *shop) {
+		late := apply(s, s.add.S(1, 1), workers.ResultExpires(time.Second))
+		stop := s.work(workers.WorkerConfig{})
+		time.Sleep(10 * time.Second)
+		stop()
+		if _, err := late.Get(s.ctx); !errors.Is(err, workers.ErrUnknown) {
+			t.Errorf("got %v, want %v", err, workers.ErrUnknown)
+		}
+	})
+}
+
 // A client hears what becomes of the tasks that it sends once it has waited for one.
 func TestNobodyIsToldWhoNeverWaits(t *testing.T) {
 	t.Parallel()

@@ -17,8 +17,8 @@ import (
 // somebody waits. A result that nobody has a handle on any more is not kept.
 type results struct {
 	c         *client
-	hears     atomic.Bool   // of those this client sends
-	beginning chan struct{} // has room for who begins to
+	beginning chan struct{} // has room for who begins to hear
+	hears     bool          // of the tasks this client sends; for who has that room
 
 	mu    sync.Mutex
 	cells map[string]weak.Pointer[cell] // by the id of the task
@@ -28,9 +28,19 @@ type results struct {
 // A cell is where the end of one task arrives.
 type cell struct {
 	id   string
+	gone atomic.Bool // there was a record, when this client began to hear
 	done chan struct{}
 	once sync.Once
 	end  record
+}
+
+func (c *cell) ended() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (c *cell) arrive(r record) {
@@ -48,7 +58,8 @@ func newResults(c *client) *results {
 }
 
 // hear begins to hear of all tasks that this client sends, until the session ends.
-// Who never waits for one has none told.
+// Who never waits for one has none told. What somebody has a handle on, and was
+// recorded before, is looked up.
 func (r *results) hear(ctx context.Context) error {
 	select {
 	case r.beginning <- struct{}{}:
@@ -56,17 +67,44 @@ func (r *results) hear(ctx context.Context) error {
 		return ctx.Err()
 	}
 	defer func() { <-r.beginning }()
-	if r.hears.Load() {
+	if r.hears {
 		return nil
 	}
-	err := insist(ctx, func(ctx context.Context) error {
-		_, err := r.c.store.Notify(ctx, "task."+r.c.ids.prefix()+".*.state", r.told)
-		return err
+	stop, err := insistOn(ctx, func(ctx context.Context) (func(), error) {
+		return r.c.store.Notify(ctx, "task."+r.c.ids.prefix()+".*.state", r.told)
 	})
-	if err == nil {
-		r.hears.Store(true)
+	if err != nil {
+		return err
 	}
-	return err
+	entries, err := insistOn(ctx, func(ctx context.Context) (map[string]streams.Entry, error) {
+		return r.c.store.GetMany(ctx, r.open())
+	})
+	if err != nil {
+		stop()
+		return err
+	}
+	for _, e := range entries {
+		r.told(e)
+		if e.Gone != streams.Present {
+			r.cell(taskOf(e.Key)).gone.Store(true)
+		}
+	}
+	r.hears = true
+	return nil
+}
+
+// open are the keys of the tasks that somebody has a handle on, which are not known to
+// have ended.
+func (r *results) open() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var keys []string
+	for id, pointer := range r.cells {
+		if c := pointer.Value(); c != nil && !c.ended() {
+			keys = append(keys, stateKey(id))
+		}
+	}
+	return keys
 }
 
 // cell gives the cell of a task, the same to everybody.
@@ -120,7 +158,8 @@ func (r *results) renewed() <-chan struct{} {
 // send, or to be sent by what comes before it: that there is no trace of it yet
 // says nothing.
 func (r *results) wait(ctx context.Context, h *handle) (record, error) {
-	c, known, expected := h.cell, h.heard, h.fresh || h.claimed
+	c, expected := h.cell, h.fresh || h.claimed
+	known := h.fresh
 	if clientOf(c.id) != r.c.ids.prefix() {
 		stop, err := r.c.store.Notify(ctx, stateKey(c.id), r.told)
 		if err != nil {
@@ -130,6 +169,8 @@ func (r *results) wait(ctx context.Context, h *handle) (record, error) {
 		known = false
 	} else if err := r.hear(ctx); err != nil {
 		return record{}, err
+	} else if c.gone.Load() {
+		known = false
 	}
 	for {
 		again := r.renewed()
@@ -143,10 +184,8 @@ func (r *results) wait(ctx context.Context, h *handle) (record, error) {
 			}
 		}
 		known = false
-		select { // first, whatever else has happened
-		case <-c.done:
+		if c.ended() { // first, whatever else has happened
 			return c.end, nil
-		default:
 		}
 		select {
 		case <-c.done:

@@ -41,6 +41,8 @@ type record struct {
 	Children []string  `json:"children,omitempty"`
 	Done     time.Time `json:"date_done,omitzero"`
 	Began    time.Time `json:"date_started,omitzero"`
+	// ETA is when a task that waits for its time is due.
+	ETA time.Time `json:"eta,omitzero"`
 	// Meta is what the task told of its progress.
 	Meta json.RawMessage `json:"meta,omitempty"`
 	// Retries counts the attempts before the one this is of.
