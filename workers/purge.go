@@ -59,7 +59,7 @@ func (w *Worker) purge(ctx context.Context, queue string, l Level, count *atomic
 		if err != nil || !ok {
 			return err
 		}
-		if err := w.revoke(ctx, queue, d); err != nil {
+		if err := w.drop(ctx, queue, d); err != nil {
 			return errors.Join(err, d.Nack(streams.Requeue))
 		}
 		if err := d.Ack(); err != nil {
@@ -69,8 +69,8 @@ func (w *Worker) purge(ctx context.Context, queue string, l Level, count *atomic
 	}
 }
 
-// revoke ends a task that was not begun as a revoked one.
-func (w *Worker) revoke(ctx context.Context, queue string, d *streams.Delivery) error {
+// drop ends a task that was not begun as a revoked one.
+func (w *Worker) drop(ctx context.Context, queue string, d *streams.Delivery) error {
 	m, err := decodeMessage(d.Message)
 	if err != nil {
 		return nil // nobody waits for what is no task

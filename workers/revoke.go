@@ -12,29 +12,32 @@ import (
 
 // Revoke keeps the call from running: what waits of it never runs, also in
 // workers that are started later, and the context of what runs is cancelled, with
-// ErrRevoked. All of a canvas is revoked together. A call that has ended stays as
-// it is.
-func (r *Result[R]) Revoke(ctx context.Context) error { return r.h.revoke(ctx) }
+// ErrRevoked. What waits has ended when Revoke returns, and who waits for it knows;
+// what follows it is ended by a worker, when the task would have run. All of a canvas
+// is revoked together. A call that has ended stays as it is.
+func (r *Result[R]) Revoke(ctx context.Context) error {
+	var rv revocation
+	rv.add(r.h)
+	return r.h.c.revoke(ctx, rv)
+}
 
-func (h *handle) revoke(ctx context.Context) error {
-	if h == nil {
-		return nil
-	}
-	if h.cell == nil {
-		if err := h.c.revoke(ctx, h.group); err != nil {
-			return err
+// A revocation is what is revoked together.
+type revocation struct {
+	ids   []string // of tasks, and of groups, all that are revoked with them
+	tasks []string // those of which a result is kept
+	sent  bool     // only tasks that were sent are
+}
+
+func (rv *revocation) add(h *handle) {
+	for ; h != nil; h = h.parent {
+		rv.ids = append(rv.ids, h.id())
+		if h.cell != nil && !h.noValue {
+			rv.tasks = append(rv.tasks, h.cell.id)
 		}
 		for _, member := range h.members {
-			if err := member.revoke(ctx); err != nil {
-				return err
-			}
+			rv.add(member)
 		}
-		return h.parent.revoke(ctx)
 	}
-	if err := h.c.revoke(ctx, h.cell.id); err != nil {
-		return err
-	}
-	return h.parent.revoke(ctx)
 }
 
 // Revoke revokes the task of an id, and what stands behind it in its canvas, of
@@ -47,16 +50,91 @@ func (a *App) Revoke(ctx context.Context, id string) error {
 	if err := checkID(id); err != nil {
 		return err
 	}
-	return c.revoke(ctx, id)
+	return c.revoke(ctx, revocation{ids: []string{id}, tasks: []string{id}, sent: true})
 }
 
-// revoke tells all workers, those to come too, for as long as results are kept.
-func (c *client) revoke(ctx context.Context, id string) error {
-	put := streams.Put{Key: revokedKey(id), Value: []byte("{}"), TTL: wholeSeconds(max(c.cfg.ResultExpires, 24*time.Hour))}
-	if err := c.keep(ctx, put); err != nil {
-		return fmt.Errorf("revoke %s: %w", id, err)
+// revoke tells all workers, those to come too, and then records it of the tasks that
+// wait. A worker that begins one all the same, as it was not told yet, finds that out.
+func (c *client) revoke(ctx context.Context, rv revocation) error {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	waiting, err := c.waiting(ctx, rv)
+	if err != nil {
+		return fmt.Errorf("revoke %s: %w", rv.ids[0], err)
+	}
+	ttl := joinExpires // what waits longer is told of below
+	for _, w := range waiting {
+		ttl = max(ttl, joinExpires+time.Until(w.ETA))
+	}
+	err = insist(ctx, func(ctx context.Context) error {
+		puts := make([]*streams.Pending, len(rv.ids))
+		for i, id := range rv.ids {
+			puts[i] = c.store.Begin(ctx, streams.Put{Key: revokedKey(id), Value: []byte("{}"), TTL: wholeSeconds(ttl)})
+		}
+		return recorded(ctx, puts)
+	})
+	if err == nil {
+		err = insist(ctx, func(ctx context.Context) error {
+			puts := make([]*streams.Pending, len(waiting))
+			for i, w := range waiting {
+				puts[i] = c.put(ctx, stateKey(w.ID), w.revoked(), c.cfg.ResultExpires, streams.Revision(w.revision))
+			}
+			return recorded(ctx, puts)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("revoke %s: %w", rv.ids[0], err)
 	}
 	return nil
+}
+
+// A waiter is a task that waits to be run, or run again, by its record.
+type waiter struct {
+	record
+	revision uint64 // of the record of its runs; 0 if there is none
+}
+
+// revoked is its record when it does not wait any more.
+func (w waiter) revoked() record {
+	rec := w.record
+	rec.Status, rec.Worker, rec.Done = Revoked, "", time.Now().UTC()
+	rec.Failure = &Failure{TaskID: w.ID, Task: w.Task, Type: revokedType, Message: ErrRevoked.Error()}
+	return rec
+}
+
+// waiting looks which tasks of a revocation wait.
+func (c *client) waiting(ctx context.Context, rv revocation) ([]waiter, error) {
+	keys := make([]string, 0, 2*len(rv.tasks))
+	for _, id := range rv.tasks {
+		keys = append(keys, sentKey(id), stateKey(id))
+	}
+	entries, err := c.store.GetMany(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var list []waiter
+	for _, id := range rv.tasks {
+		sent, wasSent := entries[sentKey(id)]
+		state, begun := entries[stateKey(id)]
+		w := waiter{record: record{Status: Pending, ID: id}}
+		switch {
+		case begun && state.Gone == streams.Present:
+			w.revision = state.Revision
+			w.record, err = parseRecord(id, state.Value)
+		case wasSent && sent.Gone == streams.Present:
+			w.record, err = parseRecord(id, sent.Value)
+		case begun || wasSent || rv.sent:
+			continue // nobody knows it, or does not any more
+		}
+		if err != nil {
+			return nil, err
+		}
+		switch w.Status {
+		case Pending, Received, Retrying:
+			list = append(list, w)
+		}
+	}
+	return list, nil
 }
 
 // revocations are the ids that must not run.
@@ -88,11 +166,11 @@ func (r *revocations) set(id string, revoked bool) {
 // followRevocations returns when the worker knows what is revoked, and goes on
 // to follow what will be.
 func (w *Worker) followRevocations(ctx, aside context.Context, errands *sync.WaitGroup) error {
-	return w.follow(ctx, aside, errands, revokedKey("*"), w.revocation)
+	return w.follow(ctx, aside, errands, revokedKey("*"), w.revoke)
 }
 
-// revocation is called with every id that is revoked, or is not any more.
-func (w *Worker) revocation(e streams.Entry) {
+// revoke is called with every id that is revoked, or is not any more.
+func (w *Worker) revoke(e streams.Entry) {
 	id := strings.TrimPrefix(e.Key, revokedKey(""))
 	w.revoked.set(id, e.Gone == 0)
 	if e.Gone != 0 {

@@ -95,7 +95,11 @@ func (w *Worker) serve(ctx context.Context, m *Message, d *streams.Delivery) err
 	}
 	defer w.leave(r)
 	r.received(ctx)
-	if err := r.perform(ctx, d.Redelivered); !errors.Is(err, errOvertaken) {
+	err := r.perform(ctx, d.Redelivered)
+	if errors.Is(err, ErrRevoked) { // it was while it seemed to wait
+		err = r.finish(ctx, outcome{err: ErrRevoked})
+	}
+	if !errors.Is(err, errOvertaken) {
 		return err
 	}
 	_, done, err := r.ended(ctx)
@@ -128,7 +132,7 @@ func (r *run) perform(ctx context.Context, again bool) error {
 	for refused := false; ; {
 		err := r.finish(ctx, o)
 		switch {
-		case err == nil || errors.Is(err, errOvertaken) || errors.Is(err, errShutdown) || r.w.ending():
+		case err == nil || errors.Is(err, errOvertaken) || errors.Is(err, errShutdown) || errors.Is(err, ErrRevoked) || r.w.ending():
 			return err
 		case errors.Is(err, streams.ErrPreconditionFailed) && !refused:
 			// What it came to, or what follows, is too large for the broker, and will
@@ -247,19 +251,27 @@ func (r *run) write(ctx context.Context, rec record) error {
 		case !errors.Is(err, streams.ErrConflict) && (ctx.Err() != nil || !unanswered(err)):
 			return err
 		}
-		if err := r.regain(ctx); err != nil {
+		if err := r.regain(ctx, rec.Status); err != nil {
 			return err
 		}
 	}
 }
 
-// regain looks whose record is in the place of the one that is to be replaced. It
-// may be the run's own, of which nobody knew whether it had arrived; the one
-// before may have expired, or been forgotten.
-func (r *run) regain(ctx context.Context) error {
+// regain looks whose record is in the place of the one that is to be replaced by one
+// of a state. It may be the run's own, of which nobody knew whether it had arrived;
+// the one before may have expired, or been forgotten. Who revokes a task that waits
+// records that, and the run, which nobody had told, ends so.
+func (r *run) regain(ctx context.Context, s State) error {
 	rec, revision, err := r.w.c.runRecord(ctx, r.m.ID)
 	if err != nil {
 		return err
+	}
+	if revision != 0 && rec.Status == Revoked && rec.Worker == "" {
+		r.revision = revision
+		if s != Revoked {
+			return ErrRevoked
+		}
+		return nil
 	}
 	if revision != 0 && revision != r.revision && (rec.Worker != r.w.cfg.Name || !rec.Began.Equal(r.began)) {
 		return errOvertaken
@@ -350,7 +362,7 @@ func (r *run) sayStarted(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
 	defer cancel()
 	switch err := r.say(ctx, Started); {
-	case errors.Is(err, errOvertaken):
+	case errors.Is(err, errOvertaken), errors.Is(err, ErrRevoked):
 		r.cancel(err)
 	case err != nil:
 		r.log().Warn("could not record that a task has begun", "error", err)
