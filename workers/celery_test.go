@@ -153,6 +153,30 @@ func TestMessagesOfCeleryComeBackAsTheyWere(t *testing.T) {
 	}
 }
 
+// TestMessagesOfANewerCeleryComeBackAsTheyWere: Celery 5.3 to 5.6 write three headers
+// more than the one that was captured, and those of stamps (as_task_v2 in its
+// celery/app/amqp.py).
+func TestMessagesOfANewerCeleryComeBackAsTheyWere(t *testing.T) {
+	t.Parallel()
+	for what, more := range map[string]streams.Table{
+		"plain": {"replaced_task_nesting": int64(0), "stamped_headers": nil, "stamps": streams.Table{}},
+		"stamped": {
+			"replaced_task_nesting": int64(2), "stamped_headers": []any{"monitor", "of"},
+			"stamps": streams.Table{"monitor": []any{"a", "b"}, "of": "c"}, "monitor": []any{"a", "b"}, "of": "c",
+		},
+	} {
+		for name, c := range readCaptured(t, "messages") {
+			t.Run(what+"/"+name, func(t *testing.T) {
+				for _, one := range c.Messages {
+					in := one.message(t)
+					maps.Copy(in.Headers, more)
+					comesBack(t, in)
+				}
+			})
+		}
+	}
+}
+
 func comesBack(t *testing.T, in streams.Message) {
 	t.Helper()
 	m, err := decodeMessage(in)
@@ -185,19 +209,31 @@ func properties(m streams.Message) streams.Table {
 func TestSignaturesOfCeleryComeBackAsTheyWere(t *testing.T) {
 	t.Parallel()
 	for name, c := range readCaptured(t, "signatures") {
-		t.Run(name, func(t *testing.T) {
-			var sig Signature
-			if err := json.Unmarshal([]byte(c.Signature), &sig); err != nil {
-				t.Fatal(err)
-			}
-			out, err := json.Marshal(sig)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got, want := normal(t, out), normal(t, []byte(c.Signature)); got != want {
-				t.Errorf("got  %s\nwant %s", got, want)
-			}
-		})
+		t.Run(name, func(t *testing.T) { signatureComesBack(t, c.Signature) })
+	}
+}
+
+func signatureComesBack(t *testing.T, in string) {
+	t.Helper()
+	var sig Signature
+	if err := json.Unmarshal([]byte(in), &sig); err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.Marshal(sig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := normal(t, out), normal(t, []byte(in)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestAStampedSignatureComesBackAsItWas: the stamps of Celery 5.3 to 5.6 are options.
+func TestAStampedSignatureComesBackAsItWas(t *testing.T) {
+	t.Parallel()
+	const options = `{"task_id": "an-id", "stamped_headers": ["monitor"], "monitor": ["a", "b"], "replaced_task_nesting": 0}`
+	for _, c := range readCaptured(t, "signatures") {
+		signatureComesBack(t, strings.Replace(c.Signature, `"options": {}`, `"options": `+options, 1))
 	}
 }
 
