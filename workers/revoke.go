@@ -62,7 +62,7 @@ func (c *client) revoke(ctx context.Context, rv revocation) error {
 	if err != nil {
 		return fmt.Errorf("revoke %s: %w", rv.ids[0], err)
 	}
-	ttl := joinExpires // what waits longer is told of below
+	ttl := joinExpires // and longer, where a task waits longer
 	for _, w := range waiting {
 		ttl = max(ttl, joinExpires+time.Until(w.ETA))
 	}
