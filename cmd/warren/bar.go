@@ -9,25 +9,34 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// A bar shows on a terminal how far a command is; elsewhere it shows nothing.
-type bar struct{ shown *progressbar.ProgressBar }
+// A bar shows on a terminal how far a command is; elsewhere it shows nothing. When all
+// of one thing is done, it can be told of the next.
+type bar struct {
+	w     io.Writer // nil if it is no terminal
+	shown *progressbar.ProgressBar
+}
 
 func newBar(w io.Writer) *bar {
 	if !isTerminal(w) {
 		return new(bar)
 	}
-	return &bar{progressbar.NewOptions(1,
-		progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(24), progressbar.OptionShowCount(),
-		progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true), progressbar.OptionUseANSICodes(knowsEscapes()))}
+	return &bar{w: w}
 }
 
 // tell shows that so much is done, and what is being done.
 func (b *bar) tell(done, total int, what string) {
-	if b.shown == nil {
+	if b.w == nil {
 		return
 	}
-	b.shown.ChangeMax(total)
+	if b.shown == nil || b.shown.IsFinished() {
+		b.shown = progressbar.NewOptions(total,
+			progressbar.OptionSetWriter(b.w), progressbar.OptionSetWidth(24), progressbar.OptionShowCount(),
+			progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true), progressbar.OptionUseANSICodes(knowsEscapes()))
+	}
 	b.shown.Describe(what)
+	if done == 0 {
+		_ = b.shown.RenderBlank() // it shows nothing by itself yet
+	}
 	_ = b.shown.Set(done) // a terminal that is gone needs no bar
 }
 

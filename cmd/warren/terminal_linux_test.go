@@ -15,15 +15,20 @@ import (
 	"warren/embedded/embeddedtest"
 )
 
-// onTerminal runs a command of the program on a terminal of the usual size, and
-// gives all that it wrote there.
-func onTerminal(t *testing.T, env []string, args ...string) string {
+// A testTerminal is a terminal of the usual size, and what was written there.
+type testTerminal struct {
+	*os.File
+	shown   strings.Builder
+	reading sync.WaitGroup
+}
+
+func newTerminal(t *testing.T) *testTerminal {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = screen.Close() }()
+	t.Cleanup(func() { _ = screen.Close() })
 	control := int(screen.Fd())
 	number, err := unix.IoctlGetInt(control, unix.TIOCGPTN)
 	if err == nil {
@@ -39,13 +44,27 @@ func onTerminal(t *testing.T, env []string, args ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var shown strings.Builder
-	var reading sync.WaitGroup
-	reading.Go(func() { _, _ = io.Copy(&shown, screen) }) // until nobody has the line open
+	terminal := &testTerminal{File: line}
+	terminal.reading.Go(func() { _, _ = io.Copy(&terminal.shown, screen) }) // until nobody has the line open
+	return terminal
+}
+
+// close gives all that was written.
+func (terminal *testTerminal) close() string {
+	_ = terminal.Close()
+	terminal.reading.Wait()
+	return strings.ReplaceAll(terminal.shown.String(), "\r\n", "\n")
+}
+
+// onTerminal runs a command of the program on a terminal, and gives all that it wrote
+// there.
+func onTerminal(t *testing.T, env []string, args ...string) string {
+	t.Helper()
+	terminal := newTerminal(t)
 	c, err := newCommand("warren", args...)
 	if err == nil {
 		c.cmd.Env = append(append(c.cmd.Env, "TERM=xterm", "NO_COLOR="), env...)
-		c.cmd.Stdout, c.cmd.Stderr = line, line
+		c.cmd.Stdout, c.cmd.Stderr = terminal.File, terminal.File
 		err = c.begin()
 	}
 	if err != nil {
@@ -53,9 +72,7 @@ func onTerminal(t *testing.T, env []string, args ...string) string {
 	} else {
 		c.wait(t)
 	}
-	_ = line.Close()
-	reading.Wait()
-	return strings.ReplaceAll(shown.String(), "\r\n", "\n")
+	return terminal.close()
 }
 
 // piped runs a command whose output is no terminal.
@@ -133,6 +150,32 @@ durable                  false
 	}
 	if got := piped(t, on("list queues")...); strings.Count(got, "\n") != 3 {
 		t.Errorf("in a pipe: got %q, want a line for each row", got)
+	}
+}
+
+// TestABarIsToldOfOneThingAfterTheOther: each is shown from its beginning on.
+func TestABarIsToldOfOneThingAfterTheOther(t *testing.T) {
+	t.Parallel()
+	terminal := newTerminal(t)
+	b := newBar(terminal.File)
+	for _, part := range []struct {
+		name string
+		of   int
+	}{{"first", 2}, {"second", 3}} {
+		for done := range part.of {
+			b.tell(done, part.of, part.name)
+		}
+		b.tell(part.of, part.of, "")
+	}
+	b.end()
+	shown := terminal.close()
+	for _, want := range []string{`first +0% `, `\(1/2\)`, `second +0% `, `\(2/3\)`} {
+		if !regexp.MustCompile(want).MatchString(shown) {
+			t.Errorf("got %q, want %s in it", shown, want)
+		}
+	}
+	if last := shown[strings.LastIndex(shown, "\r")+1:]; strings.TrimSpace(last) != "" {
+		t.Errorf("%q is left at the end", last)
 	}
 }
 
