@@ -40,6 +40,33 @@ func TestTheTerminalIsClosed(t *testing.T) {
 	kept.awaitLine(t, "Processed for")
 }
 
+// TestAComparisonIsInterrupted: Ctrl-C goes to all that a terminal has in its
+// foreground, and the brokers that a comparison has begun are there until it has
+// cleared away what it made on them.
+func TestAComparisonIsInterrupted(t *testing.T) {
+	t.Parallel()
+	c, err := newCommand("warren", "bench", "--target", "warren tcp", "--class", "D0", "--workload", "one-to-one", "--for", "10s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := c.start(nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.kill(t) })
+	c.awaitLine(t, "Measuring.")
+	time.Sleep(time.Second) // in the middle of it
+	began := time.Now()
+	if err := syscall.Kill(-c.cmd.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	c.wantEnd(t, exitInterrupted)
+	c.awaitLine(t, "Interrupted after")
+	if took := time.Since(began); took > patience/2 {
+		t.Errorf("it took %v to end", took)
+	}
+}
+
 // TestTheBrokerIsStopped: nobody waits long for a broker that is there and does
 // not answer, as after Ctrl-Z.
 func TestTheBrokerIsStopped(t *testing.T) {

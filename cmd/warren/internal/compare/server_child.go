@@ -84,6 +84,7 @@ func (s *child) Dial(opts ...nats.Option) (*nats.Conn, error) { return nats.Conn
 func (s *child) start(ctx context.Context) error {
 	cmd := exec.Command(s.program.Path, "serve", "--dir", s.dir, "--port", s.port, "--sync", s.syncMode())
 	cmd.Env = append(os.Environ(), s.program.Env...)
+	apart(cmd)
 	said := new(strings.Builder)
 	cmd.Stderr = said
 	if _, err := cmd.StdinPipe(); err != nil {
