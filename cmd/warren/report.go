@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,7 +18,15 @@ import (
 func flagsOf(cmd *cobra.Command) []string {
 	words := []string{cmd.Name()}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		words = append(words, "--"+f.Name+"="+typed([]string{redact(f.Value.String())}))
+		value := f.Value.String()
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			value = strings.Join(list.GetSlice(), ",")
+		}
+		word := "--" + f.Name
+		if value != f.NoOptDefVal || value == "" { // else it is a switch that is on
+			word += "=" + typed([]string{redact(value)})
+		}
+		words = append(words, word)
 	})
 	return words
 }
