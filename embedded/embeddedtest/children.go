@@ -2,13 +2,9 @@ package embeddedtest
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Children are the servers of a cluster, each in a process of its own that a test
@@ -25,24 +21,14 @@ func ProcessCluster(tb testing.TB, n int) Children {
 	}
 	nc := servers.Connect(tb)
 	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	ctx, cancel, js := asking(tb, nc)
 	defer cancel()
 	untilReady(ctx, tb, func(ctx context.Context) error { return place(ctx, js, n) })
 	return servers
 }
 
 // URL is all servers' URLs with commas between, as a client takes them.
-func (c Children) URL() string {
-	urls := make([]string, len(c))
-	for i, server := range c {
-		urls[i] = server.URL()
-	}
-	return strings.Join(urls, ",")
-}
+func (c Children) URL() string { return urlOf(c) }
 
 // Connect connects to any of the servers, in their order with [nats.DontRandomize],
 // and goes to another when that one is gone. The connection is closed when the test
@@ -55,9 +41,5 @@ func (c Children) Connect(tb testing.TB, opts ...nats.Option) *nats.Conn {
 // Named is the server of that name; see [Leader].
 func (c Children) Named(tb testing.TB, name string) *Child {
 	tb.Helper()
-	i := slices.IndexFunc(c, func(server *Child) bool { return server.Name() == name })
-	if i < 0 {
-		tb.Fatalf("no server is named %q", name)
-	}
-	return c[i]
+	return named(tb, c, name)
 }

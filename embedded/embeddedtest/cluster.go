@@ -64,11 +64,7 @@ func (n Nodes) Wait(tb testing.TB) {
 	tb.Helper()
 	nc := n.Connect(tb)
 	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	ctx, cancel, js := asking(tb, nc)
 	defer cancel()
 	for _, s := range n {
 		if err := s.ready(ctx); err != nil {
@@ -147,10 +143,12 @@ func (n Nodes) runs(name string) bool {
 }
 
 // URL is all servers' URLs with commas between, as a client takes them.
-func (n Nodes) URL() string {
-	var urls []string
-	for _, s := range n {
-		urls = append(urls, s.URL())
+func (n Nodes) URL() string { return urlOf(n) }
+
+func urlOf[S interface{ URL() string }](servers []S) string {
+	urls := make([]string, len(servers))
+	for i, s := range servers {
+		urls[i] = s.URL()
 	}
 	return strings.Join(urls, ",")
 }
@@ -166,9 +164,14 @@ func (n Nodes) Connect(tb testing.TB, opts ...nats.Option) *nats.Conn {
 // cluster information names.
 func (n Nodes) Named(tb testing.TB, name string) *Server {
 	tb.Helper()
-	i := slices.IndexFunc(n, func(s *Server) bool { return s.Name() == name })
+	return named(tb, n, name)
+}
+
+func named[S interface{ Name() string }](tb testing.TB, servers []S, name string) S {
+	tb.Helper()
+	i := slices.IndexFunc(servers, func(s S) bool { return s.Name() == name })
 	if i < 0 {
 		tb.Fatalf("no server is named %q", name)
 	}
-	return n[i]
+	return servers[i]
 }

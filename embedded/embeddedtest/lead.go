@@ -11,14 +11,21 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Leader is the name of the server that leads a stream.
-func Leader(tb testing.TB, nc *nats.Conn, stream string) string {
+// asking is what a cluster is asked with, and for how long.
+func asking(tb testing.TB, nc *nats.Conn) (context.Context, context.CancelFunc, jetstream.JetStream) {
 	tb.Helper()
 	js, err := jetstream.New(nc)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	return ctx, cancel, js
+}
+
+// Leader is the name of the server that leads a stream.
+func Leader(tb testing.TB, nc *nats.Conn, stream string) string {
+	tb.Helper()
+	ctx, cancel, js := asking(tb, nc)
 	defer cancel()
 	s, err := js.Stream(ctx, stream)
 	if err != nil {
@@ -32,11 +39,7 @@ func Leader(tb testing.TB, nc *nats.Conn, stream string) string {
 // any of the servers.
 func Lead(tb testing.TB, nc *nats.Conn, server string) {
 	tb.Helper()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	ctx, cancel, js := asking(tb, nc)
 	defer cancel()
 	for {
 		others, err := ledByOthers(ctx, js, server)
