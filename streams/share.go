@@ -62,8 +62,8 @@ func (w *Window) fill() {
 	if !w.shared.Load() || w.changing || w.unplaced > 0 {
 		return
 	}
-	free := w.limit - w.used
-	if free <= 0 || w.stopped {
+	free, _ := w.left()
+	if free == 0 {
 		w.recall()
 		return
 	}

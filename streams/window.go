@@ -84,6 +84,11 @@ func (w *Window) give(n int) {
 func (w *Window) room() (free, limit int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.left()
+}
+
+// left is room. The lock is held.
+func (w *Window) left() (free, limit int) {
 	switch {
 	case w.stopped:
 		return 0, unlimited
