@@ -328,6 +328,17 @@ func (c *client) send(ctx context.Context, mv *moves) error {
 	return errors.Join(errs, recorded(ctx, puts))
 }
 
+// recordAll writes a record for each of a list, if no other is there.
+func recordAll[T any](ctx context.Context, list []T, begin func(context.Context, T) *streams.Pending) error {
+	return insist(ctx, func(ctx context.Context) error {
+		puts := make([]*streams.Pending, len(list))
+		for i, one := range list {
+			puts[i] = begin(ctx, one)
+		}
+		return recorded(ctx, puts)
+	})
+}
+
 // recorded waits until records are written, or others are there.
 func recorded(ctx context.Context, puts []*streams.Pending) error {
 	var errs error

@@ -66,20 +66,12 @@ func (c *client) revoke(ctx context.Context, rv revocation) error {
 	for _, w := range waiting {
 		ttl = max(ttl, joinExpires+time.Until(w.ETA))
 	}
-	err = insist(ctx, func(ctx context.Context) error {
-		puts := make([]*streams.Pending, len(rv.ids))
-		for i, id := range rv.ids {
-			puts[i] = c.store.Begin(ctx, streams.Put{Key: revokedKey(id), Value: []byte("{}"), TTL: wholeSeconds(ttl)})
-		}
-		return recorded(ctx, puts)
+	err = recordAll(ctx, rv.ids, func(ctx context.Context, id string) *streams.Pending {
+		return c.store.Begin(ctx, streams.Put{Key: revokedKey(id), Value: []byte("{}"), TTL: wholeSeconds(ttl)})
 	})
 	if err == nil {
-		err = insist(ctx, func(ctx context.Context) error {
-			puts := make([]*streams.Pending, len(waiting))
-			for i, w := range waiting {
-				puts[i] = c.put(ctx, stateKey(w.ID), w.revoked(), c.cfg.ResultExpires, streams.Revision(w.revision))
-			}
-			return recorded(ctx, puts)
+		err = recordAll(ctx, waiting, func(ctx context.Context, w waiter) *streams.Pending {
+			return c.put(ctx, stateKey(w.ID), w.revoked(), c.cfg.ResultExpires, streams.Revision(w.revision))
 		})
 	}
 	if err != nil {

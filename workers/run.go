@@ -266,17 +266,14 @@ func (r *run) regain(ctx context.Context, s State) error {
 	if err != nil {
 		return err
 	}
-	if revision != 0 && rec.Status == Revoked && rec.Worker == "" {
-		r.revision = revision
-		if s != Revoked {
-			return ErrRevoked
-		}
-		return nil
-	}
-	if revision != 0 && revision != r.revision && (rec.Worker != r.w.cfg.Name || !rec.Began.Equal(r.began)) {
+	revoked := rec.Status == Revoked && rec.Worker == ""
+	if !revoked && revision != 0 && revision != r.revision && (rec.Worker != r.w.cfg.Name || !rec.Began.Equal(r.began)) {
 		return errOvertaken
 	}
 	r.revision = revision
+	if revoked && s != Revoked {
+		return ErrRevoked
+	}
 	return nil
 }
 
