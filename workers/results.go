@@ -17,8 +17,8 @@ import (
 // somebody waits. A result that nobody has a handle on any more is not kept.
 type results struct {
 	c         *client
-	beginning chan struct{} // has room for who begins to hear
-	hears     bool          // of the tasks this client sends; for who has that room
+	hears     atomic.Bool   // of the tasks this client sends
+	beginning chan struct{} // has room for who begins to
 
 	mu    sync.Mutex
 	cells map[string]weak.Pointer[cell] // by the id of the task
@@ -61,13 +61,16 @@ func newResults(c *client) *results {
 // Who never waits for one has none told. What somebody has a handle on, and was
 // recorded before, is looked up.
 func (r *results) hear(ctx context.Context) error {
+	if r.hears.Load() {
+		return nil
+	}
 	select {
 	case r.beginning <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { <-r.beginning }()
-	if r.hears {
+	if r.hears.Load() { // somebody else has begun
 		return nil
 	}
 	stop, err := insistOn(ctx, func(ctx context.Context) (func(), error) {
@@ -89,7 +92,7 @@ func (r *results) hear(ctx context.Context) error {
 			r.cell(taskOf(e.Key)).gone.Store(true)
 		}
 	}
-	r.hears = true
+	r.hears.Store(true)
 	return nil
 }
 
@@ -159,18 +162,18 @@ func (r *results) renewed() <-chan struct{} {
 // says nothing.
 func (r *results) wait(ctx context.Context, h *handle) (record, error) {
 	c, expected := h.cell, h.fresh || h.claimed
-	known := h.fresh
-	if clientOf(c.id) != r.c.ids.prefix() {
+	known := false
+	if clientOf(c.id) == r.c.ids.prefix() {
+		if err := r.hear(ctx); err != nil {
+			return record{}, err
+		}
+		known = h.fresh && !c.gone.Load()
+	} else {
 		stop, err := r.c.store.Notify(ctx, stateKey(c.id), r.told)
 		if err != nil {
 			return record{}, err
 		}
 		defer stop()
-		known = false
-	} else if err := r.hear(ctx); err != nil {
-		return record{}, err
-	} else if c.gone.Load() {
-		known = false
 	}
 	for {
 		again := r.renewed()
