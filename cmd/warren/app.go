@@ -23,7 +23,7 @@ func (b *broker) withApp(cmd *cobra.Command, app *workers.App, use func(context.
 }
 
 func (b *broker) appConfig(stderr io.Writer) workers.Config {
-	return workers.Config{VHost: b.vhost, Replicas: b.replicas, Lease: b.lease, Logger: newLogger(stderr, b.logLevel)}
+	return workers.Config{VHost: b.vhost, Replicas: b.replicas, Lease: b.lease, Logger: newLogger(stderr, b.logLevel.Level)}
 }
 
 func closeApp(app *workers.App, nc *nats.Conn) error {

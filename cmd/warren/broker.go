@@ -26,11 +26,11 @@ type broker struct {
 	replicas int
 	lease    time.Duration
 	explain  bool
-	logLevel slog.Level // of what apps log
+	logLevel logLevel // of what apps log
 }
 
 func newBroker(flags *pflag.FlagSet) *broker {
-	b := &broker{logLevel: slog.LevelWarn}
+	b := &broker{logLevel: logLevel{slog.LevelWarn}}
 	flags.StringVar(&b.server, "server", "", "`ADDRESS` of the broker\n(default: $NATS_URL, or "+nats.DefaultURL+")")
 	flags.StringVar(&b.vhost, "vhost", streams.DefaultVHost, "virtual host by this `NAME`")
 	flags.BoolVar(&b.embedded, "embedded", false, "run a broker in this command, at --server")

@@ -15,12 +15,11 @@ import (
 )
 
 type workerOptions struct {
-	cfg      workers.WorkerConfig
-	logLevel logLevel
+	cfg workers.WorkerConfig
 }
 
 func newWorker(b *broker) *cobra.Command {
-	o := workerOptions{logLevel: logLevel{b.logLevel}}
+	var o workerOptions
 	cmd := &cobra.Command{
 		Use:   "worker",
 		Short: "Run the lecture's Celery tasks",
@@ -45,12 +44,11 @@ hands them back, to be run again by another worker.`,
 	sayDefault(flags, "weights")
 	flags.BoolVar(&o.cfg.Strict, "strict", false, "take from a queue only when those before it in\n--queues are empty")
 	flags.DurationVar(&o.cfg.Grace, "grace", 0, "wait so long at most, at the end, for what runs\n(default: as long as they take)")
-	flags.VarP(&o.logLevel, "loglevel", "l", "log on stderr from this `LEVEL` on: debug\n(every task), info, warning or error")
+	flags.VarP(&b.logLevel, "loglevel", "l", "log on stderr from this `LEVEL` on: debug\n(every task), info, warning or error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.cfg.Concurrency < 1 {
 			return usageError{fmt.Errorf("--concurrency is %d; use 1 or more", o.cfg.Concurrency)}
 		}
-		b.logLevel = o.logLevel.Level
 		l := newLecture(cmd.OutOrStdout())
 		return b.withApp(cmd, l.app, func(ctx context.Context) error {
 			return o.run(ctx, l.app, cmd.OutOrStdout(), cmd.ErrOrStderr())
