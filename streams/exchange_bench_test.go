@@ -47,6 +47,7 @@ func BenchmarkBindings(b *testing.B) {
 
 type benchExchange struct {
 	nc     *nats.Conn
+	js     jetstream.JetStream
 	s      *streams.Session
 	kind   streams.Kind
 	queues []string
@@ -65,7 +66,7 @@ func newBenchExchange(b *testing.B, kind streams.Kind, queues int) *benchExchang
 	if err := s.DeclareExchange(ctx, streams.Exchange{Name: "x", Kind: kind, Durable: true}); err != nil {
 		b.Fatal(err)
 	}
-	x := &benchExchange{nc: nc, s: s, kind: kind, key: func(i int) string { return strconv.Itoa(i % queues) }}
+	x := &benchExchange{nc: nc, js: rawPublisher(b, nc, 1000), s: s, kind: kind, key: func(i int) string { return strconv.Itoa(i % queues) }}
 	for i := range queues {
 		name := "q" + strconv.Itoa(i)
 		if _, err := s.DeclareQueue(ctx, streams.Queue{Name: name, Durable: true}); err != nil {
@@ -160,13 +161,9 @@ func (x *benchExchange) raw(b *testing.B, n int) time.Duration {
 	publish, deliver := x.messages(n)
 	seen := newTally(deliver)
 	ctx := context.Background()
-	js, err := jetstream.New(x.nc, jetstream.WithPublishAsyncMaxPending(1000))
-	if err != nil {
-		b.Fatal(err)
-	}
 	var running []jetstream.ConsumeContext
 	for _, queue := range x.queues {
-		consumer, err := js.Consumer(ctx, "warren~x~x", queue)
+		consumer, err := x.js.Consumer(ctx, "warren~x~x", queue)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -182,7 +179,7 @@ func (x *benchExchange) raw(b *testing.B, n int) time.Duration {
 	body := make([]byte, 128)
 	start := time.Now()
 	for i := range publish {
-		if _, err := js.PublishAsync("warren.x.x."+x.key(i), body, jetstream.WithStallWait(30*time.Second)); err != nil {
+		if _, err := x.js.PublishAsync("warren.x.x."+x.key(i), body, jetstream.WithStallWait(30*time.Second)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -192,7 +189,6 @@ func (x *benchExchange) raw(b *testing.B, n int) time.Duration {
 		cc.Stop()
 		<-cc.Closed()
 	}
-	js.CleanupPublisher()
 	if err := x.nc.Flush(); err != nil {
 		b.Fatal(err)
 	}

@@ -31,13 +31,13 @@ func benchStore(b *testing.B, nc *nats.Conn, kind string) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = s.Close(context.Background()) })
-	q := &benchTable{nc: nc, kind: kind, value: make([]byte, 256)}
+	q := &benchTable{js: rawPublisher(b, nc, benchWindow), kind: kind, value: make([]byte, 256)}
 	q.store = declareStore(b, s, streams.StoreOptions{})
 	embeddedtest.Versus(b, "msg", q.begin, q.raw)
 }
 
 type benchTable struct {
-	nc    *nats.Conn
+	js    jetstream.JetStream
 	store *streams.Store
 	kind  string
 	value []byte
@@ -95,20 +95,14 @@ func (q *benchTable) put(key string) streams.Put {
 func (q *benchTable) raw(b *testing.B, n int) time.Duration {
 	b.Helper()
 	q.purge(b)
-	js, err := jetstream.New(q.nc, jetstream.WithPublishAsyncMaxPending(benchWindow))
-	if err != nil {
-		b.Fatal(err)
-	}
 	start := time.Now()
 	for i := range n {
-		if _, err := js.PublishMsgAsync(q.message(q.key(i)), jetstream.WithStallWait(30*time.Second)); err != nil {
+		if _, err := q.js.PublishMsgAsync(q.message(q.key(i)), jetstream.WithStallWait(30*time.Second)); err != nil {
 			b.Fatal(err)
 		}
 	}
-	<-js.PublishAsyncComplete()
-	took := time.Since(start)
-	js.CleanupPublisher()
-	return took
+	<-q.js.PublishAsyncComplete()
+	return time.Since(start)
 }
 
 func (q *benchTable) message(key string) *nats.Msg {
