@@ -14,9 +14,12 @@ import (
 	"warren/streams"
 )
 
-// What a real Celery sent is in testdata/celery; capture.py there says how it was
-// made. What is read of it and written again must be the same, to the byte, apart
-// from white space and the order of names.
+// What real Celerys sent is in testdata/celery, a folder each; capture.py there says
+// how it was made. What is read of it and written again must be the same, to the
+// byte, apart from white space and the order of names.
+
+// celerys are the folders, of the last Celery before stamps and of one with them.
+var celerys = []string{"5.2", "5.6"}
 
 // captured is a file of testdata/celery.
 type captured struct {
@@ -31,11 +34,11 @@ type capturedMessage struct {
 	Body       string
 }
 
-func readCaptured(tb testing.TB, kind string) map[string]captured {
+func readCaptured(tb testing.TB, celery, kind string) map[string]captured {
 	tb.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", "celery", kind, "*.json"))
+	files, err := filepath.Glob(filepath.Join("testdata", "celery", celery, kind, "*.json"))
 	if err != nil || len(files) == 0 {
-		tb.Fatalf("no %s of Celery are there (%v)", kind, err)
+		tb.Fatalf("no %s of Celery %s are there (%v)", kind, celery, err)
 	}
 	all := make(map[string]captured)
 	for _, file := range files {
@@ -48,6 +51,9 @@ func readCaptured(tb testing.TB, kind string) map[string]captured {
 		d.UseNumber()
 		if err := d.Decode(&c); err != nil {
 			tb.Fatalf("%s: %v", file, err)
+		}
+		if !strings.HasPrefix(c.Celery, celery) {
+			tb.Fatalf("%s is of Celery %s", file, c.Celery)
 		}
 		all[strings.TrimSuffix(filepath.Base(file), ".json")] = c
 	}
@@ -144,33 +150,11 @@ func plain(value any) any {
 
 func TestMessagesOfCeleryComeBackAsTheyWere(t *testing.T) {
 	t.Parallel()
-	for name, c := range readCaptured(t, "messages") {
-		t.Run(name, func(t *testing.T) {
-			for _, one := range c.Messages {
-				comesBack(t, one.message(t))
-			}
-		})
-	}
-}
-
-// TestMessagesOfANewerCeleryComeBackAsTheyWere: Celery 5.3 to 5.6 write three headers
-// more than the one that was captured, and those of stamps (as_task_v2 in its
-// celery/app/amqp.py).
-func TestMessagesOfANewerCeleryComeBackAsTheyWere(t *testing.T) {
-	t.Parallel()
-	for what, more := range map[string]streams.Table{
-		"plain": {"replaced_task_nesting": int64(0), "stamped_headers": nil, "stamps": streams.Table{}},
-		"stamped": {
-			"replaced_task_nesting": int64(2), "stamped_headers": []any{"monitor", "of"},
-			"stamps": streams.Table{"monitor": []any{"a", "b"}, "of": "c"}, "monitor": []any{"a", "b"}, "of": "c",
-		},
-	} {
-		for name, c := range readCaptured(t, "messages") {
-			t.Run(what+"/"+name, func(t *testing.T) {
+	for _, celery := range celerys {
+		for name, c := range readCaptured(t, celery, "messages") {
+			t.Run(celery+"/"+name, func(t *testing.T) {
 				for _, one := range c.Messages {
-					in := one.message(t)
-					maps.Copy(in.Headers, more)
-					comesBack(t, in)
+					comesBack(t, one.message(t))
 				}
 			})
 		}
@@ -208,8 +192,10 @@ func properties(m streams.Message) streams.Table {
 
 func TestSignaturesOfCeleryComeBackAsTheyWere(t *testing.T) {
 	t.Parallel()
-	for name, c := range readCaptured(t, "signatures") {
-		t.Run(name, func(t *testing.T) { signatureComesBack(t, c.Signature) })
+	for _, celery := range celerys {
+		for name, c := range readCaptured(t, celery, "signatures") {
+			t.Run(celery+"/"+name, func(t *testing.T) { signatureComesBack(t, c.Signature) })
+		}
 	}
 }
 
@@ -228,19 +214,16 @@ func signatureComesBack(t *testing.T, in string) {
 	}
 }
 
-// TestAStampedSignatureComesBackAsItWas: the stamps of Celery 5.3 to 5.6 are options.
-func TestAStampedSignatureComesBackAsItWas(t *testing.T) {
-	t.Parallel()
-	const options = `{"task_id": "an-id", "stamped_headers": ["monitor"], "monitor": ["a", "b"], "replaced_task_nesting": 0}`
-	for _, c := range readCaptured(t, "signatures") {
-		signatureComesBack(t, strings.Replace(c.Signature, `"options": {}`, `"options": `+options, 1))
-	}
-}
-
 // What the messages say is understood.
 func TestMessagesOfCeleryAreUnderstood(t *testing.T) {
 	t.Parallel()
-	all := readCaptured(t, "messages")
+	for _, celery := range celerys {
+		t.Run(celery, func(t *testing.T) { areUnderstood(t, readCaptured(t, celery, "messages")) })
+	}
+}
+
+func areUnderstood(t *testing.T, all map[string]captured) {
+	t.Helper()
 	read := func(call string) *Message {
 		m, err := decodeMessage(all[call].Messages[0].message(t))
 		if err != nil {
@@ -275,6 +258,8 @@ func TestMessagesOfCeleryAreUnderstood(t *testing.T) {
 		{"the next step", read("chain").Embed.Chain[1].Task, "tasks.mul"},
 		{"immutable step", read("chain_immutable").Embed.Chain[0].Immutable, true},
 		{"expiry of a step", read("chain_options").Embed.Chain[2].Options.Expires.after, time.Minute},
+		{"ETA of a step", read("chain_options").Embed.Chain[0].Options.ETA, due},
+		{"moment of expiry of a step", read("chain_options").Embed.Chain[0].Options.Expires.at, due},
 		{"retries of a step", read("chain_options").Embed.Chain[0].Options.Retry, (*RetryPolicy)(nil)},
 		{"headers of a step", fmt.Sprint(read("chain_options").Embed.Chain[1].Options.Headers), "map[trace:a]"},
 		{"chord", read("chord").Embed.Chord.Task, "tasks.xsum"},
@@ -290,7 +275,7 @@ func TestMessagesOfCeleryAreUnderstood(t *testing.T) {
 // change stays as it was.
 func TestWhatChangesOfAMessageIsWritten(t *testing.T) {
 	t.Parallel()
-	in := readCaptured(t, "messages")["limits_of_fractions"].Messages[0].message(t)
+	in := readCaptured(t, "5.6", "messages")["limits_of_fractions"].Messages[0].message(t)
 	m, err := decodeMessage(in)
 	if err != nil {
 		t.Fatal(err)

@@ -15,13 +15,15 @@ import (
 // it is read, and then it is written so that it is read as the same.
 
 func FuzzMessage(f *testing.F) {
-	for _, c := range readCaptured(f, "messages") {
-		for _, one := range c.Messages {
-			headers, err := json.Marshal(one.Headers)
-			if err != nil {
-				f.Fatal(err)
+	for _, celery := range celerys {
+		for _, c := range readCaptured(f, celery, "messages") {
+			for _, one := range c.Messages {
+				headers, err := json.Marshal(one.Headers)
+				if err != nil {
+					f.Fatal(err)
+				}
+				f.Add(headers, []byte(one.Body))
 			}
-			f.Add(headers, []byte(one.Body))
 		}
 	}
 	f.Fuzz(func(t *testing.T, headers, body []byte) {
@@ -76,8 +78,10 @@ func says(m *Message) string {
 }
 
 func FuzzSignature(f *testing.F) {
-	for _, c := range readCaptured(f, "signatures") {
-		f.Add([]byte(c.Signature))
+	for _, celery := range celerys {
+		for _, c := range readCaptured(f, celery, "signatures") {
+			f.Add([]byte(c.Signature))
+		}
 	}
 	f.Add([]byte(strings.Repeat(`{"subtask_type":"chain","kwargs":{"tasks":[`, 60)))
 	f.Fuzz(func(t *testing.T, text []byte) {

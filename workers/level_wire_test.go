@@ -25,7 +25,7 @@ func TestLevelsAreCelerysPriorities(t *testing.T) {
 			t.Errorf("%s comes back as %s", level, got)
 		}
 	}
-	all := readCaptured(t, "messages")
+	all := readCaptured(t, "5.6", "messages")
 	for call, want := range map[string]Level{"delay": Normal, "priority": High} {
 		m, err := decodeMessage(all[call].Messages[0].message(t))
 		if err != nil || m.Level() != want {

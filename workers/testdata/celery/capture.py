@@ -1,11 +1,12 @@
-"""Writes what a real Celery sends: python3 capture.py DIRECTORY.
+"""Writes what a real Celery sends: PYTHONHASHSEED=0 python3 capture.py DIRECTORY.
 
 Each file is one call: the messages it put into the broker, in order, with their
 headers, properties and body, or the JSON of a signature. Ids, host and time are
-made the same every time.
+made the same every time. The files of Celery 5.6.3 go into DIRECTORY/5.6.
 """
 
 import datetime
+import decimal
 import json
 import os
 import random
@@ -127,6 +128,25 @@ CALLS = {
     "chunks": lambda: mul.chunks(zip(range(5), range(5)), 2)(),
 }
 
+# What there is since Celery 5.3: stamps, and values of JSON that say their type.
+CALLS_SINCE_5_3 = {
+    "values": lambda: print_task.delay(
+        {
+            "at": ETA,
+            "bytes": b"\x00\xff",
+            "day": ETA.date(),
+            "id": uuid.UUID(int=5),
+            "price": decimal.Decimal("1.50"),
+        }
+    ),
+    "replaced": lambda: add.apply_async((1, 1), replaced_task_nesting=2),
+    "stamped": lambda: stamped(add.s(1, 1)).apply_async(),
+    "stamped_link": lambda: stamped(add.s(1, 1).set(link=mul.s(2), link_error=on_task_error.s("a"))).apply_async(),
+    "stamped_chain": lambda: stamped(chain(add.s(4, 4), mul.s(8), add.s(1))).apply_async(),
+    "stamped_group": lambda: stamped(group(add.s(1, 1), mul.s(2, 2))).apply_async(),
+    "stamped_chord": lambda: stamped(chord([add.s(1, 1), mul.s(2, 2)], xsum.s())).apply_async(),
+}
+
 SIGNATURES = {
     "task": lambda: add.s(1, 2),
     "partial": lambda: add.s(2, y=3),
@@ -150,6 +170,31 @@ SIGNATURES = {
     "starmap": lambda: mul.starmap([(1, 2), (3, 4)]),
     "chunks": lambda: mul.chunks([(1, 2), (3, 4), (5, 6)], 2),
 }
+
+SIGNATURES_SINCE_5_3 = {
+    "values": lambda: print_task.s(ETA, by=decimal.Decimal("1.50")).set(eta=ETA, expires=ETA),
+    "stamped": lambda: stamped(add.s(1, 2)),
+    "stamped_nested": lambda: stamped(
+        chain(add.s(1, 1), group(chord([add.s(1)], xsum.s()), chain(mul.s(2), mul.si(3, 3))), xsum.s())
+    ),
+}
+
+if celery.VERSION >= (5, 3):
+    from celery.canvas import StampingVisitor
+
+    CALLS.update(CALLS_SINCE_5_3)
+    SIGNATURES.update(SIGNATURES_SINCE_5_3)
+
+    class Monitor(StampingVisitor):
+        """Stamps every task with two monitors."""
+
+        def on_signature(self, sig, **headers):
+            return {"monitor": ["a", "b"], "stamped_headers": ["monitor"]}
+
+
+def stamped(sig):
+    sig.stamp(Monitor(), of="c")
+    return sig
 
 
 def frozen(sig):
@@ -195,6 +240,7 @@ def write(directory, name, value):
 
 
 def main(directory):
+    directory = os.path.join(directory, "%s.%s" % celery.VERSION[:2])
     for kind in ("messages", "signatures"):
         os.makedirs(os.path.join(directory, kind), exist_ok=True)
     for name, call in CALLS.items():
