@@ -15,6 +15,7 @@ func Gather(p *Publisher, exchange, key string) {
 	l.probe = 1 << 30
 	l.pace.single.fill(time.Hour)
 	l.pace.fixed.fill(0)
+	l.answers.mark = &Confirm{} // which has no answer: nothing is measured any more
 }
 
 // HalfMove begins to move an exchange to files and stops after some of its steps,
