@@ -169,21 +169,19 @@ func (p *Publisher) flySingles(l *lane, list []*Confirm) {
 // writeSingles reports whether the session goes on.
 func (p *Publisher) writeSingles(list []*Confirm) bool {
 	p.s.confirms.sent(list)
-	if !p.s.mayWrite() {
-		return false
-	}
 	var err error
 	written := 0
-	for ; err == nil && written < len(list); written++ {
-		err = hand(p.s.nc, list[written].msg)
-	}
-	p.s.written()
+	goesOn := p.s.inTurn(func() {
+		for ; err == nil && written < len(list); written++ {
+			err = hand(p.s.nc, list[written].msg)
+		}
+	})
 	if err != nil {
 		for _, confirm := range list[written-1:] {
 			p.s.confirms.resolve(confirm, err)
 		}
 	}
-	return true
+	return goesOn
 }
 
 // land ends a flight as far as it keeps others waiting. The lock is held.
@@ -194,12 +192,14 @@ func (p *Publisher) land(l *lane) {
 
 // fly sends a batch. It takes in what comes to wait while it is written.
 func (f *flight) fly() {
-	if !f.p.s.mayWrite() {
+	var err error
+	goesOn := f.p.s.inTurn(func() {
+		f.began = time.Now()
+		err = f.write(newBatchWriter(f.p.s.nc))
+	})
+	if !goesOn {
 		return
 	}
-	f.began = time.Now()
-	err := f.write(newBatchWriter(f.p.s.nc))
-	f.p.s.written()
 	if err != nil {
 		f.end(err)
 	}

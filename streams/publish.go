@@ -179,42 +179,49 @@ func (s *Session) checkMessage(m *Message, flags PublishFlag) error {
 	return nil
 }
 
-// mayWrite waits for the turn to write to the connection, until written is
-// called; false says that the session has ended.
-func (s *Session) mayWrite() bool {
-	select {
-	case s.writing <- struct{}{}:
-		return true
-	case <-s.ctx.Done():
-		return false
+// writer hands what the session publishes to the connection, one write at a time,
+// until the session ends. A broker that has stopped reading holds it up, and nobody
+// else.
+func (s *Session) writer() {
+	for {
+		select {
+		case write := <-s.writes:
+			write()
+		case <-s.ctx.Done():
+			return
+		}
 	}
 }
 
-func (s *Session) written() { <-s.writing }
-
-// write hands a message to the connection, one at a time. A broker that has
-// stopped reading, or has not read what others wrote, would block that for
-// longer than the context allows, so it is done beside.
+// write has a message handed to the connection, and waits only until those before
+// it were. Where that fails, it is the message's answer.
 func (s *Session) write(ctx context.Context, confirm *Confirm) error {
 	select {
-	case s.writing <- struct{}{}:
+	case s.writes <- func() { s.hand(confirm) }:
+		return nil
 	case <-confirm.done: // its own time was up
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	written := make(chan error, 1)
-	go func() {
-		defer func() { <-s.writing }()
-		written <- confirm.publish(s.nc)
-	}()
+}
+
+func (s *Session) hand(confirm *Confirm) {
+	if err := confirm.publish(s.nc); err != nil {
+		go s.confirms.resolve(confirm, err) // who is told may publish
+	}
+}
+
+// inTurn does what writes to the connection by itself, when it is its turn; false
+// says that the session has ended.
+func (s *Session) inTurn(f func()) bool {
+	done := make(chan struct{})
 	select {
-	case err := <-written:
-		return err
-	case <-confirm.done:
-		return nil
-	case <-ctx.Done():
-		return errors.Join(ErrUnconfirmed, ctx.Err())
+	case s.writes <- func() { defer close(done); f() }:
+		<-done
+		return true
+	case <-s.ctx.Done():
+		return false
 	}
 }
 

@@ -90,7 +90,7 @@ type Session struct {
 	exchanges  exchangeCache
 	subs       []*nats.Subscription
 	status     chan nats.Status
-	writing    chan struct{} // held while a message is written
+	writes     chan func() // to the connection
 	maxPayload atomic.Int64
 	noBatches  atomic.Bool
 	slow       sync.Map      // the pace of streams that batches paid for, by name
@@ -132,7 +132,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Session, error) {
 		tagged:     make(map[string]*Consumer),
 		notices:    make(map[*notice]struct{}),
 		online:     make(chan struct{}),
-		writing:    make(chan struct{}, 1),
+		writes:     make(chan func()),
 		refreshing: make(map[string]bool),
 	}
 	close(s.online)
@@ -163,6 +163,7 @@ func (s *Session) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	go s.writer() // which nobody waits for: it may be held up for as long as the connection
 	if s.topology, err = openTopology(ctx, s.js, s.vhost, s.cfg.Replicas); err != nil {
 		return hintJetStream(err)
 	}
@@ -263,6 +264,7 @@ func (s *Session) leave(ctx context.Context) error {
 	for _, queue := range s.ownedQueues() {
 		err = errors.Join(err, s.removeOwned(ctx, queue))
 	}
+	s.inTurn(func() {}) // what was published is written
 	return errors.Join(err, s.nc.FlushWithContext(ctx))
 }
 
