@@ -153,6 +153,11 @@ func (c *client) letter(ctx context.Context, id string) (DeadLetter, error) {
 // carry sends what follows the end of a task. One that was given up is kept
 // before; a worker that dies here does both again.
 func (r *run) carry(ctx context.Context, rec record, mv *moves) error {
+	if rec.Status != Failed && mv.none() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
+	defer cancel()
 	if rec.Status == Failed {
 		if err := r.bury(ctx, rec); err != nil {
 			return err

@@ -120,8 +120,6 @@ func typeOf(err error) string {
 // end records the end of the task, and sends what follows. Whoever is overtaken
 // sends nothing.
 func (r *run) end(ctx context.Context, rec record) error {
-	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
-	defer cancel()
 	mv := r.moves(rec)
 	rec.Done = time.Now().UTC()
 	rec.Children = mv.children()
@@ -165,8 +163,6 @@ func (r *run) moves(rec record) *moves {
 
 // follow sends what follows a task that has ended, again.
 func (r *run) follow(ctx context.Context, rec record) error {
-	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
-	defer cancel()
 	mv := r.moves(rec)
 	mv.again = true
 	return r.carry(ctx, rec, mv)

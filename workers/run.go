@@ -230,25 +230,27 @@ func (r *run) say(ctx context.Context, s State) error {
 	return r.write(ctx, rec)
 }
 
-// write replaces the record of the run. The lock is held.
+// write replaces the record of the run, for as long as the app's Timeout allows. The
+// lock is held.
 func (r *run) write(ctx context.Context, rec record) error {
 	rec.Worker, rec.Began = r.w.cfg.Name, r.began
 	text, err := marshal(rec)
 	if err != nil {
 		return err
 	}
+	until := time.Now().Add(r.w.c.cfg.Timeout)
 	for {
 		put := streams.Put{
 			Key: stateKey(r.m.ID), Value: text, TTL: wholeSeconds(r.expires(rec.Status)), Expect: streams.Revision(r.revision),
 		}
-		try, cancel := context.WithTimeout(ctx, answerTime)
+		try, cancel := context.WithTimeout(ctx, min(answerTime, time.Until(until)))
 		revision, err := r.w.c.store.Put(try, put)
 		cancel()
 		switch {
 		case err == nil:
 			r.revision = revision
 			return nil
-		case !errors.Is(err, streams.ErrConflict) && (ctx.Err() != nil || !unanswered(err)):
+		case !errors.Is(err, streams.ErrConflict) && (ctx.Err() != nil || !time.Now().Before(until) || !unanswered(err)):
 			return err
 		}
 		if err := r.regain(ctx, rec.Status); err != nil {
