@@ -272,12 +272,9 @@ func decodeMessage(in streams.Message) (*Message, error) {
 const endOfMost = `,{},{"callbacks":null,"errbacks":null,"chain":null,"chord":null}]`
 
 func (m *Message) decodeBody(body []byte) error {
-	if args, ok := bytes.CutSuffix(body, []byte(endOfMost)); ok && len(args) > 0 && args[0] == '[' {
-		if json.Unmarshal(args[1:], &m.Args) == nil {
-			m.Kwargs = map[string]json.RawMessage{}
-			return nil
-		}
-		m.Args = nil
+	if args, ok := bytes.CutSuffix(body, []byte(endOfMost)); ok && bytes.HasPrefix(args, []byte("[[")) && json.Valid(args[1:]) {
+		m.Args, m.Kwargs = elements(args[1:]), map[string]json.RawMessage{}
+		return nil
 	}
 	parts := []any{&m.Args, &m.Kwargs, &m.Embed}
 	if err := json.Unmarshal(body, &parts); err != nil {
@@ -287,6 +284,31 @@ func (m *Message) decodeBody(body []byte) error {
 		return fmt.Errorf("got %d parts, want args, kwargs and embed", len(parts))
 	}
 	return nil
+}
+
+// elements are the values of a valid array of JSON, as parts of it.
+func elements(array []byte) []json.RawMessage {
+	list := make([]json.RawMessage, 0, 4)
+	depth, start, quoted := 0, 1, false
+	for i := 1; i < len(array); i++ {
+		switch c := array[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			depth++
+		case depth > 0 && (c == ']' || c == '}'):
+			depth--
+		case depth == 0 && (c == ',' || c == ']'):
+			if value := bytes.TrimSpace(array[start:i:i]); len(value) > 0 {
+				list = append(list, value)
+			}
+			start = i + 1
+		}
+	}
+	return list
 }
 
 // headerReader reads headers into a message, and remembers the first that is not
