@@ -93,28 +93,3 @@ func measureAll(list []Signature, depth int, left *int) error {
 	}
 	return nil
 }
-
-// nests reports whether JSON has arrays and objects in one another more than so
-// many deep.
-func nests(text []byte, most int) bool {
-	if len(text) <= most {
-		return false
-	}
-	depth, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[' || c == '{':
-			if depth++; depth > most {
-				return true
-			}
-		case c == ']' || c == '}':
-			depth--
-		}
-	}
-	return false
-}

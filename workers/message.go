@@ -286,31 +286,6 @@ func (m *Message) decodeBody(body []byte) error {
 	return nil
 }
 
-// elements are the values of a valid array of JSON, as parts of it.
-func elements(array []byte) []json.RawMessage {
-	list := make([]json.RawMessage, 0, 4)
-	depth, start, quoted := 0, 1, false
-	for i := 1; i < len(array); i++ {
-		switch c := array[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[' || c == '{':
-			depth++
-		case depth > 0 && (c == ']' || c == '}'):
-			depth--
-		case depth == 0 && (c == ',' || c == ']'):
-			if value := bytes.TrimSpace(array[start:i:i]); len(value) > 0 {
-				list = append(list, value)
-			}
-			start = i + 1
-		}
-	}
-	return list
-}
-
 // headerReader reads headers into a message, and remembers the first that is not
 // as it should be.
 type headerReader struct {
