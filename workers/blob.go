@@ -41,7 +41,7 @@ func (c *client) spill(ctx context.Context, value json.RawMessage, ttl time.Dura
 	b := blob{ID: c.ids.next(), Size: len(value)}
 	var puts []*streams.Pending
 	for piece := range slices.Chunk(value, int(c.nc.MaxPayload()/2)) {
-		put := streams.Put{Key: blobKey(b.ID, b.Pieces), Value: piece, TTL: ttl}
+		put := streams.Put{Key: blobKey(b.ID, b.Pieces), Value: piece, TTL: wholeSeconds(ttl)}
 		puts = append(puts, c.store.Begin(ctx, put))
 		b.Pieces++
 	}
@@ -53,10 +53,15 @@ func (c *client) spill(ctx context.Context, value json.RawMessage, ttl time.Dura
 	return marshal(b)
 }
 
-// spillAll spills the arguments of a task that are large.
+// spillAll spills the arguments of a task that are large, for as long as the task
+// waits, and longer.
 func (c *client) spillAll(ctx context.Context, m *Message) error {
+	ttl := joinExpires
+	if !m.ETA.IsZero() {
+		ttl += max(time.Until(m.ETA), 0)
+	}
 	for i, value := range m.Args {
-		small, err := c.spill(ctx, value, joinExpires)
+		small, err := c.spill(ctx, value, ttl)
 		if err != nil {
 			return err
 		}
@@ -66,7 +71,7 @@ func (c *client) spillAll(ctx context.Context, m *Message) error {
 		}
 	}
 	for name, value := range m.Kwargs {
-		small, err := c.spill(ctx, value, joinExpires)
+		small, err := c.spill(ctx, value, ttl)
 		if err != nil {
 			return err
 		}

@@ -41,8 +41,8 @@ const (
 	laterQueue = "warren.later"
 )
 
-// joinExpires is how long the members of a group that something waits for may
-// take, from the first to the last.
+// joinExpires is how long the members of a group that something waits for may take,
+// from when the last of them is due.
 const joinExpires = 30 * 24 * time.Hour
 
 func newClient(ctx context.Context, app *App, nc *nats.Conn, cfg Config) (_ *client, err error) {

@@ -44,7 +44,7 @@ func (r *run) succeed(ctx context.Context, value json.RawMessage) error {
 	}
 	ttl := r.expires(Succeeded)
 	if r.m.handsOn() {
-		ttl = max(ttl, joinExpires) // others get it too
+		ttl = max(ttl, r.m.spot().keptFor()) // others get it too
 	}
 	var err error
 	if rec.Result, err = r.w.c.spill(ctx, value, ttl); err != nil {

@@ -14,11 +14,10 @@ import (
 type spot struct {
 	root, parent string
 	rest         []Signature // what follows, the next step last
-	join         string      // the group whose members all go into what follows it
-	size         int         // how many those are
-	group        string
-	index        int // in the group, -1 without one
-	headers      map[string]string
+	gathering
+	group   string
+	index   int // in the group, -1 without one
+	headers map[string]string
 }
 
 // moves are what an event brings about. Joins and records are written before the
@@ -44,9 +43,12 @@ type join struct {
 	Parent string `json:"parent_id,omitempty"`
 	// Rest is what follows, the next step last.
 	Rest []Signature `json:"rest,omitempty"`
+	// Until is that of its gathering.
+	Until time.Time `json:"until,omitzero"`
 	// Join, Group and Index are where the group itself belongs.
 	Join      string            `json:"join,omitempty"`
 	JoinSize  int               `json:"join_size,omitempty"`
+	JoinUntil time.Time         `json:"join_until,omitzero"`
 	Group     string            `json:"group,omitempty"`
 	Index     int               `json:"index"`
 	Callbacks []Signature       `json:"callbacks,omitempty"`
@@ -54,10 +56,24 @@ type join struct {
 	Headers   map[string]string `json:"headers,omitempty"`
 }
 
+// A gathering is the join that a task goes into.
+type gathering struct {
+	join  string    // the group whose members all go into what follows it
+	size  int       // how many those are
+	until time.Time // what is kept of it is kept until then, or for joinExpires; zero for that
+}
+
+// keptFor is how long what is written of it is kept.
+func (g gathering) keptFor() time.Duration {
+	if g.until.IsZero() {
+		return joinExpires
+	}
+	return max(joinExpires, wholeSeconds(time.Until(g.until)))
+}
+
 // A slot is what one member of a join has come to.
 type slot struct {
-	join  string
-	size  int
+	gathering
 	index int
 	value json.RawMessage
 	fail  *Failure
@@ -106,10 +122,13 @@ func (mv *moves) startGroup(sig Signature, before json.RawMessage, at spot) {
 		return
 	}
 	if sig.joined() || len(at.rest) > 0 || at.join != "" {
-		member.join, member.size = sig.Options.GroupID, len(sig.Tasks)
+		member.gathering = gathering{join: sig.Options.GroupID, size: len(sig.Tasks)}
+		if due := sig.due(mv.sentAt); due.After(mv.sentAt) {
+			member.until = due.Add(joinExpires)
+		}
 		mv.joins = append(mv.joins, join{
-			ID: sig.Options.GroupID, Size: len(sig.Tasks), Root: at.root, Parent: at.parent,
-			Rest: at.rest, Join: at.join, JoinSize: at.size, Group: at.group, Index: at.index,
+			ID: sig.Options.GroupID, Size: len(sig.Tasks), Until: member.until, Root: at.root, Parent: at.parent,
+			Rest: at.rest, Join: at.join, JoinSize: at.size, JoinUntil: at.until, Group: at.group, Index: at.index,
 			Callbacks: sig.Options.Link, Errbacks: sig.Options.LinkError, Headers: at.headers,
 		})
 	}
@@ -117,6 +136,31 @@ func (mv *moves) startGroup(sig Signature, before json.RawMessage, at spot) {
 		member.index = i
 		mv.start(task, before, member)
 	}
+}
+
+// due is when the last of a canvas may begin, whose first may from a time on, if
+// nothing took time.
+func (s *Signature) due(from time.Time) time.Time {
+	switch o := s.Options; {
+	case s.Kind == KindGroup:
+		last := from
+		for i := range s.Tasks {
+			if due := s.Tasks[i].due(from); due.After(last) {
+				last = due
+			}
+		}
+		return last
+	case s.Kind != KindTask:
+		for i := range s.Tasks {
+			from = s.Tasks[i].due(from)
+		}
+		return from
+	case o.ETA != nil && o.ETA.After(from):
+		return o.ETA.Time
+	case o.ETA == nil && o.Countdown > 0:
+		return from.Add(time.Duration(o.Countdown))
+	}
+	return from
 }
 
 // joined reports whether somebody waits for a group as a whole.
@@ -143,7 +187,7 @@ func (mv *moves) message(sig Signature, before json.RawMessage, at spot) *Messag
 		m.GroupIndex = -1
 	}
 	if at.join != "" {
-		m.Embed.Chord = joinReference(at.join, at.size)
+		m.Embed.Chord = at.reference()
 	}
 	if o.Priority != nil {
 		m.Priority = *o.Priority
@@ -182,8 +226,12 @@ func (m *Message) give(before json.RawMessage, into string) {
 // joinTask is what a join is called where Celery has the body of a chord.
 const joinTask = "warren.join"
 
-func joinReference(id string, size int) *Signature {
-	return &Signature{Task: joinTask, Options: CallOptions{GroupID: id, ChordSize: size}}
+func (g gathering) reference() *Signature {
+	o := CallOptions{GroupID: g.join, ChordSize: g.size}
+	if !g.until.IsZero() {
+		o.Expires = &expiry{at: g.until}
+	}
+	return &Signature{Task: joinTask, Options: o}
 }
 
 // spot is where a task on its way stands.
@@ -193,7 +241,11 @@ func (m *Message) spot() spot {
 		group: m.Group, index: m.GroupIndex, headers: m.Headers,
 	}
 	if m.Embed.Chord != nil && !m.foreignChord() {
-		at.join, at.size = m.Embed.Chord.Options.GroupID, m.Embed.Chord.Options.ChordSize
+		o := m.Embed.Chord.Options
+		at.gathering = gathering{join: o.GroupID, size: o.ChordSize}
+		if o.Expires != nil {
+			at.until = o.Expires.at
+		}
 	}
 	return at
 }
@@ -225,7 +277,7 @@ func (mv *moves) proceed(value json.RawMessage, at spot) {
 		return
 	}
 	if at.join != "" {
-		mv.slots = append(mv.slots, slot{join: at.join, size: at.size, index: at.index, value: value})
+		mv.slots = append(mv.slots, slot{gathering: at.gathering, index: at.index, value: value})
 	}
 }
 
@@ -248,7 +300,7 @@ func (mv *moves) stop(f Failure, revoked bool, at spot) {
 		mv.end(at.rest[i], f, revoked)
 	}
 	if at.join != "" {
-		mv.slots = append(mv.slots, slot{join: at.join, size: at.size, index: at.index, fail: &f, revoked: revoked})
+		mv.slots = append(mv.slots, slot{gathering: at.gathering, index: at.index, fail: &f, revoked: revoked})
 	}
 }
 
@@ -278,10 +330,13 @@ func (mv *moves) callErrbacks(errbacks []Signature, f Failure, at spot) {
 	}
 }
 
+// own is the gathering that the members of a join go into.
+func (j *join) own() gathering { return gathering{j.ID, j.Size, j.Until} }
+
 // spot is where what follows a join stands.
 func (j *join) spot() spot {
 	return spot{
-		root: j.Root, parent: j.Parent, rest: j.Rest, join: j.Join, size: j.JoinSize,
+		root: j.Root, parent: j.Parent, rest: j.Rest, gathering: gathering{j.Join, j.JoinSize, j.JoinUntil},
 		group: j.Group, index: j.Index, headers: j.Headers,
 	}
 }

@@ -34,7 +34,7 @@ func (c *client) keepJoins(ctx context.Context, joins []join) error {
 		if err != nil {
 			return err
 		}
-		puts = append(puts, c.store.Begin(ctx, streams.Put{Key: joinKey(joins[i].ID, "plan"), Value: text, TTL: joinExpires}))
+		puts = append(puts, c.store.Begin(ctx, streams.Put{Key: joinKey(joins[i].ID, "plan"), Value: text, TTL: joins[i].own().keptFor()}))
 	}
 	for _, p := range puts {
 		if err := waitFor(ctx, p); err != nil {
@@ -86,7 +86,7 @@ func (c *client) write(ctx context.Context, s *slot) error {
 		return err
 	}
 	key := slotKey(s.join, 0, s.index)
-	_, err = c.store.Put(ctx, streams.Put{Key: key, Value: text, TTL: joinExpires, Expect: streams.Absent})
+	_, err = c.store.Put(ctx, streams.Put{Key: key, Value: text, TTL: s.keptFor(), Expect: streams.Absent})
 	if !errors.Is(err, streams.ErrConflict) {
 		return err
 	}
@@ -118,7 +118,7 @@ func (c *client) climb(ctx context.Context, s slot) (bool, error) {
 			return true, nil
 		}
 		index, size = index/fanIn, (size+fanIn-1)/fanIn
-		above := streams.Put{Key: slotKey(s.join, level+1, index), Value: []byte("{}"), TTL: joinExpires}
+		above := streams.Put{Key: slotKey(s.join, level+1, index), Value: []byte("{}"), TTL: s.keptFor()}
 		if _, err := c.store.Put(ctx, above); err != nil {
 			return false, err
 		}
@@ -244,7 +244,7 @@ func (c *client) breakJoin(ctx context.Context, s slot, next *moves) error {
 // firstToBreak reports whether a member is the one whose failure decides.
 func (c *client) firstToBreak(ctx context.Context, s slot) (bool, error) {
 	mine := strconv.Itoa(s.index)
-	_, err := c.store.Put(ctx, streams.Put{Key: joinKey(s.join, "broken"), Value: []byte(mine), TTL: joinExpires, Expect: streams.Absent})
+	_, err := c.store.Put(ctx, streams.Put{Key: joinKey(s.join, "broken"), Value: []byte(mine), TTL: s.keptFor(), Expect: streams.Absent})
 	if !errors.Is(err, streams.ErrConflict) {
 		return err == nil, err
 	}

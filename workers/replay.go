@@ -162,7 +162,7 @@ func (c *client) unbreak(ctx context.Context, j *join, s slot, list []*filled) e
 	}
 	for i, f := range list {
 		if i != s.index && f != nil && f.Failure != nil {
-			_, err := c.store.Put(ctx, streams.Put{Key: joinKey(j.ID, "broken"), Value: []byte(strconv.Itoa(i)), TTL: joinExpires})
+			_, err := c.store.Put(ctx, streams.Put{Key: joinKey(j.ID, "broken"), Value: []byte(strconv.Itoa(i)), TTL: j.own().keptFor()})
 			return err
 		}
 	}

@@ -1,0 +1,144 @@
+package workers
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/embedded"
+	"warren/embedded/embeddedtest"
+)
+
+// aYear is longer than anything is kept of a task that nobody makes wait.
+const aYear = 365 * 24 * time.Hour
+
+// TestAGroupIsKeptUntilItsLastMemberIsDue: what is kept of a chord, the results of
+// its first members among it, outlives a member that is due in a year.
+func TestAGroupIsKeptUntilItsLastMemberIsDue(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	app := New("tasks")
+	add := Func2(app, "add", func(_ context.Context, x, y int) (int, error) { return x + y, nil })
+	sum := Func1(app, "sum", func(_ context.Context, list []int) (int, error) { return len(list), nil })
+	w := newWorkshop(t, nc, app)
+	worker := app.Worker(WorkerConfig{})
+	w.background("worker", worker.Run)
+	early := add.S(1, 1)
+	inner := Chord(Group(add.S(2, 2), add.S(3, 3).With(Countdown(aYear))), sum.P())
+	if _, err := Chord(Group(early, inner), sum.P()).Apply(w.ctx); err != nil {
+		t.Fatal(err)
+	}
+	for len(w.kept(nc, "join.>")) < 4 { // two plans, and what two members have come to
+		select {
+		case <-w.news:
+		case <-w.ctx.Done():
+			t.Fatalf("kept are %v", w.kept(nc, "join.>"))
+		}
+	}
+	w.wantKept(nc, "join.>", aYear+joinExpires)
+}
+
+func TestArgumentsAreKeptUntilTheirTaskIsDue(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Start(t, embedded.Config{MaxPayload: 64 << 10}).Connect(t)
+	app := New("tasks")
+	length := Func1(app, "length", func(_ context.Context, s string) (int, error) { return len(s), nil })
+	w := newWorkshop(t, nc, app)
+	if _, err := length.Delay(w.ctx, strings.Repeat("x", 100_000), Countdown(aYear)); err != nil {
+		t.Fatal(err)
+	}
+	w.wantKept(nc, "blob.>", aYear+joinExpires)
+}
+
+// TestALargeResultIsKeptForPartOfASecond: the store counts in whole ones.
+func TestALargeResultIsKeptForPartOfASecond(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Start(t, embedded.Config{MaxPayload: 64 << 10}).Connect(t)
+	app := New("tasks")
+	long := Func1(app, "long", func(_ context.Context, n int) (string, error) { return strings.Repeat("x", n), nil })
+	w := newWorkshop(t, nc, app)
+	worker := app.Worker(WorkerConfig{})
+	w.background("worker", worker.Run)
+	result, err := long.Delay(w.ctx, 100_000, ResultExpires(time.Hour+time.Second/2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := result.Get(w.ctx); err != nil || len(text) != 100_000 {
+		t.Errorf("got %d bytes, %v", len(text), err)
+	}
+	w.wantKept(nc, "blob.>", time.Hour)
+}
+
+// kept is how long what is stored at keys is kept.
+func (w *workshop) kept(nc *nats.Conn, keys string) map[string]time.Duration {
+	w.Helper()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		w.Fatal(err)
+	}
+	stream, err := js.Stream(w.ctx, "warren~t~tasks")
+	if err != nil {
+		w.Fatal(err)
+	}
+	info, err := stream.Info(w.ctx, jetstream.WithSubjectFilter("warren.t.tasks."+keys))
+	if err != nil {
+		w.Fatal(err)
+	}
+	all := make(map[string]time.Duration)
+	for subject := range info.State.Subjects {
+		msg, err := stream.GetLastMsgForSubject(w.ctx, subject)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if all[subject], err = time.ParseDuration(msg.Header.Get(jetstream.MsgTTLHeader)); err != nil {
+			w.Fatal(err)
+		}
+	}
+	return all
+}
+
+// wantKept wants something at keys, kept for a time but for what the test took.
+func (w *workshop) wantKept(nc *nats.Conn, keys string, want time.Duration) {
+	w.Helper()
+	all := w.kept(nc, keys)
+	if len(all) == 0 {
+		w.Errorf("nothing is kept at %s", keys)
+	}
+	for subject, ttl := range all {
+		if ttl < want-time.Minute {
+			w.Errorf("%s is kept for %v, want %v", subject, ttl, want)
+		}
+	}
+}
+
+func TestWhenACanvasIsDue(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	after := func(d time.Duration) Signature { return Signature{Options: CallOptions{Countdown: seconds(d)}} }
+	at := func(d time.Duration) Signature { return Signature{Options: CallOptions{ETA: &moment{now.Add(d)}}} }
+	chain := func(list ...Signature) Signature { return Signature{Kind: KindChain, Tasks: list} }
+	group := func(list ...Signature) Signature { return Signature{Kind: KindGroup, Tasks: list} }
+	for what, test := range map[string]struct {
+		sig  Signature
+		want time.Duration
+	}{
+		"a task":                         {Signature{}, 0},
+		"a countdown":                    {after(time.Hour), time.Hour},
+		"a moment":                       {at(time.Hour), time.Hour},
+		"a moment that has passed":       {at(-time.Hour), 0},
+		"a group of none":                {group(), 0},
+		"a group":                        {group(after(time.Hour), after(3*time.Hour), Signature{}), 3 * time.Hour},
+		"a chain":                        {chain(after(time.Hour), after(2*time.Hour)), 3 * time.Hour},
+		"a chain to a moment":            {chain(after(time.Hour), at(2*time.Hour)), 2 * time.Hour},
+		"a chain beyond a moment":        {chain(after(3*time.Hour), at(2*time.Hour)), 3 * time.Hour},
+		"a group of chains, and a chain": {chain(group(chain(after(time.Hour), after(time.Hour)), after(time.Minute)), after(time.Hour)), 3 * time.Hour},
+	} {
+		if got := test.sig.due(now).Sub(now); got != test.want {
+			t.Errorf("%s is due after %v, want %v", what, got, test.want)
+		}
+	}
+}
