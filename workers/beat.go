@@ -150,11 +150,7 @@ func (s *Scheduler) stand(ctx context.Context) {
 
 // seat makes what this scheduler wants: a TTL is of whole seconds.
 func (s *Scheduler) seat() *seat {
-	ttl := s.c.cfg.Lease.Truncate(time.Second)
-	if ttl < s.c.cfg.Lease {
-		ttl += time.Second
-	}
-	return &seat{store: s.store, key: leaderKey(s.app.name), ttl: ttl, want: s.self}
+	return &seat{store: s.store, key: leaderKey(s.app.name), ttl: wholeSeconds(s.c.cfg.Lease), want: s.self}
 }
 
 // await waits until the seat changes, or for its TTL: of a change in a cluster,

@@ -73,7 +73,7 @@ func ID(id string) Option { return func(s *settings) { s.TaskID = id } }
 
 // Unique sends no second task of a key within a time: the call gives a handle on
 // the first one instead, whether that has ended or not. It is for single tasks,
-// and counts in whole seconds.
+// and counts a part of a second as a whole one.
 func Unique(key string, within time.Duration) Option {
 	return func(s *settings) {
 		if key == "" || within < time.Second {

@@ -32,7 +32,7 @@ func (c *client) applyUnique(ctx context.Context, sig Signature, u unique) (*han
 	}
 	key := uniqueKey(u.key)
 	for {
-		claim := streams.Put{Key: key, Value: []byte(sig.Options.TaskID), TTL: u.within, Expect: streams.Absent}
+		claim := streams.Put{Key: key, Value: []byte(sig.Options.TaskID), TTL: wholeSeconds(u.within), Expect: streams.Absent}
 		_, err := c.store.Put(ctx, claim)
 		if err == nil {
 			break
