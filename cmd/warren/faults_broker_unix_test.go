@@ -192,13 +192,7 @@ func TestAStalledBrokerDoesNotStallAPublisher(t *testing.T) {
 // stall stops a process while f runs.
 func stall(t *testing.T, c *command, f func()) {
 	t.Helper()
-	if err := c.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := c.cmd.Process.Signal(syscall.SIGCONT); err != nil {
-			t.Error(err)
-		}
-	}()
+	c.freeze(t)
+	defer c.signal(t, syscall.SIGCONT)
 	f()
 }

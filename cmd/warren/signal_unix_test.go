@@ -93,17 +93,17 @@ func TestTheBrokerIsStopped(t *testing.T) {
 }
 
 // freeze is Ctrl-Z; it returns when the process stands still.
-func (b *brokerProcess) freeze(t *testing.T) {
+func (c *command) freeze(t *testing.T) {
 	t.Helper()
-	b.signal(t, syscall.SIGSTOP)
+	c.signal(t, syscall.SIGSTOP)
 	var status syscall.WaitStatus
 	for {
-		_, err := syscall.Wait4(b.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+		_, err := syscall.Wait4(c.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
 		if err != nil || !status.Stopped() {
-			t.Fatalf("the broker is not stopped: %v, %v", status, err)
+			t.Fatalf("the process is not stopped: %v, %v", status, err)
 		}
 		return
 	}
