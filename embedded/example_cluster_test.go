@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"net"
 
 	"warren/embedded"
+	"warren/embedded/embeddedtest"
 )
 
 // Three servers that keep each message three times. Here they share a process;
@@ -38,13 +38,12 @@ func ExampleCluster() {
 // freePorts finds n ports that are free, and what a route to each looks like.
 func freePorts(n int) (ports []int, routes []string) {
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := embeddedtest.FindPort()
 		if err != nil {
 			log.Fatal(err)
 		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-		routes = append(routes, l.Addr().String())
+		ports = append(ports, port)
+		routes = append(routes, fmt.Sprintf("127.0.0.1:%d", port))
 	}
 	return ports, routes
 }

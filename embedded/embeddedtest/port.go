@@ -1,6 +1,7 @@
 package embeddedtest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -13,11 +14,20 @@ const loopback = "127.0.0.1"
 // given are the ports this process has handed out, for good.
 var given sync.Map
 
-// Port is a port of the loopback address that nobody has now, and nobody is
-// likely to get before the test does: it is given out once, and it is none of
-// those that systems give to whoever asks for no port in particular.
+// Port is FindPort for a test, which fails if there is none.
 func Port(tb testing.TB) int {
 	tb.Helper()
+	port, err := FindPort()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return port
+}
+
+// FindPort finds a port of the loopback address that nobody has now, and nobody is
+// likely to get before the caller does: it is given out once, and it is none of
+// those that systems give to whoever asks for no port in particular.
+func FindPort() (int, error) {
 	const low, high = 10_000, 32_000 // Linux gives out those from 32768, others from 49152
 	for range 1000 {
 		port := low + rand.IntN(high-low)
@@ -28,11 +38,7 @@ func Port(tb testing.TB) int {
 		if err != nil {
 			continue
 		}
-		if err := l.Close(); err != nil {
-			tb.Fatal(err)
-		}
-		return port
+		return port, l.Close()
 	}
-	tb.Fatalf("no port between %d and %d is free", low, high)
-	return 0
+	return 0, fmt.Errorf("no port between %d and %d is free", low, high)
 }
