@@ -193,13 +193,10 @@ func (p *Publisher) land(l *lane) {
 // fly sends a batch. It takes in what comes to wait while it is written.
 func (f *flight) fly() {
 	var err error
-	goesOn := f.p.s.inTurn(func() {
+	f.p.s.inTurn(func() {
 		f.began = time.Now()
 		err = f.write(newBatchWriter(f.p.s.nc))
 	})
-	if !goesOn {
-		return
-	}
 	if err != nil {
 		f.end(err)
 	}

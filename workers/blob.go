@@ -56,10 +56,7 @@ func (c *client) spill(ctx context.Context, value json.RawMessage, ttl time.Dura
 // spillAll spills the arguments of a task that are large, for as long as the task
 // waits, and longer.
 func (c *client) spillAll(ctx context.Context, m *Message) error {
-	ttl := joinExpires
-	if !m.ETA.IsZero() {
-		ttl += max(time.Until(m.ETA), 0)
-	}
+	ttl := joinExpires + untilDue(m.ETA)
 	for i, value := range m.Args {
 		small, err := c.spill(ctx, value, ttl)
 		if err != nil {

@@ -217,8 +217,17 @@ func signatureComesBack(t *testing.T, in string) {
 // What the messages say is understood.
 func TestMessagesOfCeleryAreUnderstood(t *testing.T) {
 	t.Parallel()
+	ofEachCelery(t, areUnderstood)
+}
+
+// ofEachCelery tests the messages of each, side by side.
+func ofEachCelery(t *testing.T, test func(*testing.T, map[string]captured)) {
+	t.Helper()
 	for _, celery := range celerys {
-		t.Run(celery, func(t *testing.T) { areUnderstood(t, readCaptured(t, celery, "messages")) })
+		t.Run(celery, func(t *testing.T) {
+			t.Parallel()
+			test(t, readCaptured(t, celery, "messages"))
+		})
 	}
 }
 

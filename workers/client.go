@@ -393,11 +393,7 @@ func waitFor(ctx context.Context, p *streams.Pending) error {
 func (c *client) announce(ctx context.Context, m *Message) *streams.Pending {
 	r := m.about(Pending)
 	r.ETA = m.ETA
-	ttl := c.cfg.ResultExpires
-	if !m.ETA.IsZero() {
-		ttl += max(time.Until(m.ETA), 0)
-	}
-	return c.put(ctx, sentKey(m.ID), r, ttl, streams.Absent)
+	return c.put(ctx, sentKey(m.ID), r, c.cfg.ResultExpires+untilDue(m.ETA), streams.Absent)
 }
 
 // begin records a task that ended without being sent.
@@ -416,6 +412,9 @@ func (c *client) put(ctx context.Context, key string, r record, ttl time.Duratio
 	}
 	return c.store.Begin(ctx, streams.Put{Key: key, Value: text, TTL: wholeSeconds(ttl), Expect: e})
 }
+
+// untilDue is how long it is until a task is due; 0 for one that is, or never waits.
+func untilDue(due time.Time) time.Duration { return max(time.Until(due), 0) }
 
 // wholeSeconds is what the store counts in: never less than was asked for.
 func wholeSeconds(d time.Duration) time.Duration {

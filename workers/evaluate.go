@@ -43,12 +43,12 @@ type join struct {
 	Parent string `json:"parent_id,omitempty"`
 	// Rest is what follows, the next step last.
 	Rest []Signature `json:"rest,omitempty"`
-	// Until is that of its gathering.
-	Until time.Time `json:"until,omitzero"`
+	// Due is when the last of its members is, if not at once.
+	Due time.Time `json:"due,omitzero"`
 	// Join, Group and Index are where the group itself belongs.
 	Join      string            `json:"join,omitempty"`
 	JoinSize  int               `json:"join_size,omitempty"`
-	JoinUntil time.Time         `json:"join_until,omitzero"`
+	JoinDue   time.Time         `json:"join_due,omitzero"`
 	Group     string            `json:"group,omitempty"`
 	Index     int               `json:"index"`
 	Callbacks []Signature       `json:"callbacks,omitempty"`
@@ -58,18 +58,13 @@ type join struct {
 
 // A gathering is the join that a task goes into.
 type gathering struct {
-	join  string    // the group whose members all go into what follows it
-	size  int       // how many those are
-	until time.Time // what is kept of it is kept until then, or for joinExpires; zero for that
+	join string    // the group whose members all go into what follows it
+	size int       // how many those are
+	due  time.Time // when the last of those is, if not at once
 }
 
 // keptFor is how long what is written of it is kept.
-func (g gathering) keptFor() time.Duration {
-	if g.until.IsZero() {
-		return joinExpires
-	}
-	return max(joinExpires, wholeSeconds(time.Until(g.until)))
-}
+func (g gathering) keptFor() time.Duration { return joinExpires + wholeSeconds(untilDue(g.due)) }
 
 // A slot is what one member of a join has come to.
 type slot struct {
@@ -124,11 +119,11 @@ func (mv *moves) startGroup(sig Signature, before json.RawMessage, at spot) {
 	if sig.joined() || len(at.rest) > 0 || at.join != "" {
 		member.gathering = gathering{join: sig.Options.GroupID, size: len(sig.Tasks)}
 		if due := sig.due(mv.sentAt); due.After(mv.sentAt) {
-			member.until = due.Add(joinExpires)
+			member.due = due
 		}
 		mv.joins = append(mv.joins, join{
-			ID: sig.Options.GroupID, Size: len(sig.Tasks), Until: member.until, Root: at.root, Parent: at.parent,
-			Rest: at.rest, Join: at.join, JoinSize: at.size, JoinUntil: at.until, Group: at.group, Index: at.index,
+			ID: sig.Options.GroupID, Size: len(sig.Tasks), Due: member.due, Root: at.root, Parent: at.parent,
+			Rest: at.rest, Join: at.join, JoinSize: at.size, JoinDue: at.due, Group: at.group, Index: at.index,
 			Callbacks: sig.Options.Link, Errbacks: sig.Options.LinkError, Headers: at.headers,
 		})
 	}
@@ -141,26 +136,38 @@ func (mv *moves) startGroup(sig Signature, before json.RawMessage, at spot) {
 // due is when the last of a canvas may begin, whose first may from a time on, if
 // nothing took time.
 func (s *Signature) due(from time.Time) time.Time {
-	switch o := s.Options; {
-	case s.Kind == KindGroup:
+	switch s.Kind {
+	case KindTask:
+		return later(from, s.Options.due(from))
+	case KindGroup:
 		last := from
 		for i := range s.Tasks {
-			if due := s.Tasks[i].due(from); due.After(last) {
-				last = due
-			}
+			last = later(last, s.Tasks[i].due(from))
 		}
 		return last
-	case s.Kind != KindTask:
-		for i := range s.Tasks {
-			from = s.Tasks[i].due(from)
-		}
-		return from
-	case o.ETA != nil && o.ETA.After(from):
-		return o.ETA.Time
-	case o.ETA == nil && o.Countdown > 0:
-		return from.Add(time.Duration(o.Countdown))
+	}
+	for i := range s.Tasks {
+		from = s.Tasks[i].due(from)
 	}
 	return from
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// due is when a call that is sent at a time is due; zero for at once.
+func (o CallOptions) due(sent time.Time) time.Time {
+	switch {
+	case o.ETA != nil:
+		return o.ETA.Time
+	case o.Countdown > 0:
+		return sent.Add(time.Duration(o.Countdown))
+	}
+	return time.Time{}
 }
 
 // joined reports whether somebody waits for a group as a whole.
@@ -174,7 +181,7 @@ func (mv *moves) message(sig Signature, before json.RawMessage, at spot) *Messag
 	o := sig.Options
 	m := &Message{
 		ID: o.TaskID, Task: sig.Task, RootID: at.root, ParentID: at.parent,
-		Group: at.group, GroupIndex: at.index, Origin: origin,
+		Group: at.group, GroupIndex: at.index, Origin: origin, ETA: o.due(mv.sentAt),
 		Expires: o.Expires.when(mv.sentAt), SoftLimit: time.Duration(o.SoftLimit), HardLimit: time.Duration(o.HardLimit),
 		NoResult: o.NoResult, ResultTTL: time.Duration(o.ResultTTL), Retry: o.Retry,
 		Queue: o.Queue, Headers: o.Headers, Args: sig.Args, Kwargs: sig.Kwargs,
@@ -191,11 +198,6 @@ func (mv *moves) message(sig Signature, before json.RawMessage, at spot) *Messag
 	}
 	if o.Priority != nil {
 		m.Priority = *o.Priority
-	}
-	if o.ETA != nil {
-		m.ETA = o.ETA.Time
-	} else if o.Countdown > 0 {
-		m.ETA = mv.sentAt.Add(time.Duration(o.Countdown))
 	}
 	for name, value := range at.headers {
 		if _, ok := m.Headers[name]; !ok {
@@ -228,8 +230,8 @@ const joinTask = "warren.join"
 
 func (g gathering) reference() *Signature {
 	o := CallOptions{GroupID: g.join, ChordSize: g.size}
-	if !g.until.IsZero() {
-		o.Expires = &expiry{at: g.until}
+	if !g.due.IsZero() {
+		o.ETA = &moment{g.due}
 	}
 	return &Signature{Task: joinTask, Options: o}
 }
@@ -242,10 +244,7 @@ func (m *Message) spot() spot {
 	}
 	if m.Embed.Chord != nil && !m.foreignChord() {
 		o := m.Embed.Chord.Options
-		at.gathering = gathering{join: o.GroupID, size: o.ChordSize}
-		if o.Expires != nil {
-			at.until = o.Expires.at
-		}
+		at.gathering = gathering{o.GroupID, o.ChordSize, o.due(time.Time{})}
 	}
 	return at
 }
@@ -331,12 +330,12 @@ func (mv *moves) callErrbacks(errbacks []Signature, f Failure, at spot) {
 }
 
 // own is the gathering that the members of a join go into.
-func (j *join) own() gathering { return gathering{j.ID, j.Size, j.Until} }
+func (j *join) own() gathering { return gathering{j.ID, j.Size, j.Due} }
 
 // spot is where what follows a join stands.
 func (j *join) spot() spot {
 	return spot{
-		root: j.Root, parent: j.Parent, rest: j.Rest, gathering: gathering{j.Join, j.JoinSize, j.JoinUntil},
+		root: j.Root, parent: j.Parent, rest: j.Rest, gathering: gathering{j.Join, j.JoinSize, j.JoinDue},
 		group: j.Group, index: j.Index, headers: j.Headers,
 	}
 }

@@ -64,7 +64,7 @@ func (c *client) revoke(ctx context.Context, rv revocation) error {
 	}
 	ttl := joinExpires // and longer, where a task waits longer
 	for _, w := range waiting {
-		ttl = max(ttl, joinExpires+time.Until(w.ETA))
+		ttl = max(ttl, joinExpires+untilDue(w.ETA))
 	}
 	err = recordAll(ctx, rv.ids, func(ctx context.Context, id string) *streams.Pending {
 		return c.store.Begin(ctx, streams.Put{Key: revokedKey(id), Value: []byte("{}"), TTL: wholeSeconds(ttl)})
