@@ -5,14 +5,19 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"math"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 const (
@@ -84,18 +89,27 @@ type Config struct {
 	SyncInterval time.Duration
 
 	// SyncAlways forces every message to disk before it is acknowledged: a
-	// power cut takes nothing, and every publish waits for the disk.
-	// Default: false.
+	// power cut takes nothing, and every publish waits for the disk. It excludes
+	// a SyncInterval. Default: false.
 	SyncAlways bool
 
-	// MaxMemory is how many bytes all streams in memory may hold together.
+	// MaxMemory is how many bytes all streams in memory may hold together until
+	// publishers to Limited are refused. 64 MiB more are for everybody else.
 	// Default: 1 GiB.
 	MaxMemory int64
 
-	// MaxStore is how many bytes all streams on disk may hold together. What is
-	// on disk already is loaded even if it is more.
-	// Default: 64 GiB, or three quarters of the disk if that is less.
+	// MaxStore is how many bytes all streams on disk may hold together, in the
+	// same way. What is on disk already is loaded even if it is more. Publishers
+	// are refused too when only 64 MiB of the disk are free, or a quarter of a
+	// small one. Default: 64 GiB, or if that is less three quarters of what is
+	// free on the disk when the server starts and of what Dir holds then.
 	MaxStore int64
+
+	// Limited are the subjects of publishers that are refused when a limit is
+	// reached: with 503, and [Refused]. Everybody else goes on, so that what
+	// was published can still be consumed. Default: "*.q.>" and "*.x.>", which
+	// are the queues and the exchanges of package warren/streams.
+	Limited []string
 
 	// MaxPayload is the largest message body in bytes, at most 31 MiB; 64 KiB
 	// beside it are for headers. Default: 16 MiB.
@@ -125,6 +139,11 @@ type Cluster struct {
 	// Default: Config.Host.
 	Host string
 
+	// Patience is how long a server waits for another one to take what it sends
+	// it, before it gives up the connection and tells its clients that whoever is
+	// at the other end is not there. It is not negative. Default: 10s.
+	Patience time.Duration
+
 	// Routes are the cluster's addresses, "host:port" each with the Cluster.Port
 	// of that server. This server's own may be among them. There must be one.
 	Routes []string
@@ -151,9 +170,13 @@ func (c Config) withDefaults() Config {
 	if c.MaxStore == 0 {
 		c.MaxStore = defaultMaxStore(cmp.Or(c.Dir, os.TempDir()))
 	}
+	if c.Limited == nil {
+		c.Limited = []string{"*.q.>", "*.x.>"}
+	}
 	if c.Cluster.enabled() {
 		c.Cluster.Name = cmp.Or(c.Cluster.Name, defaultClusterName)
 		c.Cluster.Host = cmp.Or(c.Cluster.Host, c.Host, defaultHost)
+		c.Cluster.Patience = cmp.Or(c.Cluster.Patience, patience)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -169,16 +192,31 @@ func (c Config) validate() error {
 	if c.SyncInterval < 0 {
 		return fmt.Errorf("sync interval %v is negative: leave it out for %v, or set SyncAlways", c.SyncInterval, defaultSyncInterval)
 	}
+	if c.SyncAlways && c.SyncInterval != defaultSyncInterval {
+		return fmt.Errorf("both SyncAlways and a sync interval of %v: set one of them", c.SyncInterval)
+	}
+	if c.MaxPayload < 0 || c.MaxPayload > largestPayload {
+		return fmt.Errorf("max payload %d is not between 1 and %d bytes: send less, or in pieces", c.MaxPayload, largestPayload)
+	}
+	return cmp.Or(c.validateLimits(), c.validateListener(), c.validateCredentials(), c.validateCluster())
+}
+
+func (c Config) validateLimits() error {
 	if c.MaxMemory < 0 {
 		return fmt.Errorf("max memory %d is negative: leave it out for %d bytes", c.MaxMemory, int64(defaultMaxMemory))
 	}
 	if c.MaxStore < 0 {
 		return fmt.Errorf("max store %d is negative: leave it out for a share of the disk", c.MaxStore)
 	}
-	if c.MaxPayload < 0 || c.MaxPayload > largestPayload {
-		return fmt.Errorf("max payload %d is not between 1 and %d bytes: send less, or in pieces", c.MaxPayload, largestPayload)
+	if most := int64(math.MaxInt64 - reserve); c.MaxMemory > most || c.MaxStore > most {
+		return fmt.Errorf("max memory %d or max store %d is above %d bytes: choose less", c.MaxMemory, c.MaxStore, most)
 	}
-	return cmp.Or(c.validateListener(), c.validateCredentials(), c.validateCluster())
+	for _, subject := range c.Limited {
+		if !server.IsValidSubject(subject) {
+			return fmt.Errorf("limited subject %q is none: write it like \"*.q.>\"", subject)
+		}
+	}
+	return nil
 }
 
 func (c Config) validateListener() error {
@@ -216,12 +254,14 @@ func (c Config) validateCluster() error {
 	k := c.Cluster
 	switch {
 	case !k.enabled():
-		if k.Name != "" || k.Host != "" || len(k.Routes) > 0 || k.TLS != nil {
+		if k.Name != "" || k.Host != "" || len(k.Routes) > 0 || k.TLS != nil || k.Patience != 0 {
 			return errors.New("a cluster without a port: set Cluster.Port")
 		}
 		return nil
 	case k.Port < 0 || k.Port > 65535:
 		return fmt.Errorf("cluster port %d does not do: choose 1 to 65535, the others must know it", k.Port)
+	case k.Patience < 0:
+		return fmt.Errorf("cluster patience %v is negative: leave it out for %v", k.Patience, patience)
 	case !c.listens():
 		return errors.New("a cluster whose server does not listen: set Port, for example to DefaultPort")
 	case c.Name == defaultName:
@@ -246,7 +286,7 @@ func (c Config) routes() ([]*url.URL, error) {
 	var us []*url.URL
 	for _, r := range c.Cluster.Routes {
 		host, port, err := net.SplitHostPort(r)
-		if err != nil || host == "" || port == "" {
+		if number, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || host == "" || number == 0 {
 			return nil, fmt.Errorf("route %q is not host:port: write it like 10.0.0.2:6222", r)
 		}
 		u := &url.URL{Scheme: "nats-route", Host: r}
@@ -286,19 +326,33 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// defaultMaxStore looks at the size of the disk and not at what is free on it:
-// the limit then is the same at every start, and no stream that could be made
-// yesterday is refused today because somebody else's files have grown.
+// defaultMaxStore is three quarters of what the data may grow to: what is free on
+// the disk, and what the directory holds already.
 func defaultMaxStore(dir string) int64 {
 	const most = 64 << 30
-	for {
-		if size := diskSize(dir); size > 0 {
-			return min(most, size/4*3)
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
+	for at := dir; ; at = filepath.Dir(at) {
+		disk, known := diskSpace(at)
+		switch {
+		case known && disk.free/4*3 >= most:
+			return most
+		case known:
+			return min(most, (disk.free+heldBy(dir))/4*3)
+		case filepath.Dir(at) == at:
 			return most
 		}
-		dir = parent
 	}
+}
+
+// heldBy is how much of the disk the files of a directory take.
+func heldBy(dir string) (size int64) {
+	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return nil // what cannot be read is not counted
+		}
+		if info, err := e.Info(); err == nil {
+			size += info.Size()
+		}
+		return nil
+	})
+	return size
 }

@@ -28,6 +28,8 @@ func TestRefusedConfigs(t *testing.T) {
 		"hashed token":           {Config{Token: "$2a$11$abcdefghijklmnopqrstuv"}, "give the plain text"},
 		"negative sync interval": {Config{SyncInterval: -time.Second}, "or set SyncAlways"},
 		"negative memory":        {Config{MaxMemory: -1}, "leave it out"},
+		"endless memory":         {Config{MaxMemory: 1<<63 - 1}, "choose less"},
+		"no subject":             {Config{Limited: []string{"a..b"}}, "write it like"},
 		"negative store":         {Config{MaxStore: -1}, "leave it out"},
 		"negative payload":       {Config{MaxPayload: -1}, "between 1 and 32505856 bytes"},
 		"payload too large":      {Config{MaxPayload: 32 << 20}, "between 1 and 32505856 bytes"},
@@ -38,6 +40,8 @@ func TestRefusedConfigs(t *testing.T) {
 		"cluster on random port": {Config{Name: "a", Port: 4222, Cluster: Cluster{Port: RandomPort, Routes: routes}}, "choose 1 to 65535"},
 		"cluster with a space":   {Config{Name: "a", Port: 4222, Cluster: Cluster{Name: "my cluster", Port: 6222, Routes: routes}}, "take it out"},
 		"cluster TLS, no cert":   {Config{Name: "a", Port: 4222, Cluster: Cluster{Port: 6222, Routes: routes, TLS: &tls.Config{}}}, "set Certificates"},
+		"two ways to sync":       {Config{SyncAlways: true, SyncInterval: time.Minute}, "set one of them"},
+		"route to no port":       {Config{Name: "a", Port: 4222, Cluster: Cluster{Port: 6222, Routes: []string{"10.0.0.2:70000"}}}, "write it like 10.0.0.2:6222"},
 		"route without port":     {Config{Name: "a", Port: 4222, Cluster: Cluster{Port: 6222, Routes: []string{"10.0.0.2"}}}, "write it like 10.0.0.2:6222"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,10 +65,10 @@ func TestZeroConfigIsLimitedAndSynced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := o.JetStreamMaxMemory, int64(1<<30); got != want {
+	if got, want := o.JetStreamMaxMemory, int64(1<<30+reserve); got != want {
 		t.Errorf("memory limit: got %d, want %d", got, want)
 	}
-	if got, most := o.JetStreamMaxStore, int64(64<<30); got <= 0 || got > most {
+	if got, most := o.JetStreamMaxStore, int64(64<<30+reserve); got <= 0 || got > most {
 		t.Errorf("store limit: got %d, want more than 0 and at most %d", got, most)
 	}
 	if got, want := o.SyncInterval, time.Second; got != want {

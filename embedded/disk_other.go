@@ -2,5 +2,5 @@
 
 package embedded
 
-// diskSize is the size in bytes of the disk that dir lies on; 0 if unknown.
-func diskSize(string) int64 { return 0 }
+// diskSpace measures the disk that dir lies on.
+func diskSpace(string) (disk, bool) { return disk{}, false }

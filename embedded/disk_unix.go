@@ -4,11 +4,14 @@ package embedded
 
 import "syscall"
 
-// diskSize is the size in bytes of the disk that dir lies on; 0 if unknown.
-func diskSize(dir string) int64 {
+// diskSpace measures the disk that dir lies on.
+func diskSpace(dir string) (disk, bool) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
-		return 0
+		return disk{}, false
 	}
-	return int64(st.Blocks * uint64(st.Bsize))
+	free := int64(uint64(st.Bavail) * uint64(st.Bsize)) //nolint:unconvert // Bavail is signed on some systems
+	// What only root may write is neither used nor free.
+	used := int64((st.Blocks - st.Bfree) * uint64(st.Bsize))
+	return disk{total: used + free, free: free}, true
 }

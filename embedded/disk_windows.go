@@ -2,15 +2,15 @@ package embedded
 
 import "golang.org/x/sys/windows"
 
-// diskSize is the size in bytes of the disk that dir lies on; 0 if unknown.
-func diskSize(dir string) int64 {
+// diskSpace measures the disk that dir lies on.
+func diskSpace(dir string) (disk, bool) {
 	name, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
-		return 0
+		return disk{}, false
 	}
-	var total uint64
-	if err := windows.GetDiskFreeSpaceEx(name, nil, &total, nil); err != nil {
-		return 0
+	var free, total uint64
+	if err := windows.GetDiskFreeSpaceEx(name, &free, &total, nil); err != nil {
+		return disk{}, false
 	}
-	return int64(total)
+	return disk{total: int64(total), free: int64(free)}, true
 }

@@ -1,5 +1,9 @@
-// Package embedded runs a NATS server with JetStream inside this process: a
-// program that needs a broker brings it along.
+// Package embedded runs a NATS server with JetStream inside this process.
+//
+// Use it for a program that brings its own broker, such as a tool, a service on one
+// machine, or a test (see package warren/embedded/embeddedtest). Run nats-server itself
+// when the broker must outlive the program, or when you need its configuration file,
+// accounts or monitoring.
 //
 //	s, err := embedded.Start(embedded.Config{})
 //	if err != nil {
@@ -20,6 +24,15 @@
 // loaded. If one cannot be, Start fails, and does not leave an empty one to be
 // made in its place.
 //
+// Files that were damaged while no server ran are noticed as far as this goes. A
+// server that is closed notes in its directory what each stream in files holds, and
+// the next one warns in the log of streams, messages and consumers that are gone; of
+// messages it tells how many there were and are, and their sequences. It looks at what
+// could be loaded: a damaged file that loads as before is not noticed until it is read.
+// Nothing is said of fewer messages where some may have expired meanwhile. After a kill
+// it is noticed only that a stream ends before where it stood at the last start. A
+// server of a cluster compares nothing: the others have the messages too.
+//
 // A directory belongs to one server. Two would both acknowledge messages and
 // lose one another's, so Start locks it first and otherwise fails with
 // [ErrDirLocked], naming the holder. The operating system releases the lock with
@@ -30,7 +43,16 @@
 // Start that fails leaves as little.
 //
 // Memory and disk are limited even if nobody said to what. A publish beyond the
-// limit is refused and not dropped.
+// limit is refused and not dropped: publishers get an error at once, [Refused], that
+// says which limit it is, while consumers can begin, go on and so make room. Then
+// publishers are served again. They are refused a moment after the limit is reached,
+// which a fast one may exceed. Each server of a cluster does so for the clients that
+// are connected to it, by what it holds itself.
+//
+// A disk that somebody else has filled does not stop the server for good. If a write
+// has failed, publishers are refused until the directory can be written again; then
+// the server starts anew in this process, with its port and its directory. Clients
+// see it restart: what was acknowledged is there, as after a program was killed.
 //
 // # What a crash takes
 //

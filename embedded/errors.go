@@ -2,6 +2,11 @@ package embedded
 
 import "errors"
 
+// Refused begins the description of the error, in place of an acknowledgement, that
+// publishers to Config.Limited get while there is no room. What they published is
+// not stored.
+const Refused = "publishers are refused"
+
 var (
 	// ErrDirLocked is returned by [Start] when another running server, in this
 	// process or in any other, keeps its data in Config.Dir. The error's text

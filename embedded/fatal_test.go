@@ -95,7 +95,7 @@ func TestDroppedConnectionReturns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.nats.DisconnectClientByID(id); err != nil {
+	if err := s.server().DisconnectClientByID(id); err != nil {
 		t.Fatal(err)
 	}
 	<-back

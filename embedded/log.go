@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
@@ -22,19 +23,33 @@ var deliberate = []string{
 	"Maximum payloads over",
 }
 
+// afterCrash are the ends of warnings that every start after a crash brings: an index
+// was not written at the end, and is made anew from the messages. Nothing is lost by
+// that, and nobody has to do anything. What is lost, this package finds itself.
+var afterCrash = []string{
+	"Stream state outdated, last block has additional entries, will rebuild",
+	"Recovering stream state from index errored: prior state file",
+}
+
+func expectedAfterCrash(text string) bool {
+	return strings.HasPrefix(text, "Filestore [") &&
+		slices.ContainsFunc(afterCrash, func(end string) bool { return strings.HasSuffix(text, end) })
+}
+
 // log hands what the server says to slog. What the server takes to be the end
 // of its process is for us the end of the server.
 type log struct {
-	to    *slog.Logger
-	fatal chan struct{}
-	once  sync.Once
-	err   error
+	to     *slog.Logger
+	broken chan string // what broke the store, the first of it
+	fatal  chan struct{}
+	once   sync.Once
+	err    error
 }
 
 var _ server.Logger = (*log)(nil)
 
 func newLog(to *slog.Logger) *log {
-	return &log{to: to, fatal: make(chan struct{})}
+	return &log{to: to, broken: make(chan string, 1), fatal: make(chan struct{})}
 }
 
 func (l *log) enabled(level slog.Level) bool {
@@ -58,11 +73,32 @@ func (l *log) Warnf(format string, v ...any) {
 			return
 		}
 	}
+	if expectedAfterCrash(fmt.Sprintf(format, v...)) {
+		l.write(slog.LevelInfo, format, v)
+		return
+	}
 	l.write(slog.LevelWarn, format, v)
 }
 
-// Errorf is for what went wrong and was survived.
-func (l *log) Errorf(format string, v ...any) { l.write(slog.LevelError, format, v) }
+// Errorf is for what went wrong and was survived, or is survived by another
+// server. This one may hold locks, so it only leaves word.
+func (l *log) Errorf(format string, v ...any) {
+	l.write(slog.LevelError, format, v)
+	if breaksStore(format) {
+		select {
+		case l.broken <- strings.TrimSpace(fmt.Sprintf(format, v...)):
+		default:
+		}
+	}
+}
+
+// forgetBroken is for the next server, which has not failed yet.
+func (l *log) forgetBroken() {
+	select {
+	case <-l.broken:
+	default:
+	}
+}
 
 // Debugf is for whoever looks for a fault.
 func (l *log) Debugf(format string, v ...any) { l.write(slog.LevelDebug, format, v) }

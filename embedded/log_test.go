@@ -3,9 +3,12 @@ package embedded_test
 import (
 	"bytes"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/embedded"
 )
@@ -38,6 +41,41 @@ func TestDefaultsRaiseNoWarning(t *testing.T) {
 		if !log.has("DEBUG", want) {
 			t.Errorf("got log %q, want %q at DEBUG", log.String(), want)
 		}
+	}
+}
+
+// After a crash the server makes an index anew. That is no reason to warn anybody.
+func TestCrashRaisesNoWarning(t *testing.T) {
+	t.Parallel()
+	dir, copied := t.TempDir(), t.TempDir()
+	first := start(t, embedded.Config{Dir: dir})
+	publish(t, first)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, start(t, embedded.Config{Dir: dir}))
+	// What is on disk now, is on disk after a crash now.
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	var log lines
+	start(t, embedded.Config{Dir: copied, Logger: log.logger()})
+	if want := "will rebuild"; log.has("WARN", "") || !log.has("INFO", want) {
+		t.Errorf("got log %q, want %q at INFO, and no warning", log.String(), want)
+	}
+}
+
+func publish(t *testing.T, s *embedded.Server) {
+	t.Helper()
+	js, err := jetstream.New(connect(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateOrUpdateStream(t.Context(), jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), "s", []byte("x")); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -30,10 +30,13 @@ func (c Config) options(dir string) (*server.Options, error) {
 		// What waits for a slow client must at least hold a few messages.
 		MaxPending: max(server.MAX_PENDING_SIZE, int64(4*(c.MaxPayload+headerRoom))),
 
+		// Two kilobytes each, for a monitoring port that there is not.
+		MaxClosedClients: 1,
+
 		JetStream:          true,
 		StoreDir:           dir,
-		JetStreamMaxMemory: c.MaxMemory,
-		JetStreamMaxStore:  c.MaxStore,
+		JetStreamMaxMemory: c.MaxMemory + reserve,
+		JetStreamMaxStore:  c.MaxStore + reserve,
 		SyncInterval:       c.SyncInterval,
 		SyncAlways:         c.SyncAlways,
 
@@ -55,6 +58,8 @@ func (c Config) options(dir string) (*server.Options, error) {
 		Port:       c.Cluster.Port,
 		TLSConfig:  cloneTLS(c.Cluster.TLS),
 		TLSTimeout: patience.Seconds(),
+
+		WriteDeadline: c.Cluster.Patience,
 	}
 	o.Cluster.Username, o.Cluster.Password = c.routeCredentials()
 	return o, nil

@@ -22,7 +22,7 @@ func (s *Server) checkRecovery() error {
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	account, err := s.nats.JszAccount(&server.JSzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Streams: true})
+	account, err := s.server().JszAccount(&server.JSzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Streams: true})
 	if err != nil {
 		return fmt.Errorf("list loaded streams: %w", err)
 	}

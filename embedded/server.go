@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -20,8 +22,18 @@ type Server struct {
 	cfg  Config
 	dir  *dir
 	log  *log
-	nats *server.Server
 	url  string
+	nats atomic.Pointer[server.Server] // another one after it was mended
+
+	mu      sync.Mutex // held while one of these changes
+	guard   *guard
+	closing chan struct{} // closed when there is to be no other server
+
+	restart   atomic.Bool // the server stops to be started again
+	restarted time.Time   // of the guard, as pause is
+	pause     time.Duration
+
+	atStop atomic.Pointer[inventory]
 
 	done chan struct{}
 	err  error // of what followed the stop; read after done
@@ -56,10 +68,11 @@ func launch(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, dir: dir, log: newLog(cfg.Logger), done: make(chan struct{})}
+	s := &Server{cfg: cfg, dir: dir, log: newLog(cfg.Logger), closing: make(chan struct{}), done: make(chan struct{})}
 	if err := s.start(); err != nil {
 		return nil, errors.Join(err, dir.close())
 	}
+	s.guard = newGuard(s)
 	go s.wait()
 	go s.stopWhenFatal()
 	return s, nil
@@ -71,22 +84,29 @@ func (s *Server) start() error {
 	if err != nil {
 		return err
 	}
-	if s.nats, err = server.NewServer(opts); err != nil {
+	run, err := server.NewServer(opts)
+	if err != nil {
 		return err
 	}
-	s.nats.SetLoggerV2(s.log, s.log.enabled(slog.LevelDebug), s.log.enabled(levelTrace), false)
-	s.nats.Start()
-	if err := s.ready(); err != nil {
-		s.nats.Shutdown()
-		s.nats.WaitForShutdown()
+	s.nats.Store(run)
+	run.SetLoggerV2(s.log, s.log.enabled(slog.LevelDebug), s.log.enabled(levelTrace), false)
+	was := s.lastInventory()
+	run.Start()
+	if err := s.ready(was); err != nil {
+		run.Shutdown()
+		run.WaitForShutdown()
 		return err
 	}
 	return nil
 }
 
+// server is the one that runs, or that ran last.
+func (s *Server) server() *server.Server { return s.nats.Load() }
+
 // ready waits for what the server does in the background, and looks at what it
-// did in the foreground: it reports trouble to its log alone.
-func (s *Server) ready() error {
+// did in the foreground: it reports trouble to its log alone. It compares what is there
+// with what was.
+func (s *Server) ready(was *inventory) error {
 	if s.cfg.Cluster.enabled() {
 		s.waitForRouteListener()
 	}
@@ -96,10 +116,14 @@ func (s *Server) ready() error {
 	if err := s.checkRecovery(); err != nil {
 		return err
 	}
+	s.compareInventory(was)
 	if err := s.firstRequest(); err != nil {
 		return err
 	}
-	if s.url = s.findURL(); s.url != "" {
+	if s.url == "" {
+		s.url = s.findURL()
+	}
+	if s.url != "" {
 		if err := s.dir.lock.tell(s.url); err != nil {
 			return fmt.Errorf("write lock note: %w", err)
 		}
@@ -114,7 +138,7 @@ func (s *Server) ready() error {
 func (s *Server) waitForRouteListener() {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for s.nats.ClusterAddr() == nil {
+	for s.server().ClusterAddr() == nil {
 		select {
 		case <-s.log.fatal:
 			return
@@ -124,7 +148,7 @@ func (s *Server) waitForRouteListener() {
 }
 
 func (s *Server) findURL() string {
-	addr, ok := s.nats.Addr().(*net.TCPAddr)
+	addr, ok := s.server().Addr().(*net.TCPAddr)
 	if !ok {
 		return ""
 	}
@@ -136,6 +160,7 @@ func (s *Server) findURL() string {
 			host = "::1"
 		}
 	}
+	s.cfg.Port = addr.Port // for the next one
 	u := url.URL{Scheme: "nats", Host: net.JoinHostPort(host, strconv.Itoa(addr.Port))}
 	if s.cfg.TLS != nil {
 		u.Scheme = "tls"
@@ -143,18 +168,58 @@ func (s *Server) findURL() string {
 	return u.String()
 }
 
-// wait gives up the directory once the server has stopped, whoever stopped it.
+// wait gives up the directory once the server has stopped, whoever stopped it, and
+// is not to be started again.
 func (s *Server) wait() {
-	s.nats.WaitForShutdown()
-	s.err = errors.Join(s.log.failure(), s.syncLast(), s.dir.close())
+	for {
+		s.server().WaitForShutdown()
+		s.guarding().end()
+		if !s.again() {
+			break
+		}
+	}
+	s.err = errors.Join(s.log.failure(), s.keepInventory(), s.syncLast(), s.dir.close())
 	close(s.done)
+}
+
+func (s *Server) guarding() *guard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.guard
 }
 
 func (s *Server) stopWhenFatal() {
 	select {
 	case <-s.log.fatal:
-		s.nats.Shutdown()
+		s.shutdown()
 	case <-s.done:
+	}
+}
+
+// shutdown stops the server for good. The guard ends first: it asks the server,
+// which holds its locks while it stops.
+func (s *Server) shutdown() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.closing:
+	default:
+		close(s.closing)
+		s.atStop.Store(s.lookAtRest())
+	}
+	s.guard.end()
+	s.server().Shutdown()
+}
+
+// stopped reports whether the server has stopped and does not start again.
+func (s *Server) stopped() bool {
+	select {
+	case <-s.closing:
+		return !s.server().Running()
+	case <-s.done:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -167,7 +232,12 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 		nats.InProcessServer(s),
 		nats.IgnoreDiscoveredServers(), // they are not in this process
 		nats.Timeout(patience),
-		nats.MaxReconnects(2),
+		nats.MaxReconnects(-1),
+		nats.ReconnectErrHandler(func(nc *nats.Conn, _ error) {
+			if s.stopped() {
+				nc.Close()
+			}
+		}),
 		nats.ReconnectWait(10 * time.Millisecond),
 		nats.ReconnectJitter(0, 0),
 	}
@@ -188,10 +258,10 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 // a Server a [nats.InProcessConnProvider], for a client that is not made by
 // [Server.Connect].
 func (s *Server) InProcessConn() (net.Conn, error) {
-	if !s.nats.Running() {
+	if !s.server().Running() {
 		return nil, errStopped
 	}
-	return s.nats.InProcessConn()
+	return s.server().InProcessConn()
 }
 
 // URL is what a client on this machine dials, without credentials; empty if the
@@ -223,7 +293,7 @@ func (s *Server) Durability() string {
 // consumer that is not up to date. It looks at all of them, and one that is
 // being made or deleted at this moment may count as missing: ask again.
 func (s *Server) Health() error {
-	if h := s.nats.Healthz(&server.HealthzOptions{}); h.Error != "" {
+	if h := s.server().Healthz(&server.HealthzOptions{}); h.Error != "" {
 		return errors.New(h.Error)
 	}
 	return nil
@@ -261,7 +331,7 @@ func (s *Server) Done() <-chan struct{} { return s.done }
 // stopped the server if it was not Close, and what went wrong with the
 // directory.
 func (s *Server) Close() error {
-	s.nats.Shutdown()
+	s.shutdown()
 	<-s.done
 	return s.err
 }

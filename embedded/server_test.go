@@ -304,27 +304,50 @@ func TestLargestPayload(t *testing.T) {
 	}
 }
 
+// Publishers to the subjects that are limited are refused at the limit, and all
+// others when they have used up what is beyond it.
 func TestLimitsHold(t *testing.T) {
 	t.Parallel()
-	js := jetStream(t, connect(t, start(t, embedded.Config{MaxStore: 1 << 20, MaxMemory: 1 << 20})))
 	for name, storage := range map[string]jetstream.StorageType{
 		"store":  jetstream.FileStorage,
 		"memory": jetstream.MemoryStorage,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: name, Storage: storage}); err != nil {
+			t.Parallel()
+			js := jetStream(t, connect(t, start(t, embedded.Config{MaxStore: 1 << 20, MaxMemory: 1 << 20})))
+			if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
+				Name: name, Subjects: []string{name + ".>"}, Storage: storage,
+			}); err != nil {
 				t.Fatal(err)
 			}
-			var err error
-			var stored int
-			for ; err == nil && stored < 2<<20; stored += 64 << 10 {
-				_, err = js.Publish(t.Context(), name, make([]byte, 64<<10))
+			const reserve = 64 << 20
+			limited := fill(t, js, name+".q.a")
+			if limited < 1<<20 || limited > reserve {
+				t.Errorf("%d bytes were stored, want %d and a little more", limited, 1<<20)
 			}
-			var full *jetstream.APIError
-			if !errors.As(err, &full) || full.Code != 503 {
-				t.Errorf("after %d bytes: got %v, want a 503 by %d", stored, err, 1<<20)
+			all := limited + fill(t, js, name+".other")
+			if all < reserve || all > reserve+3<<20 {
+				t.Errorf("%d bytes were stored, want %d", all, 1<<20+reserve)
 			}
 		})
+	}
+}
+
+// fill publishes until the server refuses it, and gives the bytes it took.
+func fill(t *testing.T, js jetstream.JetStream, subject string) (stored int) {
+	t.Helper()
+	body := make([]byte, 64<<10)
+	for {
+		_, err := js.Publish(t.Context(), subject, body)
+		if err == nil {
+			stored += len(body)
+			continue
+		}
+		var full *jetstream.APIError
+		if !errors.As(err, &full) || full.Code != 503 {
+			t.Fatalf("after %d bytes: got %v, want a 503", stored, err)
+		}
+		return stored
 	}
 }
 

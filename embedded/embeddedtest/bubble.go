@@ -90,6 +90,9 @@ func forBubble(tb testing.TB, cfg embedded.Config) embedded.Config {
 		tb.Fatal("a server that listens keeps fake time from passing: leave out Port")
 	}
 	cfg.SyncInterval = cmp.Or(cfg.SyncInterval, 24*time.Hour)
+	if cfg.Limited == nil {
+		cfg.Limited = []string{}
+	}
 	return cfg
 }
 

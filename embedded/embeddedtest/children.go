@@ -3,8 +3,11 @@ package embeddedtest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/embedded"
 )
 
 // Children are the servers of a cluster, each in a process of its own that a test
@@ -15,15 +18,31 @@ type Children []*Child
 // TestMain must call [Main].
 func ProcessCluster(tb testing.TB, n int) Children {
 	tb.Helper()
+	return processCluster(tb, clusterConfigs(tb, n))
+}
+
+// HastyCluster is [ProcessCluster] with servers that give each other up soon, for
+// [Children.CutOff].
+func HastyCluster(tb testing.TB, n int) Children {
+	tb.Helper()
+	configs := clusterConfigs(tb, n)
+	for i := range configs {
+		configs[i].Cluster.Patience = 300 * time.Millisecond
+	}
+	return processCluster(tb, configs)
+}
+
+func processCluster(tb testing.TB, configs []embedded.Config) Children {
+	tb.Helper()
 	var servers Children
-	for _, cfg := range clusterConfigs(tb, n) {
+	for _, cfg := range configs {
 		servers = append(servers, Process(tb, cfg))
 	}
 	nc := servers.Connect(tb)
 	defer nc.Close()
 	ctx, cancel, js := asking(tb, nc)
 	defer cancel()
-	untilReady(ctx, tb, func(ctx context.Context) error { return place(ctx, js, n) })
+	untilReady(ctx, tb, func(ctx context.Context) error { return place(ctx, js, len(configs)) })
 	return servers
 }
 

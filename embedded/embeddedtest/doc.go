@@ -17,6 +17,8 @@
 //   - [Connect] is a connection to a server, and all that most tests need.
 //   - [Start] and [Listen] are servers to stop and start again.
 //   - [Process] is a server to kill: a crash, and not a shutdown.
+//   - [ProcessAhead] is a server whose clock is wrong, and [BuildClocked] any program of
+//     this module with such a clock.
 //   - [Cluster] is several servers, to lose one of, and [ProcessCluster] several to
 //     kill; [Leader] is who leads a stream, and [Lead] has one lead them all.
 //   - [NewLine] is a connection that loses what it is told to.

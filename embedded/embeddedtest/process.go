@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -25,6 +26,9 @@ type Child struct {
 	cmd  *exec.Cmd // nil while stopped
 	in   io.Closer // closed to stop the child
 	said *bytes.Buffer
+
+	program string // another one than this, whose clock is ahead
+	ahead   time.Duration
 }
 
 const (
@@ -39,6 +43,12 @@ const (
 // be nil. When the test ends, the process is killed.
 func Process(tb testing.TB, cfg embedded.Config) *Child {
 	tb.Helper()
+	return process(tb, &Child{cfg: cfg})
+}
+
+func process(tb testing.TB, c *Child) *Child {
+	tb.Helper()
+	cfg := &c.cfg
 	if cfg.TLS != nil || cfg.Cluster.TLS != nil || cfg.Logger != nil {
 		tb.Fatal("neither TLS nor Logger can be handed to another process: leave them out")
 	}
@@ -48,7 +58,6 @@ func Process(tb testing.TB, cfg embedded.Config) *Child {
 	if cfg.Port == 0 || cfg.Port == embedded.RandomPort {
 		cfg.Port = Port(tb)
 	}
-	c := &Child{cfg: cfg}
 	tb.Cleanup(func() { c.Kill(tb) })
 	c.start(tb)
 	return c
@@ -60,13 +69,15 @@ func (c *Child) start(tb testing.TB) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	program, err := os.Executable()
-	if err != nil {
-		tb.Fatal(err)
+	program := c.program
+	if program == "" {
+		if program, err = os.Executable(); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	// Should TestMain not call Main, the child runs no test, and ends.
 	cmd := exec.Command(program, "-test.run=^$")
-	cmd.Env = append(os.Environ(), childVariable+"="+string(order), raceExitsAtOnce())
+	cmd.Env = append(os.Environ(), childVariable+"="+string(order), raceExitsAtOnce(), ClockEnv(c.ahead))
 	c.said = new(bytes.Buffer)
 	cmd.Stderr = c.said
 	in, err := cmd.StdinPipe()
