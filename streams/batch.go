@@ -93,7 +93,7 @@ func batchError(ack []byte) error {
 
 // storedNothing reports whether a batch was refused before any of it was stored.
 func storedNothing(err error) bool {
-	return errors.Is(err, nats.ErrNoResponders) || isAPIError(err,
+	return errors.Is(err, nats.ErrNoResponders) || isRefusedBefore(err) || isAPIError(err,
 		codeWrongLastSequence, codeWrongLastSequenceConstant, codeDuplicateInProcess,
 		codeBatchDisabled, codeBatchIncomplete, codeBatchHeader, codeBatchTooLarge,
 		codeBatchDuplicate, codeTooManyBatches)

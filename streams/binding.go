@@ -25,7 +25,7 @@ type Binding struct {
 	Args Table
 }
 
-// bindingRecord is a binding in the record of its queue. It holds for messages
+// bindingRecord is a binding in the record of its queue, or in a page of it. It holds for messages
 // of the exchange's stream in (From, Until]: those published between bind and
 // unbind. Until is 0 while the binding stands.
 type bindingRecord struct {
@@ -38,6 +38,10 @@ type bindingRecord struct {
 	From     uint64 `json:"from"`
 	Until    uint64 `json:"until,omitempty"`
 	Ended    bool   `json:"ended,omitempty"`
+	// Settled says that all its messages are, and that the view is being narrowed or
+	// taken away: whoever finds it so does that.
+	Settled bool   `json:"settled,omitempty"`
+	page    string // where it is stored, if not in the record itself
 }
 
 func (b *bindingRecord) is(x *exchangeRecord, want Binding) bool {
@@ -58,8 +62,8 @@ func (rec *queueRecord) boundTo(x *exchangeRecord) bool {
 
 // Bind binds a queue to an exchange. Binding twice is binding once. An exchange
 // or a queue that is not there is 404, the default exchange 403, a queue
-// exclusive to another session 405, a pattern of more than two '#' or an
-// x-match that does not exist 406. When it returns, the next publish obeys it,
+// exclusive to another session 405, a pattern of more than two '#', an x-match that
+// does not exist, or arguments longer than the server takes 406. When it returns, the next publish obeys it,
 // from every process; messages published before stay out.
 func (s *Session) Bind(ctx context.Context, b Binding) error {
 	err := s.do(ctx, func(ctx context.Context) error { return s.bind(ctx, b) })
@@ -126,9 +130,13 @@ func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) (m
 		}
 		return false, err
 	}
-	c.rec.Bindings = append(c.rec.Bindings, bindingRecord{
+	added := bindingRecord{
 		Exchange: x.Name, Volatile: x.Volatile, Life: x.Life, Kind: x.Kind, Key: b.Key, Args: b.Args, From: last,
-	})
+	}
+	if err := c.s.topology.fits("the binding", added.size()); err != nil {
+		return false, err
+	}
+	c.rec.Bindings = append(c.rec.Bindings, added)
 	subjects, err := c.planView(ctx, x.origin())
 	if err != nil {
 		return false, err
@@ -178,7 +186,7 @@ func (c *queueChange) stillThere(ctx context.Context, x *exchangeRecord) (now *e
 	if err := c.s.clearGoneExchange(ctx, x.Name); err != nil {
 		return nil, err
 	}
-	return nil, errNotFound("no exchange '%s' in vhost '%s'", x.Name, c.s.vhost)
+	return nil, errNotFound("no exchange '%s' in vhost '%s'", x.Name, c.s.cfg.ShownVHost)
 }
 
 // Unbind removes a binding. Messages it has routed already stay in the queue.
@@ -204,8 +212,9 @@ func (s *Session) unbind(ctx context.Context, b Binding) error {
 		return err
 	}
 	ended := false
-	err = s.changeQueue(ctx, b.Queue, func(change *queueChange) (err error) {
-		ended, err = change.endBindings(ctx, x, func(have *bindingRecord) bool { return have.is(x, b) })
+	err = s.changeQueue(ctx, b.Queue, func(change *queueChange) error {
+		now, err := change.endBindings(ctx, x, func(have *bindingRecord) bool { return have.is(x, b) })
+		ended = ended || now || err != nil
 		if err == nil {
 			s.explainBinding("queue.unbind", b, x, change.rec)
 		}
@@ -288,7 +297,8 @@ func (s *Session) dropUnboundOf(ctx context.Context, bindings []bindingRecord) e
 }
 
 // Bindings lists the bindings of the virtual host by exchange, queue and key,
-// those of the default exchange among them.
+// those of the default exchange among them. With a [DamagedError], the list is
+// complete but for what that names.
 func (s *Session) Bindings(ctx context.Context) ([]Binding, error) {
 	return call(ctx, s, s.bindings)
 }
@@ -297,9 +307,9 @@ func (s *Session) bindings(ctx context.Context) ([]Binding, error) {
 	if err := s.sweepSessions(ctx); err != nil {
 		return nil, err
 	}
-	queues, err := s.topology.queues(ctx)
-	if err != nil {
-		return nil, err
+	queues, damaged := s.topology.queues(ctx)
+	if damaged != nil && !isDamage(damaged) {
+		return nil, damaged
 	}
 	var list []Binding
 	for i := range queues {
@@ -326,5 +336,5 @@ func (s *Session) bindings(ctx context.Context) ([]Binding, error) {
 		}
 		return 0
 	})
-	return list, nil
+	return list, damaged
 }

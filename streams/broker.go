@@ -70,6 +70,9 @@ func (b broker) publish(ctx context.Context, stream jetstream.Stream, msg *nats.
 		_, gone := b.Stream(ctx, stream.CachedInfo().Config.Name)
 		err = cmp.Or(gone, err)
 	}
+	if isAPIError(err, noRoom...) {
+		err = errResource(err)
+	}
 	return ack, err
 }
 
@@ -143,7 +146,7 @@ var errBrokenOff = errors.New("the broker's answer broke off")
 
 // unanswered reports whether nobody was there to answer.
 func unanswered(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errBrokenOff) ||
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errBrokenOff) || errors.Is(err, errUndecided) ||
 		errors.Is(err, jetstream.ErrNoStreamResponse) || isAPIError(err, codeNotAvailable)
 }
 

@@ -13,8 +13,8 @@ import (
 
 // A queueChange holds a queue while its streams and consumers are changed.
 // JetStream gives those no compare-and-set, so whoever changes them first
-// writes its session into the queue's record. A session that died holding it is
-// recognised by its silence, and the next one repairs what it left half done.
+// writes its session into the queue's record. What a session that died holding it
+// left half done, the next one repairs.
 type queueChange struct {
 	s        *Session
 	rec      *queueRecord
@@ -23,8 +23,19 @@ type queueChange struct {
 }
 
 // changeQueue runs f while this session holds the queue; 404 when there is no
-// such queue. A queue that is going is cleared away instead.
-func (s *Session) changeQueue(ctx context.Context, name string, f func(*queueChange) error) (err error) {
+// such queue. A queue that is going is cleared away instead. Whoever took the
+// session for dead may have taken the queue over: then f runs again, on what it
+// finds, its own writes among it.
+func (s *Session) changeQueue(ctx context.Context, name string, f func(*queueChange) error) error {
+	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		err := s.changeQueueOnce(ctx, name, f)
+		if !errors.Is(err, errConflict) || sleep(ctx, wait) != nil {
+			return err
+		}
+	}
+}
+
+func (s *Session) changeQueueOnce(ctx context.Context, name string, f func(*queueChange) error) (err error) {
 	unlock, err := s.queueLocks.lock(ctx, name)
 	if err != nil {
 		return err
@@ -73,7 +84,8 @@ func (s *Session) holdQueue(ctx context.Context, name string) (*queueChange, str
 			rec.Busy = s.id
 			revision, err = s.topology.put(ctx, queueKey(name), rec, revision)
 			if err == nil {
-				return &queueChange{s: s, rec: rec, revision: revision}, left, nil
+				err = s.topology.gather(ctx, rec)
+				return &queueChange{s: s, rec: rec, revision: revision}, left, err
 			}
 			if !errors.Is(err, errConflict) {
 				return nil, "", err
@@ -99,6 +111,9 @@ func (s *Session) mayHold(ctx context.Context, holder, queue string) (bool, erro
 func (c *queueChange) repair(ctx context.Context, left string) error {
 	if left == "" || c.rec.Deleting || !c.s.standsQueue(c.rec) {
 		return nil
+	}
+	if err := c.s.topology.dropLoosePages(ctx, c.rec); err != nil {
+		return err
 	}
 	if err := c.s.ensureHome(ctx, c.rec); err != nil {
 		return err
@@ -150,7 +165,7 @@ func (c *queueChange) restoreView(ctx context.Context, o origin) error {
 // save writes the record, still held.
 func (c *queueChange) save(ctx context.Context) error {
 	c.rec.Version++
-	revision, err := c.s.topology.put(ctx, queueKey(c.rec.Name), c.rec, c.revision)
+	revision, err := c.s.topology.putQueue(ctx, c.rec, c.revision)
 	if err != nil {
 		return err
 	}
@@ -187,11 +202,14 @@ func (c *queueChange) remove(ctx context.Context) error {
 	if err := c.s.tellUsers(ctx, c.rec); err != nil {
 		return err
 	}
-	if err := c.s.topology.remove(ctx, c.revision); err != nil {
+	if err := c.s.topology.removeQueue(ctx, c.rec, c.revision); err != nil {
 		return err
 	}
 	c.removed = true
 	c.s.disowns(c.rec.Name)
+	if c.rec.Expires != 0 {
+		c.s.forgetUse(ctx, c.rec.Name)
+	}
 	return c.s.dropUnboundOf(ctx, c.rec.Bindings)
 }
 

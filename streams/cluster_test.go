@@ -78,7 +78,7 @@ func TestACallOutlivesAKilledServer(t *testing.T) {
 		r.bind("amq.fanout", r.queue(streams.Queue{Name: strconv.Itoa(i), Durable: true}), "")
 	}
 	r.publish("amq.fanout", "", "to all")
-	leader := embeddedtest.Leader(t, nodes.Connect(t), "KV_warren-topology")
+	leader := embeddedtest.Leader(t, nodes.Connect(t), "warren~topology")
 	nodes.Named(t, leader).Kill(t)
 	start := time.Now()
 	list, err := r.Queues(ctx)
@@ -144,7 +144,7 @@ func TestAStoreInACluster(t *testing.T) {
 	want := []string{}
 	for i := range 60 {
 		if i == 30 {
-			stopLeader(t, nodes, "warren~t~store")
+			stopLeader(t, nodes, "warren~v~store")
 		}
 		key := "k." + strconv.Itoa(i)
 		want = append(want, key)

@@ -48,6 +48,9 @@ func (c *Confirm) Exchange() string { return c.exchange }
 // Key is the routing key it was published with.
 func (c *Confirm) Key() string { return c.key }
 
+// Size is how many bytes the body has.
+func (c *Confirm) Size() int { return len(c.msg.Data) }
+
 // Message is the message as it went to the broker. The properties are read anew
 // each time; the body is the one that was published, and no copy.
 func (c *Confirm) Message() Message {

@@ -165,7 +165,9 @@ func (c *confirms) acked(confirm *Confirm, msg *nats.Msg) {
 			c.publishAgain(confirm)
 			return
 		}
-		c.resolve(confirm, err)
+		if !c.awaitRoom(confirm, err) {
+			c.resolve(confirm, err)
+		}
 		return
 	}
 	if confirm.store != nil {
@@ -262,18 +264,28 @@ func (c *confirms) disconnected() {
 	c.era++
 }
 
-// grace is how long an answer may come after the connection is back. What was
-// published right after it came back may count as published before.
-const grace = time.Second
+// What was published just as the connection was lost may be sent once it is back, and
+// counts as published before: such an answer has settling to come, from when the
+// broker has answered the session itself, which came behind it. If the broker does
+// not, it has grace.
+const (
+	settling = 20 * time.Millisecond
+	grace    = time.Second
+)
 
-// reconnected gives up, after a moment, on what a lost connection has left
-// without an answer.
+// reconnected gives up, after that, on what a lost connection has left without an
+// answer. Whoever waits for it can go on.
 func (c *confirms) reconnected() {
 	c.mu.Lock()
 	era := c.era
 	c.mu.Unlock()
 	c.s.run(func() {
-		if sleep(c.s.ctx, grace) != nil {
+		ctx, cancel := context.WithTimeout(c.s.ctx, grace)
+		defer cancel()
+		if c.s.awaitOnline(ctx) == nil {
+			_ = sleep(ctx, settling)
+		}
+		if c.s.ctx.Err() != nil {
 			return
 		}
 		c.failWhere(func(confirm *Confirm) bool { return confirm.era < era },

@@ -109,7 +109,7 @@ func (s *Session) recoverSession(ctx context.Context) {
 	defer late.Stop()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		try, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-		err := s.rejoin(try)
+		err := s.rejoin(try, true)
 		cancel()
 		if err == nil || sleep(ctx, wait) != nil {
 			return
@@ -120,18 +120,27 @@ func (s *Session) recoverSession(ctx context.Context) {
 	}
 }
 
-// rejoin brings epoch, registrations and consumers up to date.
-func (s *Session) rejoin(ctx context.Context) error {
+// rejoin brings epoch, registrations and consumers up to date. After a reconnection
+// the server has forgotten what consumers had asked for.
+func (s *Session) rejoin(ctx context.Context, reconnected bool) error {
 	if err := s.openLive(ctx); err != nil {
 		return err
 	}
+	if err := s.appear(ctx); err != nil {
+		return err
+	}
 	// What ended with the broker is cleared away: publishers may go on.
-	s.goOnline(ctx)
+	if reconnected {
+		s.goOnline(ctx)
+	}
 	for _, u := range s.allUsers() {
 		if err := s.enrollAnew(ctx, u.queue); err != nil {
 			return err
 		}
-		if err := s.refresh(ctx, u.queue, true); err != nil {
+		if err := u.readmit(ctx); err != nil {
+			return err
+		}
+		if err := s.refresh(ctx, u.queue, reconnected); err != nil {
 			return err
 		}
 	}

@@ -21,8 +21,8 @@ type ConsumeOptions struct {
 	// Prefetch is how many messages the consumer holds unsettled at most.
 	// Default: 0, no limit, as in AMQP.
 	Prefetch int
-	// Window is a budget shared with other consumers, instead of Prefetch.
-	// Default: one of its own, of Prefetch messages.
+	// Window is a budget shared with other consumers: both it and Prefetch hold, as of
+	// AMQP's global prefetch and the consumer's own. Default: none is shared.
 	Window *Window
 	// Turn is where the consumer stands among those that share its window. Default:
 	// they take turns.
@@ -31,12 +31,27 @@ type ConsumeOptions struct {
 	// had not handled is lost, and Prefetch means nothing. Default: messages
 	// are settled by the consumer.
 	AutoAck bool
+	// Exclusive gives the consumer its queue to itself: Consume is 403 while the queue has
+	// another consumer, and as long as this one lasts every other one is refused with 403,
+	// in all sessions. A Get is not. The queue is free when the consumer was cancelled or
+	// closed, whatever it still holds, or when its session ends; one that is killed, when
+	// it is missed. A session that was given up for dead and comes back cancels the
+	// consumer, with 403, if another one has begun meanwhile. Default: others may consume.
+	Exclusive bool
+	// IgnoreExpiration gives the consumer also messages whose own Expiration is over, as
+	// long as they are in the queue; a MessageTTL of the queue is obeyed all the same.
+	// It is for who obeys it in another way, as a worker that notes that a task has
+	// expired. Default: they are dropped.
+	IgnoreExpiration bool
 	// Concurrency is how many handlers run at once. Default: 1.
 	Concurrency int
 	// Push is called with every delivery in the order of the queue, from one
 	// goroutine, and must not block; Run and Deliveries have nothing to give
 	// then. Default: deliveries wait for Run or Deliveries.
 	Push func(*Delivery)
+	// Cancelled is called once when the broker ends the consumer, as when its
+	// queue is deleted, with why; it must not block. Default: Done and Err tell.
+	Cancelled func(error)
 }
 
 // maxBacklog is how many settled deliveries of an AutoAck consumer wait for
@@ -47,22 +62,19 @@ func (o ConsumeOptions) withDefaults() ConsumeOptions {
 	if o.Concurrency == 0 {
 		o.Concurrency = 1
 	}
-	if o.Window == nil {
-		o.Window = NewWindow(o.Prefetch)
-	}
 	return o
 }
 
 func (o ConsumeOptions) check() error {
 	switch {
-	case o.Prefetch < 0:
-		return errPrecondition("prefetch is %d; use 0 for no limit, or a positive number", o.Prefetch)
 	case o.Concurrency < 0:
 		return errPrecondition("concurrency is %d; use a positive number", o.Concurrency)
-	case o.Prefetch > 0 && o.Window != nil:
-		return errPrecondition("both a prefetch and a window are given; use one")
+	case o.Concurrency > 1 && o.Push != nil:
+		return errPrecondition("both a concurrency and a push are given, which is called from one goroutine; use one")
+	case o.Turn != Turn{} && o.Window == nil:
+		return errPrecondition("a turn is given, and no window that others share; set Window")
 	}
-	return errors.Join(o.Turn.check(), checkTag(o.Tag))
+	return errors.Join(checkLimit("prefetch", o.Prefetch), o.Turn.check(), checkTag(o.Tag))
 }
 
 func checkTag(tag string) error {
@@ -80,8 +92,10 @@ type Consumer struct {
 	u      *user
 	queue  string
 	tag    string
+	id     string // among all consumers
 	opts   ConsumeOptions
-	window *Window
+	window *Window // which it may share with others
+	own    *Window // its limit beside that, if it was given one to share
 	ledger *ledger
 	box    atomic.Pointer[inbox]
 
@@ -97,6 +111,8 @@ type Consumer struct {
 	waiting  backlog
 	sleeping int           // how many handlers wait for a delivery
 	signal   chan struct{} // something waits
+	applying bool          // it is not decided whether it may consume
+	claiming uint64        // its claim, in the live stream
 	stopping bool
 	left     bool // not a consumer of the queue any more
 	done     chan struct{}
@@ -104,17 +120,18 @@ type Consumer struct {
 }
 
 // ErrCancelled is why a consumer ended that the broker cancelled: its queue was
-// deleted. The error that wraps it says which.
+// deleted, or is another consumer's alone. The error that wraps it says which.
 var ErrCancelled = errors.New("the broker cancelled the consumer")
 
 // ErrClosed is the error of a session that was closed.
 var ErrClosed = errors.New("the session is closed")
 
 // Consume starts a consumer on a queue; messages come from then on. A queue
-// that is not there is 404, one exclusive to another session 405, a tag in use
-// 530. Consumers of one queue take turns, as far as their windows allow. The
-// consumer ends with Cancel, or with the session; when its queue is deleted,
-// or the connection closed, it is told.
+// that is not there is 404, one exclusive to another session 405, one that has an
+// exclusive consumer 403, see [ConsumeOptions.Exclusive], a tag in use 530. Consumers
+// of one queue take turns, as far as their windows allow. The consumer ends with
+// Cancel, or with the session; when its queue is deleted, or the connection closed, it
+// is told.
 func (s *Session) Consume(ctx context.Context, queue string, o ConsumeOptions) (*Consumer, error) {
 	c, err := within(ctx, s,
 		func(ctx context.Context) (*Consumer, error) { return s.consume(ctx, queue, o) },
@@ -131,12 +148,16 @@ func (s *Session) consume(ctx context.Context, queue string, o ConsumeOptions) (
 		return nil, err
 	}
 	c := &Consumer{
-		s: s, queue: queue, opts: o.withDefaults(),
-		sources: make(map[string]*source),
-		signal:  make(chan struct{}, 1),
-		done:    make(chan struct{}),
+		s: s, queue: queue, id: newID(), opts: o.withDefaults(),
+		sources:  make(map[string]*source),
+		signal:   make(chan struct{}, 1),
+		done:     make(chan struct{}),
+		applying: true,
 	}
-	c.window = c.opts.Window
+	c.window, c.own = c.opts.Window, &Window{limit: c.opts.Prefetch}
+	if c.window == nil {
+		c.window, c.own = c.own, &Window{}
+	}
 	c.ledger = newLedger(c)
 	c.ledger.send = s.settleRaw
 	if err := s.nameConsumer(c); err != nil {
@@ -183,6 +204,7 @@ func (c *Consumer) start(ctx context.Context) (err error) {
 	}
 	if !c.opts.AutoAck { // it holds nothing
 		c.window.join(c)
+		c.own.join(c)
 	}
 	_, err = c.s.use(ctx, c.queue, c)
 	if err == nil && c.s.isClosed() {
@@ -190,7 +212,7 @@ func (c *Consumer) start(ctx context.Context) (err error) {
 	}
 	if err != nil {
 		c.window.draw(c, nil)
-		c.window.part(c)
+		c.partWindows()
 		_ = c.inbox().sub.Unsubscribe()
 	}
 	return err
@@ -202,8 +224,17 @@ func (c *Consumer) Tag() string { return c.tag }
 // Queue is the queue it consumes.
 func (c *Consumer) Queue() string { return c.queue }
 
-// Window is its budget of unsettled messages.
+// Window is its budget of unsettled messages: the one that it was given to share, or one
+// of its Prefetch.
 func (c *Consumer) Window() *Window { return c.window }
+
+// SetPrefetch changes [ConsumeOptions.Prefetch] while the consumer runs; see [Window.Set].
+func (c *Consumer) SetPrefetch(limit int) error {
+	if c.opts.Window == nil {
+		return c.window.Set(limit)
+	}
+	return c.own.Set(limit)
+}
 
 // Done is closed when no more deliveries will come: Err says why.
 func (c *Consumer) Done() <-chan struct{} { return c.done }
@@ -223,15 +254,27 @@ func (c *Consumer) counted() bool {
 	return !c.stopping
 }
 
+// consumes reports whether it keeps exclusive consumers out: one that is still to be
+// admitted itself does, unless it is exclusive, too.
+func (c *Consumer) consumes() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.stopping && (!c.applying || !c.opts.Exclusive)
+}
+
 // obey follows the record of the queue: which sources there are, and what the
 // queue wants of them.
 func (c *Consumer) obey(rec *queueRecord) {
 	if rec.Deleting || !c.s.standsQueue(rec) {
-		c.bereaved()
+		c.expel(c.s.noQueue(c.queue))
 		return
 	}
 	now := c.s.sourcesOf(rec)
 	c.mu.Lock()
+	if c.applying { // it obeys when it is admitted
+		c.mu.Unlock()
+		return
+	}
 	have := c.sources
 	c.sources = make(map[string]*source, len(now))
 	c.order = c.order[:0]
@@ -258,7 +301,7 @@ func (c *Consumer) obey(rec *queueRecord) {
 func (c *Consumer) deliver(d *Delivery) {
 	if c.opts.Push != nil && !c.stopping {
 		c.mu.Unlock()
-		c.opts.Push(d)
+		calledBack("ConsumeOptions.Push", c.opts.Push, d)
 		return
 	}
 	c.waiting.push(d)
@@ -333,15 +376,12 @@ func (c *Consumer) wokeUp() {
 // once, until the context ends or the consumer does. It then takes no more,
 // hands back what no handler has seen, waits for the handlers that run, and
 // returns the reason: nil for an ended context or Cancel. What handlers left
-// unsettled may still be settled until the session ends.
+// unsettled may still be settled until the session ends. A handler that ends its
+// goroutine, as runtime.Goexit does, has returned.
 func (c *Consumer) Run(ctx context.Context, handle func(*Delivery)) error {
 	var handlers sync.WaitGroup
 	for range c.opts.Concurrency {
-		handlers.Go(func() {
-			for d := c.next(ctx); d != nil; d = c.next(ctx) {
-				handle(d)
-			}
-		})
+		handlers.Go(func() { c.handle(ctx, &handlers, handle) })
 	}
 	select {
 	case <-ctx.Done():
@@ -352,15 +392,35 @@ func (c *Consumer) Run(ctx context.Context, handle func(*Delivery)) error {
 	return errors.Join(c.Err(), err)
 }
 
+// handle calls the handler with one delivery after another. A handler that ends the
+// goroutine is followed by another goroutine.
+func (c *Consumer) handle(ctx context.Context, handlers *sync.WaitGroup, handle func(*Delivery)) {
+	handling := false
+	defer func() {
+		if !handling {
+			return
+		}
+		if v := recover(); v != nil {
+			panic(v)
+		}
+		handlers.Go(func() { c.handle(ctx, handlers, handle) })
+	}()
+	for d := c.next(ctx); d != nil; d = c.next(ctx) {
+		handling = true
+		handle(d)
+		handling = false
+	}
+}
+
 // Deliveries ranges over the deliveries until the context ends or the consumer
 // does; a consumer that was not cancelled by us gives its error last, with a
-// nil delivery. Leaving the range cancels the consumer, and hands back what
-// was not ranged over.
+// nil delivery. Leaving the range cancels the consumer, by a panic too, and hands
+// back what was not ranged over.
 func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[*Delivery, error] {
 	return func(yield func(*Delivery, error) bool) {
+		defer func() { _ = c.Cancel(context.WithoutCancel(ctx)) }()
 		for d := c.next(ctx); d != nil; d = c.next(ctx) {
 			if !yield(d, nil) {
-				_ = c.Cancel(context.WithoutCancel(ctx))
 				return
 			}
 		}
@@ -375,7 +435,7 @@ func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[*Delivery, error] {
 // nobody has received are back in the queue. Deliveries received before stay
 // the session's to settle. Cancelling twice is cancelling once.
 func (c *Consumer) Cancel(ctx context.Context) error {
-	if !c.finish(nil) {
+	if !c.end(ctx) {
 		return nil
 	}
 	err := c.s.do(ctx, func(ctx context.Context) error { return c.depart(ctx, c.handBackWaiting) })
@@ -385,12 +445,48 @@ func (c *Consumer) Cancel(ctx context.Context) error {
 	return nil
 }
 
+// Close ends the consumer and hands back everything that it holds, in order:
+// deliveries that were received and not settled are in the queue again when it
+// returns, as when AMQP closes a channel. Settling them is 406 then. Closing twice, or
+// after Cancel, is closing once.
+func (c *Consumer) Close(ctx context.Context) error {
+	err := c.s.do(ctx, c.close)
+	if err != nil {
+		return fmt.Errorf("close consumer %q: %w", c.tag, err)
+	}
+	return nil
+}
+
 // close ends the consumer with its session, and hands back everything.
 func (c *Consumer) close(ctx context.Context) error {
-	if !c.finish(nil) {
+	if !c.end(ctx) {
 		return nil
 	}
 	return c.depart(ctx, c.handBackAll)
+}
+
+// end stops the consumer; false says that it has departed, or is departing, already. Its
+// queue does not expire before it is known that this consumer used it until now.
+func (c *Consumer) end(ctx context.Context) bool {
+	c.mu.Lock()
+	uses := !c.left && c.err == nil
+	c.mu.Unlock()
+	if uses {
+		c.tellUse(ctx)
+	}
+	return c.finish(nil)
+}
+
+// tellUse tells that the queue is used, or was until now. Where that cannot be told, it is
+// seen that the queue has no consumers any more, later.
+func (c *Consumer) tellUse(ctx context.Context) {
+	rec := c.u.record()
+	if rec == nil || rec.Expires == 0 || c.s.nc.IsClosed() {
+		return
+	}
+	if err := c.s.tellUse(ctx, rec); err != nil && c.s.ctx.Err() == nil {
+		c.s.cfg.Logger.Warn("could not tell yet that a queue was used", "queue", c.queue, "error", err)
+	}
 }
 
 // finish stops the consumer for a reason; false says that it has departed, or
@@ -416,9 +512,13 @@ func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 	if err == nil {
 		c.u.meetStrays(ctx)
 	}
-	c.window.part(c)
+	c.unclaim(ctx)
+	c.partWindows()
 	if c.ledger.count() == 0 {
 		c.u.dismiss(ctx, c)
+	}
+	if c.Err() == nil {
+		c.tellUse(ctx)
 	}
 	if rec := c.u.record(); rec != nil && rec.AutoDelete && c.Err() == nil && !c.s.nc.IsClosed() {
 		err = errors.Join(err, c.s.dropUnused(ctx, c.queue))
@@ -483,16 +583,20 @@ func (c *Consumer) handBackAll() {
 	c.mu.Lock()
 	c.waiting.drain()
 	c.mu.Unlock()
-	c.window.give(c.ledger.handBack())
+	c.give(c.ledger.handBack())
 	c.window.fill()
 }
 
 // cancelled ends the consumer because the broker did.
 func (c *Consumer) cancelled(reason error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.stopping {
+	first := !c.stopping
+	if first {
 		c.stop(reason)
+	}
+	c.mu.Unlock()
+	if first && c.opts.Cancelled != nil {
+		c.opts.Cancelled(reason)
 	}
 }
 
@@ -505,10 +609,10 @@ func (c *Consumer) stop(reason error) {
 	close(c.done)
 }
 
-// bereaved ends the consumer because its queue has gone. Nobody needs to cancel
-// it then, but may.
-func (c *Consumer) bereaved() {
-	c.cancelled(c.s.queueGone(c.queue))
+// expel ends the consumer because its queue has gone, or is another consumer's alone.
+// Nobody needs to cancel it then, but may.
+func (c *Consumer) expel(reason error) {
+	c.cancelled(fmt.Errorf("%w: %w", ErrCancelled, reason))
 	c.s.run(func() {
 		if err := c.Cancel(c.s.ctx); err != nil && c.s.ctx.Err() == nil {
 			c.s.cfg.Logger.Warn("could not clear a consumer away", "queue", c.queue, "error", err)
@@ -526,9 +630,4 @@ func (c *Consumer) retire() {
 	ctx, cancel := context.WithTimeout(c.s.ctx, c.s.cfg.Timeout)
 	defer cancel()
 	c.u.dismiss(ctx, c)
-}
-
-// queueGone is why the consumers of a deleted queue end.
-func (s *Session) queueGone(queue string) error {
-	return fmt.Errorf("%w: %w", ErrCancelled, s.noQueue(queue))
 }

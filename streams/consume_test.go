@@ -315,7 +315,7 @@ func TestWindowIsSharedAndMayChange(t *testing.T) {
 	a, b := r.queue(streams.Queue{Name: "a"}), r.queue(streams.Queue{Name: "b"})
 	r.number(a, 5)
 	r.number(b, 5)
-	w := streams.NewWindow(2)
+	w := window(t, 2)
 	var mu sync.Mutex
 	var held []*streams.Delivery
 	arrived := make(chan struct{}, 10)
@@ -341,12 +341,12 @@ func TestWindowIsSharedAndMayChange(t *testing.T) {
 	if w.Used() != 2 {
 		t.Errorf("%d used of 2", w.Used())
 	}
-	w.Set(5)
+	must(t, w.Set(5))
 	wait(3)
 	if w.Used() != 5 {
 		t.Errorf("%d used of 5", w.Used())
 	}
-	w.Set(0)
+	must(t, w.Set(0))
 	wait(5)
 	mu.Lock()
 	defer mu.Unlock()
@@ -500,7 +500,7 @@ func TestAVacatedPlaceIsTheNextMessages(t *testing.T) {
 	q := r.queue(streams.Queue{})
 	r.number(q, 4)
 	arrived := make(chan *streams.Delivery, 4)
-	w := streams.NewWindow(1)
+	w := window(t, 1)
 	c := r.consume(q, streams.ConsumeOptions{Window: w, Push: func(d *streams.Delivery) { arrived <- d }})
 	first := next(r, arrived)
 	first.Vacate()

@@ -12,8 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Sessions speak to each other on one subject each. A session that is gone
-// answers at once: NATS says that nobody listens there.
+// Sessions speak to each other on one subject each. Where nobody listens NATS says
+// so at once; whether the session is gone, its record says.
 
 // question is what one session asks another.
 type question struct {
@@ -25,23 +25,26 @@ type question struct {
 	// Told is the record of a queue that has changed; the answer means that
 	// the session's consumers obey it.
 	Told *queueRecord `json:"told,omitempty"`
+	// Claim asks whether a consumer of the session claims its queue still.
+	Claim *claim `json:"claim,omitempty"`
 }
 
 type answer struct {
-	Consumers int  `json:"consumers,omitempty"`
-	Held      int  `json:"held,omitempty"`
-	Changing  bool `json:"changing,omitempty"`
-	silent    bool // there was none
+	Consumers int            `json:"consumers,omitempty"`
+	Held      int            `json:"held,omitempty"`
+	HeldAt    map[string]int `json:"held_at,omitempty"` // the same by stream
+	Changing  bool           `json:"changing,omitempty"`
+	Claims    bool           `json:"claims,omitempty"`
+	Undecided bool           `json:"undecided,omitempty"` // whether it may
+	silent    bool           // there was none
 }
 
 // silence is how long a session that lives may take to answer. One that takes
-// longer is stopped or cut off; it obeys what it was told before it takes
-// anything else, once it goes on.
+// longer is stopped or cut off.
 const silence = 2 * time.Second
 
-// ask puts a question to a session; a nil answer says that the session is
-// gone. One that ends while it is asked may take the question with it: asked
-// again, nobody listens.
+// ask puts a question to a session; a nil answer says that the session is gone.
+// One that does not answer and is not gone may be anything.
 func (s *Session) ask(ctx context.Context, session string, q question) (*answer, error) {
 	if session == s.id {
 		return s.answer(q), nil
@@ -50,20 +53,32 @@ func (s *Session) ask(ctx context.Context, session string, q question) (*answer,
 	if err != nil {
 		return nil, err
 	}
-	for _, wait := range []time.Duration{silence / 10, silence - silence/10} {
-		msg, err := s.put(ctx, session, data, wait)
-		switch {
-		case errors.Is(err, nats.ErrNoResponders):
-			return nil, nil
-		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-			continue
-		case err != nil:
-			return nil, fmt.Errorf("ask session %s: %w", session, err)
-		}
+	msg, err := s.request(ctx, session, data)
+	if err != nil && !errors.Is(err, nats.ErrNoResponders) {
+		return nil, fmt.Errorf("ask session %s: %w", session, err)
+	}
+	if msg != nil {
 		a := new(answer)
 		return a, json.Unmarshal(msg.Data, a)
 	}
+	gone, err := s.hasGone(ctx, session, err == nil)
+	if err != nil || gone {
+		return nil, err
+	}
 	return &answer{Changing: true, silent: true}, nil
+}
+
+// request puts a question, and once more if it is not answered: a session that ends
+// while it is asked may take the question with it, and then nobody listens. Nothing
+// says that the session is silent.
+func (s *Session) request(ctx context.Context, session string, question []byte) (*nats.Msg, error) {
+	for _, wait := range []time.Duration{silence / 10, silence - silence/10} {
+		msg, err := s.put(ctx, session, question, wait)
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return msg, err
+		}
+	}
+	return nil, nil
 }
 
 // put puts a question once.
@@ -92,7 +107,7 @@ func (s *Session) askAll(ctx context.Context, sessions []string, q question) ([]
 }
 
 // tellUsers tells every session that uses a queue what its record says now,
-// and returns when they obey it.
+// and returns when they obey it. One that does not answer reads it later.
 func (s *Session) tellUsers(ctx context.Context, rec *queueRecord) error {
 	sessions, err := s.queueUsers(ctx, rec.Name)
 	if err != nil {
@@ -101,7 +116,12 @@ func (s *Session) tellUsers(ctx context.Context, rec *queueRecord) error {
 	// Our own consumers are told as well, and keep what they are told.
 	told := *rec
 	told.Bindings = slices.Clone(rec.Bindings)
-	_, err = s.askAll(ctx, sessions, question{Told: &told})
+	answers, err := s.askAll(ctx, sessions, question{Told: &told})
+	for i, a := range answers {
+		if a != nil && a.silent {
+			err = errors.Join(err, s.noteMissed(ctx, sessions[i]))
+		}
+	}
 	return err
 }
 
@@ -142,13 +162,34 @@ func (s *Session) answer(q question) *answer {
 	if q.Queue != "" {
 		if u := s.userOf(q.Queue); u != nil {
 			u.settled()
-			a.Consumers, a.Held = u.counts()
+			a.Consumers, a.Held, a.HeldAt = u.counts()
 		}
 	}
 	if q.Told != nil {
 		if u := s.userOf(q.Told.Name); u != nil {
-			u.obey(q.Told)
+			s.obeyTold(u, q.Told)
 		}
 	}
+	if q.Claim != nil {
+		s.answerClaim(q.Claim, a)
+	}
 	return a
+}
+
+// obeyTold has the consumers of a queue obey a record that another session has told,
+// with the bindings in its pages. If these cannot be read, the queue is looked at again
+// beside.
+func (s *Session) obeyTold(u *user, rec *queueRecord) {
+	ctx, cancel := context.WithTimeout(s.ctx, silence/2)
+	defer cancel()
+	var err error
+	if !rec.Deleting {
+		err = s.topology.gather(ctx, rec)
+	}
+	if err != nil {
+		s.cfg.Logger.Debug("could not read what another session told of a queue; it is read again", "queue", u.queue, "error", err)
+		s.refreshSoon(u.queue)
+		return
+	}
+	u.obey(rec)
 }

@@ -40,7 +40,30 @@ func (c *Consumer) room() (free, limit int) {
 	if c.opts.AutoAck {
 		return max(maxBacklog-c.waiting.len(), 0), unlimited
 	}
-	return c.window.room()
+	free, limit = c.window.room()
+	ownFree, own := c.own.room()
+	return min(free, ownFree), min(limit, own)
+}
+
+// give takes settled messages out of the consumer's windows.
+func (c *Consumer) give(n int) {
+	c.own.give(n)
+	c.window.give(n)
+}
+
+// enter takes room for a message that has come. False says that there is none.
+func (c *Consumer) enter(src *source, answer bool) bool {
+	fits := c.own.enter()
+	if c.window.came(src, answer, fits) {
+		return fits
+	}
+	c.own.give(1)
+	return false
+}
+
+func (c *Consumer) partWindows() {
+	c.window.part(c)
+	c.own.part(c)
 }
 
 // planOne keeps one request waiting at a source, for all there is room for: a
@@ -146,10 +169,11 @@ func (c *Consumer) arrived(box *inbox, msg *nats.Msg, a arrival) {
 		return
 	}
 	answer := c.inbox() == box
+	var asked time.Time
 	if answer {
-		src.came(a)
+		asked, a.before = src.came(a)
 	}
-	wanted := src.sieve.wants(msg, a)
+	wanted := src.sieve.wants(msg, a) && !c.hasEnded(src, msg, appearance{a, asked})
 	if wanted && !c.opts.AutoAck {
 		c.take(msg, a, src, answer)
 		return
@@ -157,10 +181,13 @@ func (c *Consumer) arrived(box *inbox, msg *nats.Msg, a arrival) {
 	if !c.opts.AutoAck {
 		c.window.came(src, answer, false)
 	}
+	var d *Delivery
+	if wanted {
+		d = newDelivery(msg, a, src)
+	}
 	c.mu.Unlock()
 	_ = c.s.settleRaw(msg.Reply, verdictAck)
-	if wanted {
-		d := newDelivery(msg, a, src)
+	if d != nil {
 		d.ConsumerTag = c.tag
 		c.ledger.number(d)
 		c.mu.Lock()
@@ -171,12 +198,32 @@ func (c *Consumer) arrived(box *inbox, msg *nats.Msg, a arrival) {
 	c.refill()
 }
 
+// hasEnded reports whether a message that has come is over. The lock is held.
+func (c *Consumer) hasEnded(src *source, msg *nats.Msg, a appearance) bool {
+	life, ends := lifetime(src.sieve.ttl, c.bounds(msg.Header))
+	if !ends {
+		return false
+	}
+	if c.shares() {
+		a.asked = c.window.asked(src)
+	}
+	return c.s.hasEnded(life, a)
+}
+
+// bounds are the headers of a message that may bound its life.
+func (c *Consumer) bounds(h nats.Header) nats.Header {
+	if c.opts.IgnoreExpiration {
+		return nil
+	}
+	return h
+}
+
 // take hands a message on that is to be settled, if the window has room for
 // it, and asks for more when no more is under way: who gathers messages before
 // it settles any waits for them. It is called with the lock held and gives it
 // back released.
 func (c *Consumer) take(msg *nats.Msg, a arrival, src *source, answer bool) {
-	if !c.window.came(src, answer, true) {
+	if !c.enter(src, answer) {
 		c.mu.Unlock()
 		_ = c.s.settleRaw(msg.Reply, verdictRequeue)
 		return
@@ -198,14 +245,14 @@ func (c *Consumer) take(msg *nats.Msg, a arrival, src *source, answer bool) {
 
 // vacated is told by the ledger that a delivery has given up its place.
 func (c *Consumer) vacated() {
-	c.window.give(1)
+	c.give(1)
 	c.refill()
 }
 
 // released is told by the ledger that deliveries are settled: it says the last
 // verdict, and asks for as many more as they had places.
 func (c *Consumer) released(places int, last *Delivery, v verdict) error {
-	c.window.give(places)
+	c.give(places)
 	var few [fewPlans]inquiry
 	c.mu.Lock()
 	var plans []inquiry
@@ -290,6 +337,7 @@ func (c *Consumer) notice(box *inbox, msg *nats.Msg) {
 	src.heard = true
 	if status != "100" {
 		src.asked = max(src.asked-left, 0)
+		src.asking.end(left)
 	}
 	if status == "404" || status == "408" {
 		src.pending = 0

@@ -296,12 +296,10 @@ func TestWhatIsNotSupportedYetIsRefused(t *testing.T) {
 		"x-dead-letter-routing-key": "k",
 		"x-dead-letter-strategy":    "at-least-once",
 		"x-delivery-limit":          3,
-		"x-expires":                 1000,
 		"x-max-age":                 "1D",
 		"x-max-length":              10,
 		"x-max-length-bytes":        10,
 		"x-max-priority":            10,
-		"x-message-ttl":             1000,
 		"x-overflow":                "reject-publish",
 		"x-single-active-consumer":  true,
 		"x-consumer-timeout":        1000,
@@ -400,10 +398,12 @@ func TestServerNamesQueues(t *testing.T) {
 		t.Errorf("names: got %q and %q, want two that begin with amq.gen-", first.Name, second.Name)
 	}
 	publish(t, s, "", first.Name, "hello", streams.Mandatory)
-	again := declareQueue(t, s, streams.Queue{Name: first.Name, Exclusive: true})
-	if again.Ready != 1 {
-		t.Errorf("declared by its name: got %d messages, want 1", again.Ready)
+	if info, err := s.InspectQueue(t.Context(), first.Name); err != nil || info.Ready != 1 {
+		t.Errorf("looked at by its name: got %d messages and %v, want 1", info.Ready, err)
 	}
+	// As RabbitMQ has it: names that begin so are its own, also where they are there.
+	_, err := s.DeclareQueue(t.Context(), streams.Queue{Name: first.Name, Exclusive: true})
+	wantError(t, "declare it again by its name", err, streams.ErrAccessRefused)
 }
 
 func TestDeleteOnlyIf(t *testing.T) {

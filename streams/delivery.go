@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,9 +19,10 @@ type Delivery struct {
 	ConsumerTag string
 	// Tag counts the deliveries of the consumer from 1.
 	Tag uint64
-	// Redelivered says that the message was handed to a consumer before.
+	// Redelivered says that the message may have been handed to a consumer before:
+	// it was, or it has waited through a restart of the broker.
 	Redelivered bool
-	// DeliveryCount is how often it was, 0 at first.
+	// DeliveryCount is how often it was, as far as the broker knows, 0 at first.
 	DeliveryCount int
 	// MessageCount is how many messages were ready behind one taken with Get:
 	// at most so many, where more than 64 wait and subjects cannot say which of
@@ -38,43 +40,90 @@ type Delivery struct {
 	void    bool // its queue went before it was settled
 }
 
+// StoredAs names the message at the broker: it is the same whenever the message is
+// delivered, and of no other message, however equal.
+func (d *Delivery) StoredAs() string {
+	return fmt.Sprintf("%s/%d/%d", d.stream, d.seq, d.stamp.UnixNano())
+}
+
+// Stored is when the broker stored the message, by its clock.
+func (d *Delivery) Stored() time.Time { return d.stamp }
+
 // SettleFlag says how a delivery is settled.
 type SettleFlag uint8
 
-const (
-	// Multiple settles every unsettled delivery of the consumer up to this one.
-	Multiple SettleFlag = 1 << iota
-	// Requeue puts the message back at the front of its queue.
-	Requeue
-)
+// AckFlag says how a delivery is acknowledged.
+type AckFlag uint8
+
+// Multiple settles every unsettled delivery of the consumer up to this one. It is
+// for Ack and Nack.
+const Multiple AckFlag = 1
+
+// RejectFlag says what becomes of a delivery that is rejected.
+type RejectFlag uint8
+
+// Requeue puts the message back at the front of its queue. It is for Nack and
+// Reject.
+const Requeue RejectFlag = 1
+
+// NackFlag is [Multiple] or [Requeue]: Nack takes both.
+type NackFlag interface{ nack() }
+
+func (AckFlag) nack()    {}
+func (RejectFlag) nack() {}
 
 // Ack says that the message is done with. [Multiple] says so of all up to it.
 // Settling twice is 406; so is settling what the session has handed back.
-func (d *Delivery) Ack(flags ...SettleFlag) error {
-	return d.settle(verdictAck, flags)
+func (d *Delivery) Ack(flags ...AckFlag) error {
+	all, err := joinFlags(flags, Multiple)
+	if err != nil {
+		return err
+	}
+	return d.settle(verdictAck, all)
 }
 
 // Nack says that the message was not done with: it is dropped, or, with
 // [Requeue], given to a consumer again before those that wait. [Multiple] says
 // so of all up to it; they keep their order. Settling twice is 406.
-func (d *Delivery) Nack(flags ...SettleFlag) error {
-	return d.settle(verdictDrop, flags)
+func (d *Delivery) Nack(flags ...NackFlag) error {
+	var multiple AckFlag
+	var requeue RejectFlag
+	for _, flag := range flags {
+		switch flag := flag.(type) {
+		case AckFlag:
+			multiple |= flag
+		case RejectFlag:
+			requeue |= flag
+		}
+	}
+	if _, err := joinFlags([]AckFlag{multiple}, Multiple); err != nil {
+		return err
+	}
+	return d.drop(multiple, requeue)
 }
 
 // Reject is Nack for one message.
-func (d *Delivery) Reject(flags ...SettleFlag) error {
-	var one [1]SettleFlag
-	for _, flag := range flags {
-		one[0] |= flag &^ Multiple
+func (d *Delivery) Reject(flags ...RejectFlag) error {
+	return d.drop(0, flags...)
+}
+
+// drop drops or requeues.
+func (d *Delivery) drop(multiple AckFlag, flags ...RejectFlag) error {
+	all, err := joinFlags(flags, Requeue)
+	switch {
+	case err != nil:
+		return err
+	case all == Requeue:
+		return d.settle(verdictRequeue, multiple)
 	}
-	return d.settle(verdictDrop, one[:])
+	return d.settle(verdictDrop, multiple)
 }
 
 // Lapse lets go of the message and says nothing: the session renews its lease no
 // longer. If another consumer got it meanwhile, because a lease was over before,
 // it stays with that one; otherwise it comes again when the lease is over.
 func (d *Delivery) Lapse() error {
-	return d.settle(verdictLapse, nil)
+	return d.settle(verdictLapse, 0)
 }
 
 // Vacate gives the delivery's place in its window to the next message. The delivery
@@ -107,18 +156,11 @@ var verdictBytes = map[verdict][]byte{
 	leaseRenewal:   []byte(leaseRenewal),
 }
 
-func (d *Delivery) settle(v verdict, flags []SettleFlag) error {
-	var all SettleFlag
-	for _, flag := range flags {
-		all |= flag
-	}
-	if all&Requeue != 0 && v == verdictDrop {
-		v = verdictRequeue
-	}
+func (d *Delivery) settle(v verdict, multiple AckFlag) error {
 	if d.ledger == nil {
 		return errUnknownTag(d.Tag)
 	}
-	if all&Multiple != 0 {
+	if multiple == Multiple {
 		return d.ledger.settleUpTo(d, v)
 	}
 	return d.ledger.settle(d, v)
@@ -136,6 +178,7 @@ type arrival struct {
 	order     uint64 // in its consumer
 	stamp     int64
 	pending   uint64
+	before    bool // it came before, although the server does not know
 }
 
 // parseArrival reads the subject on which a delivered message is acknowledged:
@@ -187,7 +230,7 @@ func parseNumber(s string) uint64 {
 func newDelivery(msg *nats.Msg, a arrival, src *source) *Delivery {
 	d := &Delivery{
 		Exchange:      src.exchange,
-		Redelivered:   a.delivered > 1,
+		Redelivered:   a.delivered > 1 || a.before || src.sieve.predates(a),
 		DeliveryCount: int(a.delivered) - 1,
 		stream:        src.stream,
 		reply:         msg.Reply,

@@ -1,6 +1,12 @@
-// Package streams speaks AMQP 0-9-1 to NATS JetStream: exchanges, queues,
-// bindings, acknowledgements and confirms, with the meaning they have on a
-// RabbitMQ, on a broker that is a NATS server.
+// Package streams gives Go programs RabbitMQ's way of working on a NATS server with
+// JetStream: exchanges, queues, bindings, acknowledgements and confirms, with the
+// meaning they have in AMQP 0-9-1.
+//
+// Use it when a program needs work queues, routing by keys or headers, or
+// acknowledgements with a bounded prefetch, and NATS is the broker. For tasks with
+// results and retries use package warren/workers, which is built on it. Programs that
+// speak AMQP already use package warren/streams/amqp091, and share queues with those
+// that use this one. For a stream that many readers replay use nats.go itself.
 //
 //	nc, err := nats.Connect(nats.DefaultURL, nats.MaxReconnects(-1))
 //	...
@@ -27,7 +33,7 @@
 // is bound to. The keys of its bindings are the filter subjects of the view. A
 // routing key is a subject, one token a word; what NATS forbids in a token is
 // escaped. Prefetch is how many messages a consumer asks for. A confirm is the
-// stream's acknowledgement. What exists is written in a key-value bucket a virtual
+// stream's acknowledgement. What exists is written in a stream of records a virtual
 // host, changed by compare-and-set.
 //
 // A message for later is a schedule in the home of its queue. A transaction is an
@@ -38,7 +44,7 @@
 // consumer decides, exactly. [Config.Explain] tells what each step becomes.
 //
 // A [Store] is no part of AMQP: a table of last values for what is built on top, on
-// a stream that keeps one message a subject and republishes every write.
+// a stream in which every write rolls up what its key had, and is republished.
 //
 // # Guarantees
 //
@@ -57,13 +63,23 @@
 // have the message or not: nothing is published again on its own after it may
 // have been stored.
 //
+// No room. A broker that is out of memory or disk refuses what is published with 506,
+// [ErrResource], which says what is full; nothing of it is stored. A Publisher may wait
+// instead, see [PublisherOptions]. Package
+// warren/embedded, and so warren serve, keeps room for everything else: sessions open,
+// queues are declared, consumed and purged, stores are written. A nats-server that runs
+// on its own has one limit for all streams: when that is reached, queues can still be
+// purged, but no consumer can begin. Give it more than its publishers can fill, and
+// watch it; its limits can be raised while it runs.
+//
 // Order. A queue gives out the messages of its home, and those of each exchange
-// it is bound to, in the order in which they were stored.
+// it is bound to, in the order in which they were stored. What comes again comes
+// behind what has come since, if it was not handed back: see Redelivery.
 //
 // Prefetch. A consumer never holds more unsettled messages than its window has
 // room for, over the home and all views together, besides those that have given
 // up their places with [Delivery.Vacate]. Consumers that share a [Window] share its
-// room.
+// room, and each keeps to its own Prefetch besides.
 //
 // Turns. Of the messages that wait for consumers that share a window with a limit,
 // the one comes next whose turn it is by their [Turn]s: each time that something is
@@ -73,6 +89,11 @@
 // with windows of their own know nothing of each other's turns. A shared window asks for
 // no more than there is room for, and each line of it that is empty costs a question
 // and an answer for each message, and a request that waits while there is room.
+//
+// Exclusive consumers. A consumer that asks for it has its queue to itself, over all
+// sessions: see [ConsumeOptions.Exclusive]. Of several that begin at once and of which
+// one is exclusive, either that one consumes or others do, and the rest are refused with
+// 403. After a restart of the broker an exclusive consumer goes on as one.
 //
 // Settling. A delivery is settled once; settling it again is 406. It may be
 // settled from any goroutine and after its consumer was cancelled. An ack is sent
@@ -90,7 +111,32 @@
 // yet, and Close everything unsettled, at once and in order. What a process held
 // that was killed comes back within the lease, [Config.Lease], which is 10
 // seconds unless the queue was created with another. What AutoAck had settled
-// does not come back.
+// does not come back. What comes again is marked as redelivered, and so is all that has
+// waited through a restart of the broker, which does not know whether it was handed
+// out. Where the leader of a queue in a cluster is killed, the next one may not
+// know it either of the last few messages: those that come again to the consumer that
+// had them are marked, and those that come to another one may not be, as if they
+// came for the first time and late.
+//
+// Expiry. A message that has waited in a queue for as long as its Expiration says, or
+// [Queue.MessageTTL] if that is less, is dropped when it comes to the front of the queue:
+// no consumer and no Get is given it, and no count has it. The time counts from when the
+// broker stored the message for the queue, by the broker's clock, and goes on when the
+// message is requeued. Behind a message that lives, one whose time is over waits and
+// counts, and while somebody holds it, it is that one's. With a time of 0 a message is for
+// a consumer that waits for it. The front is that of each source, see Order. What nobody
+// asks for is dropped within seconds by any session: of queues without a MessageTTL a few
+// at a time, and a task of Celery, whose worker may note that it has expired, stays until
+// somebody looks at its queue.
+//
+// A queue with [Queue.Expires] is deleted when it was not used for that time, by the
+// leader of the virtual host: a session with [Config.Lead], as 'warren serve' has. Its time
+// begins anew when it is declared, also by InspectQueue, taken from with Get, and when a
+// consumer ends, and not when it is published to, bound or purged, or while somebody holds
+// its messages. It never ends early, and whoever uses the queue in time has it for all of
+// it. While there is no leader, because it was killed and another follows within seconds,
+// it may end late. A restart of the broker begins it anew. The end of a consumer that is
+// killed is when it is missed.
 //
 // Later. A message that was published with [Session.PublishAt] waits at the broker,
 // as safely as in its queue, and comes into the queue at its time by the broker's
@@ -104,10 +150,27 @@
 //
 // Counts. QueueInfo counts what is in the queue when it is asked for, with all
 // that was published, received and settled before. What a killed consumer held
-// counts as ready from when it is missed.
+// counts as ready from when it is missed. A call takes no longer the more messages
+// wait: the broker counts them. Up to 1000 messages of which it cannot say whether
+// they are the queue's are read, and the count is exact. Where more of them wait, all
+// that came through the filters count, and the count is an upper bound. Such messages
+// are those from before a restart in a durable queue, of which the ones that are not
+// persistent have ended; those from before the last binding to their exchange; and all
+// of an exchange whose bindings subjects cannot say exactly, as those of a headers
+// exchange. [IfEmpty] and the number that PurgeQueue returns are exact.
+//
+// Sessions that end. A session is there for as long as it answers the others, and for
+// 30 seconds by the broker's clock after it was heard of last: nothing is taken from
+// one that cannot be reached for less, because its server is stopped, or cut off from
+// the others of a cluster. It counts as a consumer of what it consumes. When its
+// server says that its connection was ended at the other end, as that of a killed
+// process is, it is gone at once. A session that was given up and comes back is
+// there again, with its queues and consumers, as soon as its server reaches the
+// others: it follows the changes that it has missed, and consumers of queues that were
+// deleted meanwhile are told.
 //
 // Queues and exchanges that end. An exclusive queue is gone when Close returns.
-// If its process was killed, no session finds the queue any more, and what is
+// If its session is gone without, no session finds the queue any more, and what is
 // left of it is cleared away within seconds by any other session. An auto-delete
 // queue goes with its last consumer, an auto-delete exchange with its last
 // binding. The consumers of a queue that goes are told: [ErrCancelled].
@@ -115,8 +178,10 @@
 // Stores. When Put returns nil, the broker has stored the value, and Get has it, or
 // a later one, from every session. Of all writes that expect the same revision, one
 // is done. A value is there until its TTL is over, and not for more than a second
-// longer. Follow and Notify tell the last write of every key, in order, whatever goes
-// and comes back meanwhile. A value is as durable as a persistent message in a durable
+// longer. What was deleted or has expired does not come back, whatever crashes; a value
+// that is there beyond its end, by the broker's clock, is not believed. Follow and
+// Notify tell the last write of every key, in order, whatever goes and comes back
+// meanwhile, but not what expired more than a second before they were back. A value is as durable as a persistent message in a durable
 // queue.
 //
 // # What a crash takes
@@ -143,17 +208,23 @@
 // consumers go on when the broker is back, except consumers of queues that are
 // gone; a publish that was under way is [ErrUnconfirmed].
 //
+// The streams of records say how they are laid out, and so does each record of the
+// topology, in its field "format": one that has none is of the first. A release reads the layouts of
+// all before it: it copies what they hold into its own when a session or a store is
+// opened, while others open it too, and goes on if it is killed; sessions of those
+// releases are refused from then on. A layout or a format of a later release is refused
+// with 406.
+//
 // How often the broker syncs is the broker's setting: a nats-server's default is
 // two minutes, and package warren/embedded's one second.
 //
 // # What differs from RabbitMQ
 //
-// Not there yet, and refused with 540: dead-lettering, message TTL and
-// expiration, queue TTL, length limits, priorities, delivery limits, alternate
-// exchanges, single active consumer, quorum queues and streams as queue types,
-// exchanges of other types (delayed messages, consistent hashing), the headers
-// CC and BCC, and direct reply-to. A message's priority is carried and not acted
-// on. Exchange-to-exchange bindings, exclusive consumers, consumer priorities and
+// Not there yet, and refused with 540: dead-lettering, length limits,
+// priorities, delivery limits, alternate exchanges, single active consumer, quorum
+// queues and streams as queue types, exchanges of other types (delayed messages,
+// consistent hashing), the headers CC and BCC, and direct reply-to. A message's priority
+// is carried and not acted on. Exchange-to-exchange bindings, consumer priorities and
 // basic.recover have no method. A transaction publishes with one key, at most 1000
 // messages, and settles nothing: [Session.PublishAll].
 //
@@ -180,7 +251,7 @@
 // queue, and not in the order in which it was published. A message that is
 // requeued while a request for the next one is under way may come behind that one.
 // A message may be marked as redelivered although no handler has seen it, if it was
-// handed back unseen. What a killed consumer held comes back in the order in which
+// handed back unseen, or has waited through a restart of the broker. What a killed consumer held comes back in the order in which
 // its leases end: if it died while it renewed them, the first may come last.
 //
 // The messages of a killed consumer come back when the lease is over and not
@@ -199,7 +270,11 @@
 // An ack on an exchange asks every queue of the exchange: with 1000 queues on
 // one exchange, a machine of two cores does about 7000 a second. Homes do not have
 // that cost. Beyond 100 filters on one exchange a queue's filters are
-// widened, and it is sent messages that it then drops.
+// widened, and it is sent messages that it then drops. The number of bindings has no
+// end that is met in practice: the record of a queue names pages of some hundred of
+// them, so that with the 1 MiB of a nats-server as it comes the end is beyond a
+// million. What does not fit into one message, such as a binding with long arguments,
+// is 406.
 //
 // # Concurrency
 //
@@ -214,9 +289,10 @@
 // Run calls one handler at a time, in order, or [ConsumeOptions.Concurrency] of
 // them, in any. Push, [PublisherOptions.Confirmed], [Config.Explain] and what
 // [Store.Notify] calls are called from goroutines that have other work: they must not
-// block, and must not call back into the package, except to settle a delivery. A handler of Run must
-// not cancel its consumer or close its session; it ends the context of Run
-// instead.
+// block, and must not call back into the package, except to settle a delivery. They must
+// return, too: where one ends its goroutine with runtime.Goexit, as FailNow of a test
+// does, that is a panic. A handler of Run may do so. It must not cancel its consumer or
+// close its session; it ends the context of Run instead.
 //
 // # Who closes what
 //

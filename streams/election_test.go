@@ -175,7 +175,7 @@ func TestConsumersThatShareAWindowOutliveALeader(t *testing.T) {
 	arrived := make(chan *streams.Delivery, 3*each)
 	var windows []*streams.Window
 	for _, session := range []rig{r, cutOff} {
-		w := streams.NewWindow(3)
+		w := window(t, 3)
 		windows = append(windows, w)
 		for q, turn := range turns {
 			session.consume(q, streams.ConsumeOptions{Window: w, Turn: turn, Push: func(d *streams.Delivery) { arrived <- d }})

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"time"
@@ -61,6 +62,46 @@ func absence(h nats.Header) Absence {
 		return Deleted
 	}
 	return Present
+}
+
+// parseTTL reads how long a message lives that does not live for ever, as the
+// server does.
+func parseTTL(h nats.Header) (time.Duration, bool) {
+	text := h.Get(jetstream.MsgTTLHeader)
+	if ttl, err := time.ParseDuration(text); err == nil {
+		return ttl.Truncate(time.Second), ttl >= time.Second
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || seconds <= 0 || seconds > int64(maxTTL/time.Second) {
+		return 0, false
+	}
+	return time.Duration(seconds) * time.Second, true
+}
+
+// maxTTL is the longest time that there is.
+const maxTTL = time.Duration(1<<63 - 1)
+
+// overdue is how long after its end a value is not believed any more: the server takes
+// it away within a second.
+const overdue = 2 * time.Second
+
+// isOver reports whether a value written at stamp is over, by what was written with it.
+func isOver(h nats.Header, stamp, now time.Time) bool {
+	ttl, ok := parseTTL(h)
+	return ok && now.Sub(stamp)-overdue > ttl
+}
+
+// settle makes a marker of a value that is over and still there: a server that was
+// killed may have brought it back. The broker's clock decides, as it shows now.
+func (t *Store) settle(ctx context.Context, e Entry, h nats.Header) Entry {
+	if e.Gone != Present || !isOver(h, e.Time, t.s.Now()) {
+		return e
+	}
+	if err := t.s.readClock(ctx); err != nil || !isOver(h, e.Time, t.s.Now()) {
+		return e
+	}
+	e.Gone, e.Value = Expired, nil
+	return e
 }
 
 // entryAt is the entry of a message of the store, or of its republished

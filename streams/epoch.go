@@ -60,6 +60,9 @@ func (s *Session) openLive(ctx context.Context) error {
 	if s.live == nil {
 		s.live = live
 	}
+	if err := s.readClock(ctx); err != nil {
+		return err
+	}
 	return s.readEpoch(ctx)
 }
 
@@ -134,7 +137,7 @@ func (s *Session) putEpoch(ctx context.Context, subject string, rec epochRecord,
 
 // sweepEpoch clears away what was not durable in the last life of the broker.
 func (s *Session) sweepEpoch(ctx context.Context) error {
-	exchanges, err := s.topology.exchanges(ctx)
+	exchanges, err := readable(s.topology.exchanges(ctx))
 	if err != nil {
 		return err
 	}
@@ -146,7 +149,7 @@ func (s *Session) sweepEpoch(ctx context.Context) error {
 			return err
 		}
 	}
-	queues, err := s.topology.queues(ctx)
+	queues, err := readable(s.topology.queues(ctx))
 	if err != nil {
 		return err
 	}

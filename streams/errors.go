@@ -23,6 +23,7 @@ var (
 	ErrNotFound           = &Error{Code: 404, Reason: "NOT_FOUND"}
 	ErrResourceLocked     = &Error{Code: 405, Reason: "RESOURCE_LOCKED"}
 	ErrPreconditionFailed = &Error{Code: 406, Reason: "PRECONDITION_FAILED"}
+	ErrResource           = &Error{Code: 506, Reason: "RESOURCE_ERROR"}
 	ErrNotAllowed         = &Error{Code: 530, Reason: "NOT_ALLOWED"}
 	ErrNotImplemented     = &Error{Code: 540, Reason: "NOT_IMPLEMENTED"}
 )
@@ -99,6 +100,13 @@ func errPrecondition(format string, args ...any) *Error {
 
 func errSyntax(format string, args ...any) *Error {
 	return errSyntaxError.because(fmt.Errorf(format, args...))
+}
+
+// errResource is for a broker that has no room for what is stored. What it says
+// itself is the cause, and part of the detail.
+func errResource(cause error) *Error {
+	return ErrResource.because(fmt.Errorf("the broker has no room: %w", cause)).
+		hint("Consume or purge queues, or give the broker more room, and try again.")
 }
 
 func errNotAllowed(format string, args ...any) *Error {

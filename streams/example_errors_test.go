@@ -26,6 +26,6 @@ func ExampleError() {
 	fmt.Println(errors.Is(err, streams.ErrPreconditionFailed))
 	// Output:
 	// 406 PRECONDITION_FAILED
-	// inequivalent arg 'durable' for queue 'hello': received 'true' but current is 'false'
+	// inequivalent arg 'durable' for queue 'hello' in vhost 'warren': received 'true' but current is 'false'
 	// true
 }

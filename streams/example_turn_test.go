@@ -19,7 +19,8 @@ func ExampleTurn() {
 		"parcels": {Group: "parcels", Weight: 2},
 		"letters": {Group: "letters", Weight: 1},
 	}
-	window := streams.NewWindow(1)
+	window, err := streams.NewWindow(1)
+	check(err)
 	arrived := make(chan *streams.Delivery, 10)
 	consume := func(queue string, turn streams.Turn) {
 		_, err := s.Consume(ctx, queue, streams.ConsumeOptions{
@@ -31,7 +32,7 @@ func ExampleTurn() {
 	}
 
 	// While this is held there is no room for anything else.
-	_, err := s.DeclareQueue(ctx, streams.Queue{Name: "first"})
+	_, err = s.DeclareQueue(ctx, streams.Queue{Name: "first"})
 	check(err)
 	check(s.Publish(ctx, "", "first", text("")))
 	consume("first", streams.Turn{})

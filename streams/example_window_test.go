@@ -14,7 +14,8 @@ func ExampleWindow() {
 	s, end := openBroker(ctx, streams.Config{})
 	defer end()
 
-	window := streams.NewWindow(2)
+	window, err := streams.NewWindow(2)
+	check(err)
 	arrived := make(chan *streams.Delivery, 6)
 	for _, queue := range []string{"letters", "parcels"} {
 		_, err := s.DeclareQueue(ctx, streams.Queue{Name: queue})

@@ -34,6 +34,7 @@ type Exchange struct {
 
 // exchangeRecord is an exchange in the topology.
 type exchangeRecord struct {
+	formatted
 	Exchange
 	// Life tells one declaration of a name from the next.
 	Life string `json:"life"`
@@ -97,7 +98,10 @@ func (s *Session) declareExchange(ctx context.Context, x Exchange) error {
 			return err
 		}
 		if rec != nil {
-			return rec.equivalent(x)
+			if err := rec.equivalent(x, s.cfg.ShownVHost); err != nil || revision == 0 {
+				return err
+			}
+			return s.repairExchange(ctx, rec)
 		}
 		if strings.HasPrefix(x.Name, "amq.") {
 			return errAccessRefused("exchange name '%s' contains reserved prefix 'amq.*'", x.Name)
@@ -148,30 +152,36 @@ func checkKind(kind Kind) error {
 }
 
 // equivalent is AMQP's rule for declaring again: the same in everything.
-func (rec *exchangeRecord) equivalent(x Exchange) error {
-	const format = "inequivalent arg '%s' for exchange '%s': received '%v' but current is '%v'"
+func (rec *exchangeRecord) equivalent(x Exchange, vhost string) error {
+	what := fmt.Sprintf("exchange '%s' in vhost '%s'", x.Name, vhost)
 	switch {
 	case rec.Kind != x.Kind:
-		return errPrecondition(format, "type", x.Name, x.Kind, rec.Kind)
+		return errPrecondition(inequivalent, "type", what, x.Kind, rec.Kind)
 	case rec.Durable != x.Durable:
-		return errPrecondition(format, "durable", x.Name, x.Durable, rec.Durable)
+		return errPrecondition(inequivalent, "durable", what, x.Durable, rec.Durable)
 	case rec.AutoDelete != x.AutoDelete:
-		return errPrecondition(format, "auto_delete", x.Name, x.AutoDelete, rec.AutoDelete)
+		return errPrecondition(inequivalent, "auto_delete", what, x.AutoDelete, rec.AutoDelete)
 	case rec.Internal != x.Internal:
-		return errPrecondition(format, "internal", x.Name, x.Internal, rec.Internal)
+		return errPrecondition(inequivalent, "internal", what, x.Internal, rec.Internal)
 	}
-	return equivalentArgs("exchange", x.Name, x.Args, rec.Args, []string{"alternate-exchange"})
+	return equivalentArgs(what, x.Args, rec.Args, []string{"alternate-exchange"})
 }
+
+// inequivalent is RabbitMQ's text, which clients match on.
+const inequivalent = "inequivalent arg '%s' for %s: received '%v' but current is '%v'"
 
 // equivalentArgs compares the arguments that count, by value, not by the width
 // of an integer. RabbitMQ does not look at those it has no meaning for.
-func equivalentArgs(what, name string, received, current Table, counting []string) error {
+func equivalentArgs(what string, received, current Table, counting []string) error {
 	for _, key := range counting {
 		got, isGot := received[key]
 		has, isHas := current[key]
-		if isGot != isHas || !equalTables(Table{key: got}, Table{key: has}) {
-			return errPrecondition("inequivalent arg '%s' for %s '%s': received %s but current is %s",
-				key, what, name, describeArg(got, isGot), describeArg(has, isHas))
+		switch {
+		case isGot != isHas:
+			return errPrecondition("inequivalent arg '%s' for %s: received %s but current is %s",
+				key, what, describeArg(got, isGot), describeArg(has, isHas))
+		case !equalTables(Table{key: got}, Table{key: has}):
+			return errPrecondition(inequivalent, key, what, got, has)
 		}
 	}
 	return nil
@@ -181,7 +191,7 @@ func describeArg(value any, present bool) string {
 	if !present {
 		return "none"
 	}
-	return fmt.Sprintf("the value '%v' of type '%T'", value, value)
+	return fmt.Sprintf("the value '%v' of type '%s'", value, fieldType(value))
 }
 
 // CheckExchange is AMQP's passive declare: nil when the exchange exists, 404
@@ -206,7 +216,8 @@ func (s *Session) checkExchange(ctx context.Context, name string) error {
 }
 
 // Exchanges lists the exchanges of the virtual host by name, the predeclared
-// ones and the default exchange among them.
+// ones and the default exchange among them. With a [DamagedError], the list is
+// complete but for what that names.
 func (s *Session) Exchanges(ctx context.Context) ([]Exchange, error) {
 	return call(ctx, s, s.listExchanges)
 }
@@ -215,9 +226,9 @@ func (s *Session) listExchanges(ctx context.Context) ([]Exchange, error) {
 	if s.isClosed() {
 		return nil, ErrClosed
 	}
-	records, err := s.topology.exchanges(ctx)
-	if err != nil {
-		return nil, err
+	records, damaged := s.topology.exchanges(ctx)
+	if damaged != nil && !isDamage(damaged) {
+		return nil, damaged
 	}
 	list := append([]Exchange{{Name: "", Kind: Direct, Durable: true}}, predeclared...)
 	for _, rec := range records {
@@ -226,7 +237,7 @@ func (s *Session) listExchanges(ctx context.Context) ([]Exchange, error) {
 		}
 	}
 	slices.SortFunc(list, func(a, b Exchange) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	return list, damaged
 }
 
 // standsExchange reports whether a record is of an exchange that is there.
@@ -238,7 +249,7 @@ func (s *Session) standsExchange(rec *exchangeRecord) bool {
 func (s *Session) needExchange(ctx context.Context, name string) (*exchangeRecord, uint64, error) {
 	rec, revision, err := s.loadExchange(ctx, name)
 	if err == nil && rec == nil {
-		err = errNotFound("no exchange '%s' in vhost '%s'", name, s.vhost)
+		err = errNotFound("no exchange '%s' in vhost '%s'", name, s.cfg.ShownVHost)
 	}
 	return rec, revision, err
 }
@@ -305,6 +316,33 @@ func (s *Session) createExchange(ctx context.Context, x Exchange, revision uint6
 	return s.clearGoneExchange(ctx, x.Name) // deleted meanwhile, it has a stream again
 }
 
+// repairExchange completes what a session that was killed left half done of an
+// exchange: a move, or the record without its stream.
+func (s *Session) repairExchange(ctx context.Context, rec *exchangeRecord) error {
+	if !rec.Moving {
+		_, err := s.js.Stream(ctx, s.vhost.originStream(rec.origin()))
+		if !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
+	}
+	if err := s.completeExchange(ctx, rec); err != nil {
+		return err
+	}
+	return s.clearGoneExchange(ctx, rec.Name) // deleted meanwhile, it has a stream again
+}
+
+// completeExchange has somebody listen to what is published to an exchange.
+func (s *Session) completeExchange(ctx context.Context, rec *exchangeRecord) error {
+	if rec.Moving {
+		return s.finishMove(ctx, rec)
+	}
+	_, err := s.ensureOrigin(ctx, rec.origin())
+	if isAPIError(err, codeSubjectOverlap) {
+		return nil // it has moved, and somebody listens
+	}
+	return err
+}
+
 // keepExchange makes sure of an exchange's record and stream before something
 // hangs on them: predeclared exchanges come into being here.
 func (s *Session) keepExchange(ctx context.Context, rec *exchangeRecord) (uint64, error) {
@@ -345,15 +383,21 @@ func (s *Session) editExchange(ctx context.Context, name string, f func(*exchang
 // DeleteExchange deletes an exchange and its bindings. Messages already routed
 // stay in their queues. [IfUnused] refuses with 406 while a queue is bound.
 // Deleting an exchange that is not there succeeds; a predeclared one is 403.
-func (s *Session) DeleteExchange(ctx context.Context, name string, flags ...DeleteFlag) error {
-	err := s.do(ctx, func(ctx context.Context) error { return s.deleteExchange(ctx, name, deleteFlags(flags)) })
+func (s *Session) DeleteExchange(ctx context.Context, name string, flags ...UnusedFlag) error {
+	err := s.do(ctx, func(ctx context.Context) error {
+		all, err := joinFlags(flags, IfUnused)
+		if err != nil {
+			return err
+		}
+		return s.deleteExchange(ctx, name, all)
+	})
 	if err != nil {
 		return fmt.Errorf("delete exchange %q: %w", name, err)
 	}
 	return nil
 }
 
-func (s *Session) deleteExchange(ctx context.Context, name string, flags DeleteFlag) error {
+func (s *Session) deleteExchange(ctx context.Context, name string, only UnusedFlag) error {
 	if err := notDefault(name); err != nil {
 		return err
 	}
@@ -365,16 +409,22 @@ func (s *Session) deleteExchange(ctx context.Context, name string, flags DeleteF
 	}
 	for {
 		rec, revision, err := s.loadExchange(ctx, name)
+		if errors.Is(err, errDamaged) {
+			if err := s.buryExchange(ctx, name); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil || rec == nil {
 			return err
 		}
-		if flags&IfUnused != 0 {
+		if only == IfUnused {
 			bound, err := s.boundTo(ctx, rec)
 			if err != nil {
 				return err
 			}
 			if bound > 0 {
-				return errPrecondition("exchange '%s' in vhost '%s' in use", name, s.vhost)
+				return errPrecondition("exchange '%s' in vhost '%s' in use", name, s.cfg.ShownVHost)
 			}
 		}
 		err = s.removeExchange(ctx, rec, revision)
@@ -446,6 +496,9 @@ func (s *Session) dropUnbound(ctx context.Context, name string) error {
 		return err
 	}
 	bound, err := s.boundTo(ctx, rec)
+	if isDamage(err) {
+		return nil // a queue that cannot be read may be bound
+	}
 	if err != nil || bound > 0 {
 		return err
 	}

@@ -2,8 +2,14 @@ package streams
 
 import (
 	"context"
+	"runtime"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
+
+// RefusedBefore begins what package embedded says of what it has refused.
+const RefusedBefore = refusedBefore
 
 // Gather makes a publisher take a stream for one that is slow from the start, and
 // for good: what waits for it goes in batches.
@@ -17,6 +23,10 @@ func Gather(p *Publisher, exchange, key string) {
 	l.pace.fixed.fill(0)
 	l.answers.mark = &Confirm{} // which has no answer: nothing is measured any more
 }
+
+// AwaitWritten waits until what was published before it has been handed to the
+// connection.
+func AwaitWritten(s *Session) { s.inTurn(func() {}) }
 
 // HalfMove begins to move an exchange to files and stops after some of its steps,
 // as a session does that is killed.
@@ -51,4 +61,129 @@ func HalfMove(ctx context.Context, s *Session, exchange string, steps int) error
 		}
 	}
 	return nil
+}
+
+// AwaitOffline waits until a session knows that its connection is lost.
+func AwaitOffline(s *Session) {
+	for {
+		s.mu.Lock()
+		offline := !isClosed(s.online)
+		s.mu.Unlock()
+		if offline {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// HalfCopyStore begins to copy a store of an earlier release and stops after some of
+// its steps, as a session does that is killed.
+func HalfCopyStore(ctx context.Context, s *Session, name string, steps int) error {
+	m := s.newStore(name, StoreOptions{}.withDefaults()).migration()
+	stream, err := m.begin(ctx)
+	if err != nil || steps == 1 {
+		return err
+	}
+	old, err := s.js.Stream(ctx, m.from)
+	if err != nil {
+		return err
+	}
+	if err := m.copyAll(ctx, old, stream); err != nil || steps == 2 {
+		return err
+	}
+	return m.become(ctx, stream, copied)
+}
+
+// LateCopy is where a session that is late would copy a key of a store to.
+func LateCopy(s *Session, name, key string) string {
+	return s.newStore(name, StoreOptions{}).migration().copies() + "." + key
+}
+
+// OpenLeased is Open with another lease of sessions, which all of a test should have.
+func OpenLeased(ctx context.Context, nc *nats.Conn, cfg Config, lease time.Duration) (*Session, error) {
+	return openLeased(ctx, nc, cfg, lease)
+}
+
+// Hold begins to change a queue and stops there, as a session does that is killed.
+func Hold(ctx context.Context, s *Session, queue string) error {
+	unlock, err := s.queueLocks.lock(ctx, queue)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, _, err = s.holdQueue(ctx, queue)
+	return err
+}
+
+// Rewrite writes the record of a queue once more, after a step of a test.
+func Rewrite(ctx context.Context, s *Session, queue string, before func()) error {
+	return s.changeQueue(ctx, queue, func(change *queueChange) error {
+		before()
+		return change.save(ctx)
+	})
+}
+
+// HalfChange begins to change a queue, takes its view of an exchange away, and
+// ends with an error, as a change does that is cut off.
+func HalfChange(ctx context.Context, s *Session, queue string, cut error) error {
+	return s.changeQueue(ctx, queue, func(c *queueChange) error {
+		for _, o := range c.rec.origins() {
+			if err := s.js.DeleteConsumer(ctx, s.vhost.originStream(o), consumerName(queue)); err != nil {
+				return err
+			}
+		}
+		return cut
+	})
+}
+
+// WidenView makes the view of a queue on an exchange take all there is in its
+// stream.
+func WidenView(ctx context.Context, s *Session, queue string) error {
+	return s.changeQueue(ctx, queue, func(c *queueChange) error {
+		for _, o := range c.rec.origins() {
+			if err := c.makeView(ctx, o, []string{s.vhost.exchangeSubject(o.exchange) + ".>"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Sweep drops what has ended at the front of a queue's views. When it has seen that there
+// is something, it waits for meanwhile.
+func Sweep(ctx context.Context, s *Session, queue string, meanwhile func()) error {
+	rec, _, err := s.topology.queue(ctx, queue)
+	if err != nil {
+		return err
+	}
+	for _, src := range s.sourcesOf(rec)[1:] {
+		name := src.stream + " " + src.queue
+		unlock, err := s.sweeping.lock(ctx, name)
+		if err != nil {
+			return err
+		}
+		swept := make(chan error, 1)
+		go func() { swept <- s.sweepSource(ctx, src, 0, nil) }()
+		for s.sweeping.users(name) < 2 {
+			if err := sleep(ctx, time.Millisecond); err != nil {
+				return err
+			}
+		}
+		meanwhile()
+		unlock()
+		if err := <-swept; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// users counts who has, or waits for, the lock of a name.
+func (k *keyedLocks) users(name string) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l := k.locks[name]; l != nil {
+		return l.users
+	}
+	return 0
 }

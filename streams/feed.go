@@ -188,7 +188,7 @@ func (p *pass) read(ctx context.Context, ends string) (count int, more bool, err
 		if msg, err = p.nextMessage(ctx); err != nil || msg == nil {
 			return count, true, err
 		}
-		if more, err = p.take(msg); err != nil || !more {
+		if more, err = p.take(ctx, msg); err != nil || !more {
 			return count, more, err
 		}
 	}
@@ -225,7 +225,7 @@ func (p *pass) nextSign(ctx context.Context) (*nats.Msg, error) {
 }
 
 // take hands a message on, if none was lost before it.
-func (p *pass) take(msg *nats.Msg) (more bool, err error) {
+func (p *pass) take(ctx context.Context, msg *nats.Msg) (more bool, err error) {
 	a, ok := parseArrival(msg.Reply)
 	if p.taken++; !ok || a.order != p.taken {
 		return false, errBrokenOff
@@ -233,5 +233,8 @@ func (p *pass) take(msg *nats.Msg) (more bool, err error) {
 	p.next = a.seq + 1
 	p.t.saw(a.seq)
 	entry, ok := entryAt(p.t.base, msg, msg.Subject, a.seq, time.Unix(0, a.stamp))
-	return !ok || p.f(entry), nil
+	if !ok {
+		return true, nil
+	}
+	return p.f(p.t.settle(ctx, entry, msg.Header)), nil
 }

@@ -8,18 +8,30 @@ import (
 	"time"
 )
 
-// appendTable appends a table in the encoding AMQP and RabbitMQ give it, its
-// length in front. The same table always gives the same bytes.
-func appendTable(dst []byte, t Table) ([]byte, error) {
+// AppendBinary appends the table in AMQP's encoding as RabbitMQ writes it, its
+// length in front. The same table always gives the same bytes. A table that AMQP
+// cannot carry is an error of 502, as with [Table.Validate], and nothing is
+// appended.
+func (t Table) AppendBinary(dst []byte) ([]byte, error) {
 	if err := t.Validate(); err != nil {
 		return dst, err
 	}
 	return appendFields(dst, t), nil
 }
 
-// parseTable reads what appendTable wrote, and nothing else: bytes that are
-// left over, and numbers RabbitMQ could not read, are errors. Of two fields with
-// the same name the last counts. Names and strings are parts of what is read.
+// MarshalBinary returns the table as AppendBinary writes it.
+func (t Table) MarshalBinary() ([]byte, error) { return t.AppendBinary(nil) }
+
+// UnmarshalBinary reads what AppendBinary wrote, and nothing else: bytes that are
+// left over, and numbers that RabbitMQ could not read, are an error of 502. Of two
+// fields with the same name the last counts. The bytes are copied.
+func (t *Table) UnmarshalBinary(encoded []byte) error {
+	table, err := parseTable(string(encoded))
+	*t = table
+	return err
+}
+
+// parseTable is UnmarshalBinary of a string, of which names and strings are parts.
 func parseTable(encoded string) (Table, error) {
 	r := fieldReader{rest: encoded}
 	t := r.table()

@@ -111,6 +111,7 @@ func TestMessagesThatNobodyTookKeepTheirOrder(t *testing.T) {
 		must(t, err)
 		must(t, js.DeleteStream(r.ctx, "warren~q~"+q))
 		_, want := publishNumbers(t, p, q, 150)
+		streams.AwaitWritten(r.Session) // what is written later may be taken before what nobody took
 		_, err = js.CreateStream(r.ctx, stream.CachedInfo().Config)
 		must(t, err)
 		_, more := publishNumbers(t, p, q, 150)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // GetFlag says how a message is taken.
@@ -17,7 +18,11 @@ const AutoAck GetFlag = 1
 // prefetch. A queue that is not there is 404, one exclusive to another session
 // 405.
 func (s *Session) Get(ctx context.Context, queue string, flags ...GetFlag) (*Delivery, bool, error) {
-	autoAck := len(flags) > 0 && flags[0]&AutoAck != 0
+	all, err := joinFlags(flags, AutoAck)
+	if err != nil {
+		return nil, false, fmt.Errorf("get from queue %q: %w", queue, err)
+	}
+	autoAck := all == AutoAck
 	d, err := within(ctx, s,
 		func(ctx context.Context) (*Delivery, error) { return s.get(ctx, queue, autoAck) },
 		func(d *Delivery) {
@@ -37,6 +42,11 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 		return nil, err
 	}
 	defer u.gotten(ctx)
+	if there, err := s.useQueue(ctx, u.record()); err != nil {
+		return nil, err
+	} else if !there {
+		return nil, s.noQueue(queue)
+	}
 	u.settled() // what was handed back comes first
 	for _, src := range s.sourcesOf(u.record()) {
 		d, err := u.take(ctx, src)
@@ -54,8 +64,8 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 	return nil, nil
 }
 
-// fewToRead is how many messages a Get has read at most to count what is behind.
-const fewToRead = 64
+// few is how much a Get reads to count what is behind.
+var few = reading{most: 64, enough: math.MaxInt}
 
 // hold enters a message that was taken, and counts what is ready behind it.
 func (s *Session) hold(ctx context.Context, u *user, d *Delivery) error {
@@ -64,7 +74,7 @@ func (s *Session) hold(ctx context.Context, u *user, d *Delivery) error {
 		u.taken.handBack()
 		return ErrClosed
 	}
-	info, err := s.countQueue(ctx, u.record(), fewToRead)
+	info, err := s.countQueue(ctx, u.record(), few)
 	if err != nil {
 		return errors.Join(err, d.Nack(Requeue))
 	}
@@ -85,12 +95,33 @@ func (u *user) take(ctx context.Context, src *source) (*Delivery, error) {
 			return nil, err
 		}
 		a, _ := parseArrival(msgs[0].Reply)
-		if src.sieve.wants(msgs[0], a) {
+		wanted := src.sieve.wants(msgs[0], a)
+		ended := wanted && u.s.isOver(src, msgs[0], a)
+		if wanted && !ended {
 			return newDelivery(msgs[0], a, src), nil
 		}
-		if err := u.s.settleRaw(msgs[0].Reply, verdictAck); err != nil {
+		if ended {
+			err = u.s.settleAll(ctx, msgs, verdictAck) // which is done with before the source is looked at
+		} else {
+			err = u.s.settleRaw(msgs[0].Reply, verdictAck)
+		}
+		if err != nil {
 			return nil, err
 		}
 		u.taken.passOver(src.stream, msgs[0].Reply)
+		if ended { // and many more may have
+			if err := u.sweep(ctx, src); err != nil {
+				return nil, err
+			}
+		}
 	}
+}
+
+// sweep drops what has ended at the front of a source.
+func (u *user) sweep(ctx context.Context, src *source) error {
+	in, err := u.s.usage(ctx, u.queue)
+	if err != nil {
+		return err
+	}
+	return u.s.sweepSource(ctx, src, in.heldAt[src.stream], nil)
 }

@@ -3,29 +3,39 @@ package streams
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
+
+// A reading is how much of a source is read to count it, where the server cannot
+// say what of it is the queue's: nothing, if that would be more than most messages,
+// and no more once enough were found.
+type reading struct{ most, enough int }
+
+// briefly is how much a call reads that must not take longer the more there is.
+var briefly = reading{most: scanBatch, enough: math.MaxInt}
 
 // queueInfo counts what a queue holds. What its consumers hold they know
 // themselves; everything else is ready, what a killed consumer held among it,
 // although that comes only when the lease is over.
 func (s *Session) queueInfo(ctx context.Context, rec *queueRecord) (QueueInfo, error) {
-	return s.countQueue(ctx, rec, math.MaxInt)
+	return s.countQueue(ctx, rec, briefly)
 }
 
-// countQueue is queueInfo for who does not wait for more than so many messages of
-// a source to be read: of more, it counts all that came through the filters.
-func (s *Session) countQueue(ctx context.Context, rec *queueRecord, most int) (QueueInfo, error) {
-	consumers, held, err := s.usage(ctx, rec.Name)
+// countQueue is queueInfo for who reads more or less: where it would be more, it
+// counts all that came through the filters.
+func (s *Session) countQueue(ctx context.Context, rec *queueRecord, r reading) (QueueInfo, error) {
+	in, err := s.usage(ctx, rec.Name)
 	if err != nil {
 		return QueueInfo{}, err
 	}
-	total, err := s.messages(ctx, rec, most)
+	total, err := s.messages(ctx, rec, in, r)
 	if err != nil {
 		return QueueInfo{}, err
 	}
@@ -33,38 +43,85 @@ func (s *Session) countQueue(ctx context.Context, rec *queueRecord, most int) (Q
 	if err != nil {
 		return QueueInfo{}, err
 	}
-	held = min(held, total)
-	return QueueInfo{Queue: rec.Queue, Ready: total - held, Unacked: held, Scheduled: scheduled, Consumers: consumers}, nil
+	held := min(in.held, total)
+	return QueueInfo{Queue: rec.Queue, Ready: total - held, Unacked: held, Scheduled: scheduled, Consumers: in.consumers}, nil
+}
+
+// isEmpty reports whether nothing is ready in a queue, or waits for its time. What
+// was counted and may not be the queue's is read, up to the first that is.
+func (s *Session) isEmpty(ctx context.Context, rec *queueRecord, info QueueInfo) (bool, error) {
+	if info.Scheduled > 0 || info.Ready == 0 {
+		return info.Scheduled == 0, nil
+	}
+	in, err := s.usage(ctx, rec.Name)
+	if err != nil {
+		return false, err
+	}
+	total, err := s.messages(ctx, rec, in, reading{most: math.MaxInt, enough: info.Unacked + 1})
+	return total <= info.Unacked, err
+}
+
+// use is how all sessions use a queue.
+type use struct {
+	consumers int
+	held      int            // messages
+	heldAt    map[string]int // by stream
 }
 
 // usage counts the consumers of a queue and what all sessions hold of it.
-func (s *Session) usage(ctx context.Context, queue string) (consumers, held int, err error) {
+func (s *Session) usage(ctx context.Context, queue string) (all use, err error) {
 	sessions, err := s.queueUsers(ctx, queue)
 	if err != nil {
-		return 0, 0, err
+		return use{}, err
 	}
 	answers, err := s.askAll(ctx, sessions, question{Queue: queue})
 	if err != nil {
-		return 0, 0, err
+		return use{}, err
 	}
-	for _, a := range answers {
+	all.heldAt = make(map[string]int)
+	for i, a := range answers {
 		switch {
 		case a == nil:
 		case a.silent:
-			consumers++ // it uses the queue, and may consume it
+			consuming, err := s.consumes(ctx, queue, sessions[i])
+			if err != nil {
+				return use{}, err
+			}
+			all.consumers += consuming
 		default:
-			consumers += a.Consumers
-			held += a.Held
+			all.consumers += a.Consumers
+			all.held += a.Held
+			for stream, n := range a.HeldAt {
+				all.heldAt[stream] += n
+			}
 		}
 	}
-	return consumers, held, nil
+	return all, nil
 }
 
-// messages counts everything in a queue, ready or not.
-func (s *Session) messages(ctx context.Context, rec *queueRecord, most int) (int, error) {
+// consumes says 1 of a session that does not answer and has consumers of a queue:
+// how many, only that session knows.
+func (s *Session) consumes(ctx context.Context, queue, session string) (int, error) {
+	msg, err := lastMessage(ctx, s.live, s.userSubject(queue, session))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	var r registration
+	if json.Unmarshal(msg.Data, &r) == nil && r.Consuming {
+		return 1, nil
+	}
+	return 0, nil
+}
+
+// messages counts everything in a queue, ready or not, and drops before what has ended at
+// its front.
+func (s *Session) messages(ctx context.Context, rec *queueRecord, in use, r reading) (int, error) {
 	total := 0
 	for _, src := range s.sourcesOf(rec) {
-		count, err := s.countAt(ctx, src, most)
+		count, err := s.countAt(ctx, src, in.heldAt[src.stream], r)
 		gone := errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
 		switch {
 		case gone && src.exchange != "":
@@ -79,33 +136,131 @@ func (s *Session) messages(ctx context.Context, rec *queueRecord, most int) (int
 	return total, nil
 }
 
-// countAt counts what a source holds for the queue. The server knows, unless
-// something waits there that is not the queue's, or that it counts twice because
-// two filters match it. That is read, where it is no more than is to be.
-func (s *Session) countAt(ctx context.Context, src *source, most int) (int, error) {
+// countAt counts what a source has for the queue, so many held messages among it, and
+// drops before what has ended at its front.
+func (s *Session) countAt(ctx context.Context, src *source, held int, r reading) (int, error) {
 	stream, err := s.js.Stream(ctx, src.stream)
 	if err != nil {
 		return 0, err
 	}
-	state := stream.CachedInfo().State
-	doomed := state.Msgs > 0 && state.FirstTime.Before(src.sieve.doomed)
-	if src.plain {
-		if !doomed || int(state.Msgs) > most {
-			return int(state.Msgs), nil
-		}
-		return s.scan(ctx, src, []string{">"}, state.FirstSeq, state.LastSeq)
+	info, err := s.sweepFront(ctx, stream, src, held, nil)
+	if errors.Is(err, errSwept) {
+		info = nil
+		stream, err = s.js.Stream(ctx, src.stream)
 	}
-	info, err := s.settledInfo(ctx, stream, src)
 	if err != nil {
 		return 0, err
 	}
-	next, waiting := info.Delivered.Stream+1, int(info.NumPending)
-	filters := filtersOf(info)
-	exact := !doomed && src.sieve.exact && next > src.sieve.after && !crossing(filters)
-	if !exact && waiting > 0 && waiting <= most {
-		waiting, err = s.scan(ctx, src, filters, max(next, state.FirstSeq), state.LastSeq)
+	return s.countStored(ctx, stream, src, info, r)
+}
+
+// errSwept says that the front of a source has changed since it was looked at.
+var errSwept = errors.New("what has ended was dropped")
+
+// sweepFront drops what has ended at the front of a source, but what is spared. It gives
+// the state of the source's consumer, if it had to look at it.
+func (s *Session) sweepFront(
+	ctx context.Context, stream jetstream.Stream, src *source, held int, spares func(nats.Header) bool,
+) (*jetstream.ConsumerInfo, error) {
+	state := stream.CachedInfo().State
+	if state.Msgs == 0 {
+		return nil, nil
 	}
+	e := expirySweep{s: s, src: src, held: held, spares: spares}
+	if src.plain && held == 0 {
+		if s.fronts.lasts(src.stream, state) {
+			return nil, nil
+		}
+		if passes, err := e.headPasses(ctx, []string{">"}, state.FirstSeq); err != nil || !passes {
+			return nil, err
+		}
+	}
+	info, err := s.settledInfo(ctx, stream, src)
+	if err != nil {
+		return nil, err
+	}
+	e.info = info
+	if swept, err := e.run(ctx); err != nil || !swept {
+		return info, err
+	}
+	return nil, errSwept
+}
+
+// countStored counts what a source has for the queue. The state of its consumer is read
+// where it is needed and not known.
+func (s *Session) countStored(
+	ctx context.Context, stream jetstream.Stream, src *source, info *jetstream.ConsumerInfo, r reading,
+) (int, error) {
+	state := stream.CachedInfo().State
+	if src.plain {
+		c := counted{src: src, state: state, next: state.FirstSeq, waiting: int(state.Msgs), filters: []string{">"}}
+		return s.sifted(ctx, c, r)
+	}
+	if info == nil {
+		var err error
+		if info, err = s.settledInfo(ctx, stream, src); err != nil {
+			return 0, err
+		}
+	}
+	c := counted{
+		src: src, state: state, next: max(info.Delivered.Stream+1, state.FirstSeq),
+		waiting: int(info.NumPending), filters: filtersOf(info),
+	}
+	waiting, err := s.sifted(ctx, c, r)
 	return waiting + info.NumAckPending, err
+}
+
+// counted is what the server counts at a source: messages that the filters let
+// through, from a sequence on.
+type counted struct {
+	src     *source
+	state   jetstream.StreamState
+	next    uint64
+	waiting int
+	filters []string
+}
+
+// sifted takes what is not the queue's out of the server's count. It may be where
+// the filters let through more than the bindings ask for, or count a message twice;
+// and otherwise only up to a sequence, so that what lies behind it need not be read.
+func (s *Session) sifted(ctx context.Context, c counted, r reading) (int, error) {
+	if c.waiting == 0 {
+		return 0, nil
+	}
+	all := !c.src.sieve.exact || crossing(c.filters)
+	until, err := c.state.LastSeq, error(nil)
+	if !all {
+		until, err = s.lastDoubtful(ctx, c)
+	}
+	if err != nil || c.next > until || c.waiting-int(c.state.LastSeq-until) > r.most {
+		return c.waiting, err
+	}
+	found, err := s.scan(ctx, c.src, scanRange{c.filters, c.next, until, r})
+	switch {
+	case err != nil || found.over:
+		return c.waiting, err
+	case all:
+		return found.wanted, nil
+	}
+	return c.waiting - found.read + found.wanted, nil
+}
+
+// lastDoubtful is the last sequence at which a message may not be the queue's: it came
+// before the last of its bindings, or before the broker's life began, and ended
+// with the one before.
+func (s *Session) lastDoubtful(ctx context.Context, c counted) (uint64, error) {
+	began, after := c.src.sieve.doomed, c.src.sieve.after
+	switch {
+	case !c.state.FirstTime.Before(began):
+		return after, nil
+	case c.state.LastTime.Before(began):
+		return c.state.LastSeq, nil
+	}
+	first, err := untilAnswered(ctx, func() (uint64, error) { return s.firstSince(ctx, c.src.stream, began) })
+	if err != nil || first == 0 {
+		return c.state.LastSeq, err
+	}
+	return max(after, first-1), nil
 }
 
 // filtersOf are the subjects that a consumer takes.

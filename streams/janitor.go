@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -32,11 +33,42 @@ func (s *Session) janitor() {
 			if err := s.sweepSessions(ctx); err != nil && s.ctx.Err() == nil {
 				s.cfg.Logger.Warn("could not clear away what dead sessions left", "error", err)
 			}
+			if err := s.sweepSomeQueues(ctx); err != nil && s.ctx.Err() == nil {
+				s.cfg.Logger.Debug("could not drop all messages that have ended", "error", err)
+			}
 		}
+		s.renewClock(ctx)
 		s.enrollUntold(ctx)
 		s.settleUsed(ctx)
 		cancel()
 	}
+}
+
+// sweptQueues is how many queues of those that may have messages with an expiration of
+// their own are looked at in a round.
+const sweptQueues = 20
+
+// sweepSomeQueues drops messages that have ended and that nobody asks for, so that they do
+// not take room: in all queues with a TTL, and in some of the others.
+func (s *Session) sweepSomeQueues(ctx context.Context) error {
+	queues, err := readable(s.topology.queues(ctx))
+	if err != nil {
+		return err
+	}
+	rand.Shuffle(len(queues), func(i, j int) { queues[i], queues[j] = queues[j], queues[i] })
+	var errs error
+	others := 0
+	for i := range queues {
+		rec := &queues[i]
+		if rec.MessageTTL == nil {
+			others++
+		}
+		if !s.standsQueue(rec) || rec.Busy != "" || rec.MessageTTL == nil && others > sweptQueues {
+			continue
+		}
+		errs = errors.Join(errs, s.sweepQueue(ctx, rec, isTask))
+	}
+	return errs
 }
 
 // takeTurn reports whether this session is the one to do this round.
@@ -59,7 +91,7 @@ func (s *Session) sweepSessions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	queues, err := s.topology.queues(ctx)
+	queues, err := readable(s.topology.queues(ctx))
 	if err != nil {
 		return err
 	}
@@ -133,12 +165,29 @@ func (s *Session) sweepRegistrations(ctx context.Context, left []registration, d
 		if !dead[r.Session] {
 			continue
 		}
-		errs = errors.Join(errs, s.unregisterOnly(ctx, r))
+		if r.Consuming {
+			theirs := func(there *claim) bool { return there.Session == r.Session }
+			errs = errors.Join(errs, s.endUse(ctx, r.Queue), s.endClaim(ctx, r.Queue, theirs))
+		}
+		// This registration and no later one: a session that was cut off when it was
+		// looked for may be back, and registered again.
+		errs = errors.Join(errs, s.dropLive(ctx, r.sequence))
 		if r.Consuming {
 			errs = errors.Join(errs, s.dropUnused(ctx, r.Queue))
 		}
 	}
 	return errs
+}
+
+// endUse tells of a queue that expires that it was used until now: by a consumer whose end
+// nobody has told.
+func (s *Session) endUse(ctx context.Context, queue string) error {
+	rec := new(queueRecord)
+	revision, err := s.topology.get(ctx, queueKey(queue), rec)
+	if err != nil || revision == 0 {
+		return err
+	}
+	return s.tellUse(ctx, rec)
 }
 
 // dropUnused deletes an auto-delete queue whose last consumer has gone.
@@ -148,8 +197,8 @@ func (s *Session) dropUnused(ctx context.Context, queue string) error {
 	if err != nil || revision == 0 || !rec.AutoDelete {
 		return err
 	}
-	consumers, _, err := s.usage(ctx, queue)
-	if err != nil || consumers > 0 {
+	in, err := s.usage(ctx, queue)
+	if err != nil || in.consumers > 0 {
 		return err
 	}
 	return s.removeQueue(ctx, queue, rec.Life)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-
-	"github.com/nats-io/nats.go"
 )
 
 // A ledger is what one consumer, or Get, holds: its unsettled deliveries in the
@@ -96,16 +94,13 @@ func (l *ledger) lately() []string {
 	return replies
 }
 
-// sync returns when the broker has taken note of what was settled. A renewal of
-// what is settled does nothing; its answer comes behind everything said before.
+// sync returns when the broker has taken note of what was settled.
 func (l *ledger) sync(ctx context.Context, s *Session) {
 	for _, reply := range l.lately() {
 		if !s.nc.IsConnected() {
 			return
 		}
-		_, _ = again(ctx, func(ctx context.Context) (*nats.Msg, error) {
-			return s.nc.RequestWithContext(ctx, reply, verdictBytes[leaseRenewal])
-		})
+		_ = s.settledAt(ctx, reply)
 	}
 }
 
@@ -113,6 +108,20 @@ func (l *ledger) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.open
+}
+
+// countAt adds up how many are held of each stream.
+func (l *ledger) countAt(streams map[string]int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open == 0 {
+		return
+	}
+	for _, d := range l.held {
+		if d != nil {
+			streams[d.stream]++
+		}
+	}
 }
 
 // take marks a delivery as settled; false says that it was already.

@@ -1,6 +1,7 @@
 package streams_test
 
 import (
+	"bytes"
 	"net"
 	"sync"
 	"testing"
@@ -12,7 +13,8 @@ import (
 )
 
 // A line is a TCP connection to a server that can stall, as when the other end
-// is stopped, and be cut. Connections made after a cut work again.
+// is stopped, lose what is sent, and be cut. Connections made after a cut work
+// again.
 type line struct {
 	listener net.Listener
 	target   string
@@ -20,8 +22,14 @@ type line struct {
 
 	mu       sync.Mutex
 	open     *sync.Cond
-	up, down bool // stalled, seen from the client
+	up, down way // seen from the client
 	ends     []net.Conn
+}
+
+// A way is one direction of a line.
+type way struct {
+	stalled, loses bool
+	lost           []byte
 }
 
 func newLine(t *testing.T, server *embeddedtest.Server) *line {
@@ -71,7 +79,7 @@ func (l *line) accept() {
 	}
 }
 
-func (l *line) copy(to, from net.Conn, stalled *bool) {
+func (l *line) copy(to, from net.Conn, w *way) {
 	defer func() { _, _ = to.Close(), from.Close() }()
 	buf := make([]byte, 4096)
 	for {
@@ -79,23 +87,53 @@ func (l *line) copy(to, from net.Conn, stalled *bool) {
 		if err != nil {
 			return
 		}
-		l.mu.Lock()
-		for *stalled {
-			l.open.Wait()
+		if !l.passes(w, buf[:n]) {
+			continue
 		}
-		l.mu.Unlock()
 		if _, err := to.Write(buf[:n]); err != nil {
 			return
 		}
 	}
 }
 
+// passes waits for the end of a stall, and reports whether what was read goes on.
+func (l *line) passes(w *way, read []byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for w.stalled {
+		l.open.Wait()
+	}
+	if w.loses {
+		w.lost = append(w.lost, read...)
+		l.open.Broadcast()
+	}
+	return !w.loses
+}
+
 // stall stops what goes up to the server, or down from it, or lets it go on.
 func (l *line) stall(up, down bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.up, l.down = up, down
+	l.up.stalled, l.down.stalled = up, down
 	l.open.Broadcast()
+}
+
+// lose loses, until the line is cut, what goes up to the server, or down from it.
+func (l *line) lose(w *way) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w.loses = true
+}
+
+// awaitLost waits until a text was lost so many times. A test that cuts the line
+// before knows nothing of what it has sent: the client keeps what it has not
+// written yet for its next connection, and the server answers there.
+func (l *line) awaitLost(w *way, text string, times int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for bytes.Count(w.lost, []byte(text)) < times {
+		l.open.Wait()
+	}
 }
 
 // cut closes all connections, what was under way with them, and ends a stall.
@@ -106,6 +144,9 @@ func (l *line) cut() {
 		_ = conn.Close()
 	}
 	l.ends = nil
-	l.up, l.down = false, false
+	l.up, l.down = way{}, way{}
 	l.open.Broadcast()
 }
+
+// publishAck begins the server's answer to a message that it has stored.
+const publishAck = `{"stream":"`

@@ -2,11 +2,11 @@ package streams
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,25 +19,36 @@ type listing struct {
 	nc       *nats.Conn
 	sub      *nats.Subscription
 	consumer *jetstream.ConsumerInfo
+	broken   func(subject string, err error) // told of each record whether it can be read
 }
 
 // listRecords lists records, from the first one on when a pass breaks off. A
 // record that is written meanwhile moves to the end of the stream and is met
 // there, perhaps for a second time, so a pass goes on to the end, and the last
-// version of a record counts.
+// version of a record counts. What is damaged is left out, and told by a DamagedError
+// beside the list.
 func listRecords[T any](ctx context.Context, t *topology, filter string) ([]T, error) {
+	var broken damage
 	records, err := untilAnswered(ctx, func() (map[string]T, error) {
 		l, err := t.beginListing(ctx, filter)
 		if err != nil {
 			return nil, err
 		}
 		defer l.end()
+		broken = make(damage)
+		l.broken = func(subject string, err error) {
+			if key := strings.TrimPrefix(subject, t.prefix); err == nil {
+				delete(broken, key)
+			} else {
+				broken[key] = err
+			}
+		}
 		return readRecords[T](ctx, l)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list records %q: %w", filter, err)
 	}
-	return slices.Collect(maps.Values(records)), nil
+	return slices.Collect(maps.Values(records)), broken.error()
 }
 
 func (t *topology) beginListing(ctx context.Context, filter string) (*listing, error) {
@@ -81,7 +92,7 @@ func readRecords[T any](ctx context.Context, l *listing) (map[string]T, error) {
 		if err := l.ask(size); err != nil {
 			return nil, err
 		}
-		taken, err := takeRecords(ctx, l.sub, size, records)
+		taken, err := takeRecords(ctx, l, size, records)
 		if err != nil {
 			return nil, err
 		}
@@ -97,9 +108,9 @@ func (l *listing) ask(size int) error {
 }
 
 // takeRecords reads up to size records into a map by subject.
-func takeRecords[T any](ctx context.Context, sub *nats.Subscription, size int, records map[string]T) (taken int, err error) {
+func takeRecords[T any](ctx context.Context, l *listing, size int, records map[string]T) (taken int, err error) {
 	for ; taken < size; taken++ {
-		msg, err := nextAnswer(ctx, sub)
+		msg, err := nextAnswer(ctx, l.sub)
 		if errors.Is(err, nats.ErrNoResponders) {
 			return taken, errBrokenOff
 		}
@@ -114,8 +125,10 @@ func takeRecords[T any](ctx context.Context, sub *nats.Subscription, size int, r
 			return taken, errBrokenOff // the consumer, or its leader, has gone
 		}
 		var record T
-		if err := json.Unmarshal(msg.Data, &record); err != nil {
-			return taken, fmt.Errorf("record %q is damaged: %w", msg.Subject, err)
+		err = decodeRecord(msg.Data, any(&record).(stampedRecord))
+		if l.broken(msg.Subject, err); err != nil {
+			delete(records, msg.Subject)
+			continue
 		}
 		records[msg.Subject] = record
 	}

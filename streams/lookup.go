@@ -26,6 +26,25 @@ func (t *Store) Get(ctx context.Context, key string) (Entry, error) {
 	return found.Entry, nil
 }
 
+// Last reads the entry that was written last of the keys that match a pattern, as it
+// stands: a marker, too. Without any the error is [ErrNoEntry].
+func (t *Store) Last(ctx context.Context, pattern string) (Entry, error) {
+	found, err := ask(ctx, t, func(ctx context.Context) (storedEntry, error) {
+		filter, err := t.filter(pattern)
+		if err != nil {
+			return storedEntry{}, err
+		}
+		return t.readLast(ctx, filter)
+	})
+	if err == nil && found.Revision == 0 {
+		err = ErrNoEntry
+	}
+	if err != nil {
+		return found.Entry, fmt.Errorf("get the last of %q from store %q: %w", pattern, t.name, err)
+	}
+	return found.Entry, nil
+}
+
 // ask asks about a store, for as long as the session is open.
 func ask[T any](ctx context.Context, t *Store, f func(context.Context) (T, error)) (T, error) {
 	if t.s.isClosed() {
@@ -49,13 +68,22 @@ func (t *Store) read(ctx context.Context, key string) (storedEntry, error) {
 	if err != nil {
 		return none, err
 	}
+	found, err := t.readLast(ctx, subject)
+	if err != nil || found.Revision == 0 {
+		return none, err
+	}
+	return found, nil
+}
+
+// readLast reads the last entry of a subject, which may have wildcards.
+func (t *Store) readLast(ctx context.Context, subject string) (storedEntry, error) {
 	msg, a, err := t.s.readStored(ctx, t.stream, storedRequest{LastFor: subject})
 	if err != nil || msg == nil {
-		return none, t.gone(err)
+		return storedEntry{}, t.gone(err)
 	}
 	entry, _ := entryAt(t.base, msg, msg.Subject, a.seq, time.Unix(0, a.stamp))
 	t.saw(entry.Revision)
-	return storedEntry{entry, msg.Header}, nil
+	return storedEntry{t.settle(ctx, entry, msg.Header), msg.Header}, nil
 }
 
 // there says whether the store is.
@@ -199,7 +227,7 @@ func (t *Store) askMany(ctx context.Context, request manyRequest, entries map[st
 			return endOfMany(status, msg.Header)
 		}
 		if entry, ok := t.entryOf(msg); ok {
-			entries[entry.Key] = entry
+			entries[entry.Key] = t.settle(ctx, entry, msg.Header)
 		}
 	}
 }

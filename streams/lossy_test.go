@@ -88,9 +88,9 @@ func kindOfQuestion(subject string) string {
 	case strings.HasPrefix(rest, "STREAM.INFO."), strings.HasPrefix(rest, "CONSUMER.INFO."),
 		strings.HasPrefix(rest, "STREAM.MSG.GET."), strings.HasPrefix(rest, "DIRECT.GET."):
 		return rest
-	case strings.HasPrefix(rest, "CONSUMER.CREATE.KV_"):
+	case strings.HasPrefix(rest, "CONSUMER.CREATE.warren~topology"):
 		return strings.Join(words[:3], ".")
-	case strings.HasPrefix(rest, "CONSUMER.MSG.NEXT.KV_"):
+	case strings.HasPrefix(rest, "CONSUMER.MSG.NEXT.warren~topology"):
 		return strings.Join(words[:4], ".")
 	}
 	return ""

@@ -26,13 +26,16 @@ type Message struct {
 	Priority        uint8
 	CorrelationID   string
 	ReplyTo         string
-	Expiration      string // milliseconds, in digits
-	MessageID       string
-	Timestamp       time.Time // whole seconds are carried
-	Type            string
-	UserID          string
-	AppID           string
-	ClusterID       string
+	// Expiration is how long the message may wait in a queue: milliseconds, in digits, at
+	// most ten years. It is dropped as by [Queue.MessageTTL]; the smaller counts. Default:
+	// empty, the queue decides.
+	Expiration string
+	MessageID  string
+	Timestamp  time.Time // whole seconds are carried
+	Type       string
+	UserID     string
+	AppID      string
+	ClusterID  string
 
 	// Zero has the properties that are present although they have their zero
 	// value, such as a priority of 0 that was sent. What is not zero is present
@@ -46,7 +49,7 @@ type Message struct {
 // properties, otherwise one each. It refuses, and names, a property AMQP could
 // not carry.
 func (m *Message) encode() (nats.Header, error) {
-	present := m.present()
+	present := m.Properties()
 	if present == 0 {
 		return nil, nil
 	}
@@ -76,7 +79,7 @@ func (m *Message) decode(h nats.Header) {
 			m.Zero |= p
 		}
 	}
-	present := m.present()
+	present := m.Properties()
 	for name, values := range h {
 		if headerProperties[name]&present == 0 && !strings.HasPrefix(name, "Nats-") && name != epochHeader {
 			m.addForeign(name, values)
@@ -114,8 +117,9 @@ func (m *Message) size() int {
 	return (&nats.Msg{Header: h, Data: m.Body}).Size()
 }
 
-// present returns the properties the message has.
-func (m *Message) present() Property {
+// Properties returns the properties that the message has: those that are not zero,
+// and those that Zero lists.
+func (m *Message) Properties() Property {
 	present := m.Zero & (1<<len(propertyHeaders) - 1)
 	for i := range propertyHeaders {
 		if p := Property(1) << i; !m.isZero(p) {

@@ -210,7 +210,7 @@ func FuzzMessage(f *testing.F) {
 		if t, err := parseTable(string(table)); err == nil && len(t) > 0 {
 			m.Headers = t
 		}
-		m.Zero = Property(zero) &^ m.present() & (1<<len(propertyHeaders) - 1)
+		m.Zero = Property(zero) &^ m.Properties() & (1<<len(propertyHeaders) - 1)
 		if h, err := m.encode(); err == nil {
 			if mode == 0 {
 				h = wire.carry(t, h)

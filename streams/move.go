@@ -71,7 +71,7 @@ func (s *Session) prepareFiles(ctx context.Context, x *exchangeRecord) error {
 
 // changeBound changes all queues that are bound to an exchange.
 func (s *Session) changeBound(ctx context.Context, x *exchangeRecord, f func(*queueChange) error) error {
-	queues, err := s.topology.queues(ctx)
+	queues, err := readable(s.topology.queues(ctx))
 	if err != nil {
 		return err
 	}

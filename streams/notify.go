@@ -136,7 +136,7 @@ func (n *notice) tell(entry Entry) {
 	}
 	n.last = entry.Revision
 	n.t.saw(entry.Revision)
-	n.f(entry)
+	calledBack("the function of Notify", n.f, entry)
 }
 
 // hold keeps what comes, from when something may have been missed: that comes

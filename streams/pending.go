@@ -104,10 +104,7 @@ func (p *Pending) message() (*nats.Msg, error) {
 		return nil, err
 	}
 	msg := &nats.Msg{Subject: subject, Header: p.header(), Data: p.put.Value}
-	size := len(msg.Data)
-	if msg.Header != nil {
-		size = msg.Size() - len(subject)
-	}
+	size := msg.Size() - len(subject)
 	if limit := p.t.s.maxPayload.Load(); int64(size) > limit {
 		return nil, errPrecondition("value size %d, its properties among it, is larger than the server's limit of %d", size, limit)
 	}
@@ -115,12 +112,9 @@ func (p *Pending) message() (*nats.Msg, error) {
 }
 
 func (p *Pending) header() nats.Header {
-	ttl := p.ttl()
-	if ttl == nil && p.put.ID == "" && p.put.Expect == Any {
-		return nil
-	}
-	h := make(nats.Header, 4)
-	if ttl != nil {
+	h := make(nats.Header, 5)
+	h[jetstream.MsgRollup] = rollsUp
+	if ttl := p.ttl(); ttl != nil {
 		h[jetstream.MsgTTLHeader] = ttl
 	}
 	if p.deletes {
@@ -136,7 +130,12 @@ func (p *Pending) header() nats.Header {
 	return h
 }
 
-var deleted = []string{purged}
+var (
+	deleted = []string{purged}
+	// rollsUp is on every write: it takes what was there before away, in a way that
+	// is recorded, which a limit of one message a subject is not.
+	rollsUp = []string{jetstream.MsgRollupSubject}
+)
 
 func (p *Pending) ttl() []string {
 	switch {
@@ -176,6 +175,8 @@ func (p *Pending) mayKnowMore(err error) bool {
 	switch {
 	case p.put.Expect == Any, errors.Is(err, ErrClosed), errors.Is(err, nats.ErrConnectionClosed), isContextError(err):
 		return false
+	case isAPIError(err, codeWrongLastSequenceConstant):
+		return true // another write must come to its end first, perhaps this one
 	case isConflict(err):
 		return p.unsure || p.put.Expect == Absent
 	}
@@ -252,6 +253,8 @@ func (p *Pending) compare(ctx context.Context, found storedEntry) {
 	switch {
 	case found.header.Get(tokenHeader) == p.token:
 		p.end(found.Revision, nil)
+	case found.Revision == p.expected:
+		p.sendAgain(ctx) // nothing is decided yet
 	case p.unsure && found.header.Get(jetstream.ExpectedLastSubjSeqHeader) == strconv.FormatUint(p.expected, 10):
 		p.end(0, conflict) // another one took the place
 	case p.unsure:

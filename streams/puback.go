@@ -25,10 +25,20 @@ func ackError(data []byte) error {
 	if err := json.Unmarshal(data, &ack); err != nil {
 		return fmt.Errorf("%w: unreadable acknowledgement: %w", ErrUnconfirmed, err)
 	}
-	if ack.Error != nil {
-		return fmt.Errorf("the broker refused the message: %w", ack.Error)
+	switch {
+	case ack.Error == nil && ack.Stream == "":
+		return fmt.Errorf("%w: the acknowledgement names no stream", ErrUnconfirmed)
+	case ack.Error == nil:
+		return nil
+	case isAPIError(ack.Error, noRoom...):
+		return errResource(ack.Error)
 	}
-	return nil
+	return fmt.Errorf("the broker refused the message: %w", ack.Error)
+}
+
+// noRoom are the codes of a server, an account and a stream that are full.
+var noRoom = []jetstream.ErrorCode{
+	codeNoResources, codeAccountFull, codeMemoryFull, codeStoreFull,
 }
 
 // ackSequence reads what sequence a message got from its acknowledgement, 0 if it

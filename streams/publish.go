@@ -79,9 +79,9 @@ func (s *Session) send(ctx context.Context, confirm *Confirm) error {
 
 // prepare checks a message and writes it for NATS.
 func (s *Session) prepare(ctx context.Context, exchange, key string, m *Message, flags []PublishFlag) (*Confirm, error) {
-	var all PublishFlag
-	for _, flag := range flags {
-		all |= flag
+	all, err := joinFlags(flags, Mandatory|Deduplicate)
+	if err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -152,15 +152,26 @@ func (s *Session) address(ctx context.Context, exchange, key string) (string, er
 		return "", err
 	}
 	if known.internal {
-		return "", errAccessRefused("cannot publish to internal exchange '%s' in vhost '%s'", exchange, s.vhost)
+		return "", errAccessRefused("cannot publish to internal exchange '%s' in vhost '%s'", exchange, s.cfg.ShownVHost)
 	}
 	return keySubject(known.subject, key), nil
 }
 
+// checkExpiration refuses an expiration that is none.
+func (m *Message) checkExpiration() error {
+	if m.Expiration == "" {
+		return nil
+	}
+	if _, wrong := parseExpiration(m.Expiration); wrong != "" {
+		return errPrecondition("invalid expiration '%s': %s", m.Expiration, wrong)
+	}
+	return nil
+}
+
 // checkMessage refuses what asks for something Warren does not have.
 func (s *Session) checkMessage(m *Message, flags PublishFlag) error {
-	if m.Expiration != "" || m.Zero&PropertyExpiration != 0 {
-		return errNotImplemented("property 'expiration' is not yet supported")
+	if err := m.checkExpiration(); err != nil {
+		return err
 	}
 	for _, header := range []string{"CC", "BCC"} {
 		if _, asked := m.Headers[header]; asked {
@@ -258,14 +269,7 @@ func (s *Session) lookForStream(ctx context.Context, confirm *Confirm) (again bo
 		}
 		return false, nil
 	}
-	if rec.Moving {
-		return true, s.finishMove(ctx, rec)
-	}
-	_, err = s.ensureOrigin(ctx, rec.origin())
-	if isAPIError(err, codeSubjectOverlap) {
-		err = nil // it has moved, and somebody listens
-	}
-	return true, err
+	return true, s.completeExchange(ctx, rec)
 }
 
 func (s *Session) unheardByQueue(ctx context.Context, confirm *Confirm) (again bool, err error) {

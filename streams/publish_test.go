@@ -211,11 +211,9 @@ func TestWhatMessagesCannotAskForYet(t *testing.T) {
 	s := one(t)
 	declareQueue(t, s, streams.Queue{Name: "q"})
 	for what, m := range map[string]streams.Message{
-		"expiration":       {Expiration: "1000"},
-		"empty expiration": {Zero: streams.PropertyExpiration},
-		"direct reply-to":  {ReplyTo: "amq.rabbitmq.reply-to"},
-		"CC":               {Headers: streams.Table{"CC": []any{"q"}}},
-		"BCC":              {Headers: streams.Table{"BCC": []any{"q"}}},
+		"direct reply-to": {ReplyTo: "amq.rabbitmq.reply-to"},
+		"CC":              {Headers: streams.Table{"CC": []any{"q"}}},
+		"BCC":             {Headers: streams.Table{"BCC": []any{"q"}}},
 	} {
 		wantNotYet(t, what, s.Publish(t.Context(), "", "q", m))
 	}

@@ -17,6 +17,15 @@ type PublisherOptions struct {
 	// which they were published, one at a time. It must not block. Default:
 	// the outcome is in the Confirm only.
 	Confirmed func(*Confirm)
+	// NoRoom has messages wait for which the broker has no room, where they would be
+	// refused with [ErrResource]: they are published again, in their order, behind
+	// what was under way with them and was taken, until the broker takes them, and for
+	// that long their time does not run out. One of a batch of which a part may have
+	// been stored is not: its error is [ErrUnconfirmed]. NoRoom is called
+	// with the refusal when the first of them begins to wait, and with nil when none
+	// waits any more, one call at a time. It must not block. Default: they are
+	// refused.
+	NoRoom func(refusal error)
 }
 
 func (o PublisherOptions) withDefaults() PublisherOptions {
@@ -48,6 +57,8 @@ type Publisher struct {
 	failed    error      // the first failure since the last Flush
 	flushes   []flush
 	lanes     map[[2]string]*lane // by exchange, and the key where that is a queue
+
+	room room
 }
 
 // A flush waits until that many messages have left the queue.
@@ -174,6 +185,7 @@ func (p *Publisher) laneOf(confirm *Confirm) *lane {
 
 // resolved takes the answers off the front of the queue that are there.
 func (p *Publisher) resolved(confirm *Confirm) {
+	p.room.taken(confirm, p.opts.NoRoom)
 	p.mu.Lock()
 	confirm.lane.answered(confirm)
 	p.launch(confirm.lane)
@@ -191,7 +203,7 @@ func (p *Publisher) resolved(confirm *Confirm) {
 		}
 		if p.opts.Confirmed != nil {
 			p.mu.Unlock()
-			p.opts.Confirmed(confirm)
+			calledBack("PublisherOptions.Confirmed", p.opts.Confirmed, confirm)
 			p.mu.Lock()
 		}
 		<-p.tokens

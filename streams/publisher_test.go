@@ -208,15 +208,17 @@ func TestLostConnectionLeavesMessagesUnconfirmed(t *testing.T) {
 	s := openWith(t, line.connect(t), streams.Config{Timeout: time.Minute})
 	declareQueue(t, s, streams.Queue{Name: "q"})
 	p := publisher(t, s, streams.PublisherOptions{})
-	line.stall(false, true)
+	line.lose(&line.down)
+	const messages = 5
 	var confirms []*streams.Confirm
-	for range 5 {
+	for range messages {
 		c, err := p.Publish(t.Context(), "", "q", streams.Message{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		confirms = append(confirms, c)
 	}
+	line.awaitLost(&line.down, publishAck, messages)
 	line.cut()
 	start := time.Now()
 	for _, c := range confirms {
@@ -227,6 +229,9 @@ func TestLostConnectionLeavesMessagesUnconfirmed(t *testing.T) {
 	}
 	wantError(t, "flush", p.Flush(t.Context()), streams.ErrUnconfirmed)
 	publish(t, s, "", "q", "later", streams.Mandatory)
+	if got := len(drain(t, s, "q")); got != messages+1 {
+		t.Errorf("messages: got %d, want %d", got, messages+1)
+	}
 }
 
 func TestPublishWaitsForTheConnection(t *testing.T) {
@@ -237,10 +242,8 @@ func TestPublishWaitsForTheConnection(t *testing.T) {
 	declareQueue(t, s, streams.Queue{Name: "q", Durable: true})
 	declareExchange(t, s, streams.Exchange{Name: "x", Kind: streams.Fanout, Durable: true})
 	bind(t, s, streams.Binding{Exchange: "x", Queue: "q"})
-	lost := nc.StatusChanged(nats.RECONNECTING)
-	defer nc.RemoveStatusListener(lost)
 	server.Stop(t)
-	<-lost
+	streams.AwaitOffline(s)
 	for _, exchange := range []string{"", "amq.fanout", "x"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		err := s.Publish(ctx, exchange, "q", streams.Message{})
@@ -276,10 +279,8 @@ func TestPublishAfterARestartKnowsWhatIsGone(t *testing.T) {
 	declareExchange(t, s, streams.Exchange{Name: "x", Kind: streams.Fanout})
 	bind(t, s, streams.Binding{Exchange: "x", Queue: "durable"})
 	publish(t, s, "x", "", "before")
-	lost := nc.StatusChanged(nats.RECONNECTING)
-	defer nc.RemoveStatusListener(lost)
 	server.Stop(t)
-	<-lost
+	streams.AwaitOffline(s)
 	exchange, queue := make(chan error, 1), make(chan error, 1)
 	go func() { exchange <- s.Publish(t.Context(), "x", "", streams.Message{}) }()
 	go func() { queue <- s.Publish(t.Context(), "", "transient", streams.Message{}, streams.Mandatory) }()

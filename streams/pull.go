@@ -116,18 +116,26 @@ func (p *puller) leftOf(ctx context.Context, filter string, from uint64) (bool, 
 	return true, nil
 }
 
-// drop acknowledges messages, and returns when the server has done what they
-// say: it does it in order, so that waiting for the last is enough.
-func (s *Session) drop(ctx context.Context, msgs []*nats.Msg) error {
-	if len(msgs) == 0 {
-		return nil
-	}
-	last := len(msgs) - 1
-	for _, msg := range msgs[:last] {
-		if err := s.settleRaw(msg.Reply, verdictAck); err != nil {
+// settleAll settles messages all in one way, and returns when the server has done what
+// they say.
+func (s *Session) settleAll(ctx context.Context, msgs []*nats.Msg, v verdict) error {
+	for _, msg := range msgs {
+		if err := s.settleRaw(msg.Reply, v); err != nil {
 			return err
 		}
 	}
-	_, err := s.nc.RequestWithContext(ctx, msgs[last].Reply, verdictBytes[verdictAck])
+	if len(msgs) == 0 {
+		return nil
+	}
+	return s.settledAt(ctx, msgs[len(msgs)-1].Reply)
+}
+
+// settledAt returns when the broker has taken note of what was settled before of the
+// source of a reply. A renewal of what is settled does nothing; its answer comes behind
+// everything said before.
+func (s *Session) settledAt(ctx context.Context, reply string) error {
+	_, err := again(ctx, func(ctx context.Context) (*nats.Msg, error) {
+		return s.nc.RequestWithContext(ctx, reply, verdictBytes[leaseRenewal])
+	})
 	return err
 }

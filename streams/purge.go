@@ -30,6 +30,9 @@ func (s *Session) purgeQueue(ctx context.Context, queue string) (int, error) {
 	if u := s.userOf(queue); u != nil {
 		u.settled() // what was handed back goes too
 	}
+	if err := s.sweepQueue(ctx, rec, nil); err != nil { // what has ended does not count
+		return 0, err
+	}
 	total := 0
 	for _, src := range s.sourcesOf(rec) {
 		count, err := s.purge(ctx, src)
@@ -59,7 +62,7 @@ func (s *Session) purge(ctx context.Context, src *source) (int, error) {
 		msgs, err := p.pull(ctx, purgeBatch)
 		wanted, last := sift(src, msgs)
 		total += wanted
-		if err := errors.Join(err, s.drop(ctx, msgs)); err != nil {
+		if err := errors.Join(err, s.settleAll(ctx, msgs, verdictAck)); err != nil {
 			return total, err
 		}
 		if len(msgs) == 0 || last > end {

@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,16 +29,29 @@ type Queue struct {
 	// Schedules lets messages wait for the queue until their time; see
 	// [Session.PublishAt]. Default: messages are for now.
 	Schedules bool
+	// MessageTTL is how long a message may wait in the queue: whole milliseconds, at most
+	// ten years. What has waited for longer is dropped when it comes to the front of the
+	// queue; with 0, what no consumer waits for. A message may say less, see
+	// [Message.Expiration]. It is the argument x-message-ttl. Default: nil, no limit.
+	MessageTTL *time.Duration `json:"-"`
+	// Expires is after how long without use the queue is deleted, with its messages: whole
+	// milliseconds, at most ten years. A queue is in use while it has consumers, and used
+	// when it is declared, inspected, or taken from with Get. Declaring it needs a leader,
+	// see [Config.Lead]; where none is, it is 540. It is the argument x-expires.
+	// Default: 0, it stays.
+	Expires time.Duration `json:"-"`
 	// Args are further arguments; those that mean something count when a queue
 	// is declared again, and those that ask for something Warren does not have
-	// are 540. Default: none.
+	// are 540. Those of which there is a field may be given here instead. Default: none.
 	Args Table
 }
 
 // QueueInfo is what a queue is and holds.
 type QueueInfo struct {
 	Queue
-	// Ready counts the messages that wait for a consumer.
+	// Ready counts the messages that wait for a consumer: at most so many where
+	// more than 1000 wait of which the broker cannot say that they are the
+	// queue's, as after a restart.
 	Ready int
 	// Unacked counts the messages that a consumer, or a Get, holds unsettled.
 	Unacked int
@@ -51,6 +65,7 @@ type QueueInfo struct {
 // queueRecord is a queue in the topology, its bindings with it, so that one
 // compare-and-set decides between a binding and the end of its queue.
 type queueRecord struct {
+	formatted
 	Queue
 	Life string `json:"life"`
 	// Version counts the record's changes within its life.
@@ -59,17 +74,48 @@ type queueRecord struct {
 	Owner    string          `json:"owner,omitempty"`
 	Lease    time.Duration   `json:"lease"`
 	Bindings []bindingRecord `json:"bindings,omitempty"`
+	Pages    []pageRef       `json:"pages,omitempty"` // which have the first of the bindings
 	// Busy is the session that is changing the queue's streams and consumers;
 	// they have no compare-and-set of their own.
 	Busy     string `json:"busy,omitempty"`
 	Deleting bool   `json:"deleting,omitempty"`
+	gathered bool   // the bindings of its pages are among Bindings
+}
+
+// stamp says in which format the record is written. Releases that do not obey what it says
+// of expiry do not know that.
+func (rec *queueRecord) stamp() {
+	rec.formatted.stamp()
+	if rec.MessageTTL != nil || rec.Expires != 0 {
+		rec.Format = expiryFormat
+	}
+}
+
+// MarshalJSON writes the record without what its pages have.
+func (rec *queueRecord) MarshalJSON() ([]byte, error) {
+	type plain queueRecord
+	root := plain(*rec)
+	root.Bindings = rec.few()
+	return json.Marshal(&root)
+}
+
+// UnmarshalJSON reads the record, with the fields of which the arguments are stored.
+func (rec *queueRecord) UnmarshalJSON(data []byte) error {
+	type plain queueRecord
+	if err := json.Unmarshal(data, (*plain)(rec)); err != nil {
+		return err
+	}
+	if err := rec.readArguments(""); err != nil {
+		return errors.New(err.Error()) // nobody has asked for it: it is damage
+	}
+	return nil
 }
 
 // notYet are the arguments of a queue that ask for what Warren does not have.
 var notYet = []string{
 	"x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy",
-	"x-delivery-limit", "x-expires", "x-max-age", "x-max-length", "x-max-length-bytes",
-	"x-max-priority", "x-message-ttl", "x-overflow", "x-single-active-consumer",
+	"x-delivery-limit", "x-max-age", "x-max-length", "x-max-length-bytes",
+	"x-max-priority", "x-overflow", "x-single-active-consumer",
 	"x-delayed-retry-type", "x-delayed-retry-min", "x-delayed-retry-max", "x-consumer-timeout",
 	"x-initial-cluster-size", "x-max-in-memory-bytes", "x-max-in-memory-length",
 	"x-quorum-initial-group-size", "x-quorum-target-group-size",
@@ -78,9 +124,6 @@ var notYet = []string{
 
 func (q Queue) check() error {
 	if err := checkQueueName(q.Name); err != nil {
-		return err
-	}
-	if err := q.Args.Validate(); err != nil {
 		return err
 	}
 	for _, arg := range notYet {
@@ -129,8 +172,14 @@ func (s *Session) DeclareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 
 func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) {
 	generated := q.Name == ""
-	if generated {
+	switch {
+	case generated:
 		q.Name = "amq.gen-" + newID()
+	case strings.HasPrefix(q.Name, "amq.") && !strings.HasPrefix(q.Name, replyTo): // whether it is there or not
+		return QueueInfo{}, errAccessRefused("queue name '%s' contains reserved prefix 'amq.*'", q.Name)
+	}
+	if err := q.readArguments(s.cfg.ShownVHost); err != nil {
+		return QueueInfo{}, err
 	}
 	if err := q.check(); err != nil {
 		return QueueInfo{}, err
@@ -152,8 +201,13 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 			return QueueInfo{}, err
 		}
 		if rec != nil {
-			if err := rec.equivalent(q); err != nil {
+			if err := rec.equivalent(q, s.cfg.ShownVHost); err != nil {
 				return QueueInfo{}, err
+			}
+			if there, err := s.useQueue(ctx, rec); err != nil {
+				return QueueInfo{}, err
+			} else if !there {
+				continue
 			}
 			info, err := s.queueInfo(ctx, rec)
 			if isNotFound(err) && s.ended(ctx, rec) {
@@ -161,8 +215,10 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 			}
 			return info, err
 		}
-		if !generated && strings.HasPrefix(q.Name, "amq.") {
-			return QueueInfo{}, errAccessRefused("queue name '%s' contains reserved prefix 'amq.*'", q.Name)
+		if q.Expires != 0 {
+			if err := s.needLeader(ctx, q.Name); err != nil {
+				return QueueInfo{}, err
+			}
 		}
 		err = s.createQueue(ctx, q, revision)
 		if err == nil {
@@ -176,19 +232,19 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 
 // equivalent is AMQP's rule for declaring again: the same in everything. Whose
 // a queue is comes first, as in RabbitMQ.
-func (rec *queueRecord) equivalent(q Queue) error {
-	const format = "inequivalent arg '%s' for queue '%s': received '%v' but current is '%v'"
+func (rec *queueRecord) equivalent(q Queue, vhost string) error {
+	what := fmt.Sprintf("queue '%s' in vhost '%s'", q.Name, vhost)
 	switch {
 	case rec.Exclusive != q.Exclusive:
-		return errResourceLocked(format, "exclusive", q.Name, q.Exclusive, rec.Exclusive)
+		return errResourceLocked(inequivalent, "exclusive", what, q.Exclusive, rec.Exclusive)
 	case rec.survives() != q.survives(): // that an exclusive queue is durable means nothing
-		return errPrecondition(format, "durable", q.Name, q.Durable, rec.Durable)
+		return errPrecondition(inequivalent, "durable", what, q.Durable, rec.Durable)
 	case rec.AutoDelete != q.AutoDelete:
-		return errPrecondition(format, "auto_delete", q.Name, q.AutoDelete, rec.AutoDelete)
+		return errPrecondition(inequivalent, "auto_delete", what, q.AutoDelete, rec.AutoDelete)
 	case rec.Schedules != q.Schedules:
-		return errPrecondition(format, "schedules", q.Name, q.Schedules, rec.Schedules)
+		return errPrecondition(inequivalent, "schedules", what, q.Schedules, rec.Schedules)
 	}
-	return equivalentArgs("queue", q.Name, q.Args, rec.Args, notYet)
+	return equivalentArgs(what, q.Args, rec.Args, obeyed)
 }
 
 // createQueue makes a queue: the record first, held busy, then its home. A
@@ -211,7 +267,7 @@ func (s *Session) createQueue(ctx context.Context, q Queue, revision uint64) err
 	if err != nil {
 		return err
 	}
-	if err := s.ensureHome(ctx, rec); err != nil {
+	if err := errors.Join(s.ensureHome(ctx, rec), s.tellUse(ctx, rec)); err != nil {
 		return err
 	}
 	rec.Busy = ""
@@ -240,8 +296,7 @@ func (s *Session) ended(ctx context.Context, rec *queueRecord) bool {
 // 405; what is left of a queue that has gone is cleared away first.
 func (s *Session) loadQueue(ctx context.Context, name string) (*queueRecord, uint64, error) {
 	for {
-		rec := new(queueRecord)
-		revision, err := s.topology.get(ctx, queueKey(name), rec)
+		rec, revision, err := s.topology.queue(ctx, name)
 		if err != nil || revision == 0 {
 			return nil, 0, err
 		}
@@ -252,7 +307,7 @@ func (s *Session) loadQueue(ctx context.Context, name string) (*queueRecord, uin
 				return nil, 0, err
 			}
 			if alive {
-				return nil, 0, errResourceLocked("cannot obtain exclusive access to locked queue '%s' in vhost '%s'", name, s.vhost)
+				return nil, 0, errResourceLocked(lockedQueue, name, s.cfg.ShownVHost)
 			}
 			gone = true
 		}
@@ -272,6 +327,10 @@ func (s *Session) loadQueue(ctx context.Context, name string) (*queueRecord, uin
 	}
 }
 
+// lockedQueue is RabbitMQ's text.
+const lockedQueue = "cannot obtain exclusive access to locked queue '%s' in vhost '%s'. " +
+	"It could be originally declared on another connection or the exclusive property value does not match that of the original declaration."
+
 // needQueue loads a queue that must exist.
 func (s *Session) needQueue(ctx context.Context, name string) (*queueRecord, error) {
 	if err := checkQueueName(name); err != nil {
@@ -288,7 +347,7 @@ func (s *Session) needQueue(ctx context.Context, name string) (*queueRecord, err
 }
 
 func (s *Session) noQueue(name string) error {
-	return errNotFound("no queue '%s' in vhost '%s'", name, s.vhost)
+	return errNotFound("no queue '%s' in vhost '%s'", name, s.cfg.ShownVHost)
 }
 
 // InspectQueue is AMQP's passive declare: what the queue holds, 404 when there
@@ -306,10 +365,16 @@ func (s *Session) inspectQueue(ctx context.Context, name string) (QueueInfo, err
 	if err != nil {
 		return QueueInfo{}, err
 	}
+	if there, err := s.useQueue(ctx, rec); err != nil {
+		return QueueInfo{}, err
+	} else if !there {
+		return QueueInfo{}, s.noQueue(name)
+	}
 	return s.queueInfo(ctx, rec)
 }
 
-// Queues lists the queues of the virtual host by name.
+// Queues lists the queues of the virtual host by name. With a [DamagedError], the list
+// is complete but for what that names.
 func (s *Session) Queues(ctx context.Context) ([]QueueInfo, error) {
 	return call(ctx, s, s.queues)
 }
@@ -318,9 +383,9 @@ func (s *Session) queues(ctx context.Context) ([]QueueInfo, error) {
 	if err := s.sweepSessions(ctx); err != nil {
 		return nil, err
 	}
-	records, err := s.topology.queues(ctx)
-	if err != nil {
-		return nil, err
+	records, damaged := s.topology.queues(ctx)
+	if damaged != nil && !isDamage(damaged) {
+		return nil, damaged
 	}
 	slices.SortFunc(records, func(a, b queueRecord) int { return strings.Compare(a.Name, b.Name) })
 	list := make([]QueueInfo, 0, len(records))
@@ -337,7 +402,7 @@ func (s *Session) queues(ctx context.Context) ([]QueueInfo, error) {
 		}
 		list = append(list, info)
 	}
-	return list, nil
+	return list, damaged
 }
 
 // DeleteQueue deletes a queue with its messages and says how many were ready.
@@ -346,7 +411,11 @@ func (s *Session) queues(ctx context.Context) ([]QueueInfo, error) {
 // succeeds.
 func (s *Session) DeleteQueue(ctx context.Context, name string, flags ...DeleteFlag) (int, error) {
 	count, err := call(ctx, s, func(ctx context.Context) (int, error) {
-		return s.deleteQueue(ctx, name, deleteFlags(flags))
+		only, err := deleteFlags(flags)
+		if err != nil {
+			return 0, err
+		}
+		return s.deleteQueue(ctx, name, only)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("delete queue %q: %w", name, err)
@@ -354,13 +423,16 @@ func (s *Session) DeleteQueue(ctx context.Context, name string, flags ...DeleteF
 	return count, nil
 }
 
-func (s *Session) deleteQueue(ctx context.Context, name string, flags DeleteFlag) (int, error) {
+func (s *Session) deleteQueue(ctx context.Context, name string, only deletion) (int, error) {
 	if err := checkQueueName(name); err != nil {
 		return 0, err
 	}
 	rec, err := s.needQueue(ctx, name)
 	if errors.Is(err, ErrNotFound) {
 		return 0, nil
+	}
+	if errors.Is(err, errDamaged) {
+		return 0, s.deleteDamaged(ctx, name)
 	}
 	if err != nil {
 		return 0, err
@@ -369,11 +441,17 @@ func (s *Session) deleteQueue(ctx context.Context, name string, flags DeleteFlag
 	if err != nil && !isNotFound(err) { // its stream may be missing, the rest of it not
 		return 0, err
 	}
-	if flags&IfUnused != 0 && info.Consumers > 0 {
-		return 0, errPrecondition("queue '%s' in vhost '%s' in use", name, s.vhost)
+	if only.unused == IfUnused && info.Consumers > 0 {
+		return 0, errPrecondition("queue '%s' in vhost '%s' in use", name, s.cfg.ShownVHost)
 	}
-	if flags&IfEmpty != 0 && info.Ready+info.Scheduled > 0 {
-		return 0, errPrecondition("queue '%s' in vhost '%s' is not empty", name, s.vhost)
+	if only.empty == IfEmpty {
+		empty, err := s.isEmpty(ctx, rec, info)
+		if err != nil {
+			return 0, err
+		}
+		if !empty {
+			return 0, errPrecondition("queue '%s' in vhost '%s' is not empty", name, s.cfg.ShownVHost)
+		}
 	}
 	return info.Ready, s.removeQueue(ctx, name, rec.Life)
 }
@@ -392,21 +470,43 @@ func (s *Session) removeQueue(ctx context.Context, name, life string) error {
 	return err
 }
 
-// DeleteFlag is a condition under which a queue or an exchange is deleted.
-type DeleteFlag uint8
+// DeleteFlag is [IfUnused] or [IfEmpty]: a condition under which a queue is deleted.
+type DeleteFlag interface{ deletes() }
 
-const (
-	// IfUnused deletes only what has no consumers, or no bindings.
-	IfUnused DeleteFlag = 1 << iota
-	// IfEmpty deletes only a queue without messages that are ready, or that wait
-	// for their time.
-	IfEmpty
-)
+// UnusedFlag is a condition under which a queue or an exchange is deleted.
+type UnusedFlag uint8
 
-func deleteFlags(flags []DeleteFlag) DeleteFlag {
-	var all DeleteFlag
+// IfUnused deletes only a queue without consumers, or an exchange without bindings.
+const IfUnused UnusedFlag = 1
+
+// EmptyFlag is a condition under which a queue is deleted.
+type EmptyFlag uint8
+
+// IfEmpty deletes only a queue without messages that are ready, or that wait for
+// their time.
+const IfEmpty EmptyFlag = 1
+
+func (UnusedFlag) deletes() {}
+func (EmptyFlag) deletes()  {}
+
+// deletion is under which conditions a queue is deleted.
+type deletion struct {
+	unused UnusedFlag
+	empty  EmptyFlag
+}
+
+func deleteFlags(flags []DeleteFlag) (all deletion, err error) {
 	for _, flag := range flags {
-		all |= flag
+		switch flag := flag.(type) {
+		case UnusedFlag:
+			all.unused |= flag
+		case EmptyFlag:
+			all.empty |= flag
+		}
 	}
-	return all
+	if _, err := joinFlags([]UnusedFlag{all.unused}, IfUnused); err != nil {
+		return all, err
+	}
+	_, err = joinFlags([]EmptyFlag{all.empty}, IfEmpty)
+	return all, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"warren/embedded/embeddedtest"
@@ -52,6 +53,28 @@ func TestRecoveryGoesOnUntilItIsDone(t *testing.T) {
 		other.ctx = t.Context()
 		pause(t, 3*time.Second)
 		other.wantCounts(q, 0, 0, 1)
+	})
+}
+
+// TestRecovery_APublishUnderWayIsGivenUpAtOnce: when the broker is back, whoever
+// waits for an answer that was lost with the connection is told, and can go on.
+func TestRecovery_APublishUnderWayIsGivenUpAtOnce(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		line, nc := embeddedtest.NewLine(t)
+		r := newRig(t, nc, streams.Config{})
+		r.ctx = t.Context()
+		q := r.queue(streams.Queue{Name: "q", Durable: true})
+		line.Lose(func(subject string) bool { return subject == "warren.q.q" })
+		told := make(chan error, 1)
+		go func() { told <- r.Publish(t.Context(), "", q, streams.Message{}) }()
+		synctest.Wait()
+		line.Lose(nil)
+		start := time.Now()
+		line.Cut()
+		wantError(t, "publish", <-told, streams.ErrUnconfirmed)
+		if took := time.Since(start); took > 250*time.Millisecond { // 110 of them until it is connected
+			t.Errorf("the publisher was told after %v, want 250ms at most", took)
+		}
 	})
 }
 

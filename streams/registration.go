@@ -138,17 +138,6 @@ func (s *Session) unregister(ctx context.Context, queue string) error {
 	return err
 }
 
-// unregisterOnly takes this registration off the broker and no later one: a
-// session that was cut off when it was looked for may be back, and registered
-// again.
-func (s *Session) unregisterOnly(ctx context.Context, r registration) error {
-	err := changedOnly(ctx, func(ctx context.Context) error { return s.live.DeleteMsg(ctx, r.sequence) })
-	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
-		return nil // it is replaced, or somebody else did it
-	}
-	return err
-}
-
 // queueUsers are the sessions registered for a queue.
 func (s *Session) queueUsers(ctx context.Context, queue string) ([]string, error) {
 	subjects, err := s.registered(ctx, nameToken(queue)+".*")

@@ -74,6 +74,7 @@ func (src *source) ask(inbox string, batch int, ends string) inquiry {
 		src.ahead += batch
 	}
 	src.asked += batch
+	src.asking.ask(batch)
 	return r
 }
 

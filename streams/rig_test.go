@@ -162,3 +162,10 @@ func must(tb testing.TB, err error) {
 		tb.Fatal(err)
 	}
 }
+
+func window(tb testing.TB, limit int) *streams.Window {
+	tb.Helper()
+	w, err := streams.NewWindow(limit)
+	must(tb, err)
+	return w
+}

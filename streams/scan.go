@@ -19,30 +19,66 @@ const (
 	scanBytes = 8 << 20
 )
 
-// scan counts the messages of a source's stream in [first, last] that the filters
-// let through and that are the queue's. It reads them, and is for where the
-// server cannot count them: when filters take more than bindings ask for, and
-// after a restart.
-func (s *Session) scan(ctx context.Context, src *source, filters []string, first, last uint64) (int, error) {
-	wanted := make(map[uint64]struct{}) // by sequence: filters may cross
-	for _, filter := range filters {
-		for next := max(first, 1); next <= last; {
+// A scanRange is what is read of a stream: what the filters let through in
+// [first, last].
+type scanRange struct {
+	filters     []string
+	first, last uint64
+	reading
+}
+
+// A sifting is what a scan has found: how much was read, how much of it was the
+// queue's, and whether that was not all because it would have been too much.
+type sifting struct {
+	read, wanted int
+	over         bool
+}
+
+// scan reads messages of a source's stream, and tells which are the queue's. It is
+// for where the server cannot count them. A message that two filters let through
+// counts once.
+func (s *Session) scan(ctx context.Context, src *source, r scanRange) (found sifting, err error) {
+	seen := make(map[uint64]struct{}) // by sequence: filters may cross
+	for _, filter := range r.filters {
+		for next := max(r.first, 1); next <= r.last; {
 			batch, err := untilAnswered(ctx, func() (scanned, error) { return s.scanSome(ctx, src, filter, next) })
 			if err != nil {
-				return 0, fmt.Errorf("count stream %q: %w", src.stream, err)
+				return found, fmt.Errorf("count stream %q: %w", src.stream, err)
 			}
 			if batch.last == 0 {
 				break
 			}
-			for _, seq := range batch.wanted {
-				if seq <= last {
-					wanted[seq] = struct{}{}
+			for _, m := range batch.list {
+				if _, again := seen[m.seq]; again || m.seq > r.last {
+					continue
 				}
+				seen[m.seq] = struct{}{}
+				found.add(m.wanted)
+			}
+			if found.wanted >= r.enough {
+				return found, nil
+			}
+			if found.read > r.most {
+				return sifting{over: true}, nil
 			}
 			next = batch.last + 1
 		}
 	}
-	return len(wanted), nil
+	return found, nil
+}
+
+func (f *sifting) add(wanted bool) {
+	f.read++
+	if wanted {
+		f.wanted++
+	}
+}
+
+// firstSince is the sequence of the first message of a stream that came at a time
+// or later; 0 says that there is none.
+func (s *Session) firstSince(ctx context.Context, stream string, at time.Time) (first uint64, err error) {
+	err = s.readBatch(ctx, stream, storedRequest{Batch: 1, Since: &at}, func(_ *nats.Msg, a arrival) { first = a.seq })
+	return first, err
 }
 
 // storedRequest asks a stream for messages of a subject: for one, or a batch, from
@@ -53,13 +89,20 @@ type storedRequest struct {
 	Subject string `json:"next_by_subj,omitempty"`
 	LastFor string `json:"last_by_subj,omitempty"`
 	Most    int    `json:"max_bytes,omitempty"` // of the batch
+	// Since is for a batch of what came at a time or later.
+	Since *time.Time `json:"start_time,omitempty"`
 }
 
-// scanned is a batch of messages: the last sequence that was read, 0 for none,
-// and those that were the queue's.
+// scanned is a batch of messages, and the last sequence that was read, 0 for none.
 type scanned struct {
-	last   uint64
-	wanted []uint64
+	last uint64
+	list []sighting
+}
+
+// A sighting is a message that was read, and whether it is the queue's.
+type sighting struct {
+	seq    uint64
+	wanted bool
 }
 
 // scanSome reads one batch of a filter's messages from a sequence on.
@@ -67,9 +110,7 @@ func (s *Session) scanSome(ctx context.Context, src *source, filter string, next
 	request := storedRequest{Seq: next, Batch: scanBatch, Most: scanBytes, Subject: filter}
 	err = s.readBatch(ctx, src.stream, request, func(msg *nats.Msg, a arrival) {
 		batch.last = a.seq
-		if src.sieve.wants(msg, a) {
-			batch.wanted = append(batch.wanted, a.seq)
-		}
+		batch.list = append(batch.list, sighting{a.seq, src.sieve.wants(msg, a)})
 	})
 	return batch, err
 }
@@ -117,6 +158,21 @@ func stored(msg *nats.Msg, seq uint64) (*nats.Msg, arrival) {
 	as := *msg
 	as.Subject = msg.Header.Get("Nats-Subject")
 	return &as, arrival{seq: seq, stamp: stamp.UnixNano()}
+}
+
+// firstStored reads the first message of a subject from a sequence on, as it is: the
+// answer of nextStored is half as long again, which of a large message is more than the
+// server sends. nil says that there is none, or no stream.
+func (s *Session) firstStored(ctx context.Context, stream, subject string, from uint64) (first *nats.Msg, at arrival, err error) {
+	request := storedRequest{Seq: max(from, 1), Batch: 1, Subject: subject}
+	_, err = untilAnswered(ctx, func() (struct{}, error) {
+		first = nil
+		return struct{}{}, s.readBatch(ctx, stream, request, func(msg *nats.Msg, a arrival) { first, at = msg, a })
+	})
+	if errors.Is(err, nats.ErrNoResponders) {
+		return nil, arrival{}, nil
+	}
+	return first, at, err
 }
 
 // nextStored reads the first message of a subject, which may have wildcards, from

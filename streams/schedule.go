@@ -147,7 +147,7 @@ func (s *Session) checkSchedules(q Queue) error {
 }
 
 func (s *Session) noSchedules(queue string) error {
-	return errPrecondition("queue '%s' in vhost '%s' takes no messages for later; declare it with schedules", queue, s.vhost)
+	return errPrecondition("queue '%s' in vhost '%s' takes no messages for later; declare it with schedules", queue, s.cfg.ShownVHost)
 }
 
 // needSchedules refuses a queue that is not there or has no schedules.

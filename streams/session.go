@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,11 @@ import (
 type Config struct {
 	// VHost is the virtual host: letters, digits, - and _. Default: "warren".
 	VHost string
+	// ShownVHost is what error texts call the virtual host. Default: its name.
+	ShownVHost string
+	// User is who the session acts for: a message's UserID must be that. Default:
+	// the user that the connection to NATS logged in as, if it did with one.
+	User string
 	// Replicas is how many servers of a cluster keep each stream that this
 	// session creates, 1 to 5. Default: 1.
 	Replicas int
@@ -31,6 +37,11 @@ type Config struct {
 	// away. It is fixed for a queue when the queue is created, at least
 	// 100ms. Default: 10s.
 	Lease time.Duration
+	// Lead makes the session stand for election as the leader of the virtual host: the
+	// session that deletes queues which expire, see [Queue.Expires]. It is for a program
+	// that stays for as long as the broker does, as 'warren serve'. When the leader goes,
+	// another such session follows within seconds. Default: the session leads nobody.
+	Lead bool
 	// Timeout bounds an operation whose context has no deadline, and a confirm
 	// that nobody waits for with one. Default: 10s.
 	Timeout time.Duration
@@ -56,6 +67,15 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+// Validate returns the error with which [Open] would refuse the configuration, if
+// it would.
+func (c Config) Validate() error {
+	if _, err := newVHost(c.VHost); err != nil {
+		return err
+	}
+	return c.withDefaults().check()
 }
 
 func (c Config) check() error {
@@ -84,8 +104,13 @@ type Session struct {
 	topology   *topology
 	live       jetstream.Stream
 	epoch      epoch
+	lease      time.Duration // how long the session is there without a sign of life
+	attendance attendance
+	clock      clock
 	queueLocks keyedLocks
 	enrolling  keyedLocks
+	sweeping   keyedLocks // by source: dropping what has ended
+	fronts     fronts
 	confirms   *confirms
 	exchanges  exchangeCache
 	subs       []*nats.Subscription
@@ -116,6 +141,10 @@ type Session struct {
 // after the session. It needs JetStream and a server of version 2.11 or newer,
 // and says so when they are not there.
 func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Session, error) {
+	return openLeased(ctx, nc, cfg, sessionLease)
+}
+
+func openLeased(ctx context.Context, nc *nats.Conn, cfg Config, lease time.Duration) (*Session, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
@@ -124,8 +153,9 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
 	}
+	cfg.ShownVHost = cmp.Or(cfg.ShownVHost, string(v))
 	s := &Session{
-		nc: nc, cfg: cfg, vhost: v, id: newID(),
+		nc: nc, cfg: cfg, vhost: v, id: newID(), lease: lease,
 		owned:      make(map[string]struct{}),
 		users:      make(map[string]*user),
 		told:       make(map[string]standing),
@@ -173,11 +203,19 @@ func (s *Session) open(ctx context.Context) (err error) {
 	if err := s.openLive(ctx); err != nil {
 		return err
 	}
+	if err := s.appearFirst(ctx); err != nil {
+		return err
+	}
+	s.compareClocks()
 	s.noteServer()
-	s.login = login(s.nc)
+	s.login = cmp.Or(s.cfg.User, login(s.nc))
 	s.status = s.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
 	s.run(s.watchConnection)
 	s.run(s.janitor)
+	s.run(s.stayPresent)
+	if s.cfg.Lead {
+		s.run(s.lead)
+	}
 	return nil
 }
 
@@ -264,6 +302,7 @@ func (s *Session) leave(ctx context.Context) error {
 	for _, queue := range s.ownedQueues() {
 		err = errors.Join(err, s.removeOwned(ctx, queue))
 	}
+	s.withdraw(ctx)
 	s.inTurn(func() {}) // what was published is written
 	return errors.Join(err, s.nc.FlushWithContext(ctx))
 }

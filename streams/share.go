@@ -25,10 +25,11 @@ type line struct {
 	rank   int
 	picked uint64 // its last pick
 
-	asked int  // how many were asked for that have not come
-	stays bool // that one waits until a message comes
-	empty bool // nothing was there since room was given back last
-	away  bool // nobody answers; its queue is looked at again
+	asked int       // how many were asked for that have not come
+	stays bool      // that one waits until a message comes
+	empty bool      // nothing was there since room was given back last
+	away  bool      // nobody answers; its queue is looked at again
+	since time.Time // when it was asked last
 
 	heard bool      // something came, or was asked for, since it was looked at
 	quiet time.Time // since when nothing did, when it was looked at
@@ -52,6 +53,7 @@ func (l *line) ask(n int, ends string) {
 	}
 	l.asked += n
 	l.stays = ends == lasting
+	l.since = time.Now()
 	l.heard = true
 }
 
@@ -63,8 +65,8 @@ func (w *Window) fill() {
 		return
 	}
 	free, _ := w.left()
+	w.recall(free)
 	if free == 0 {
-		w.recall()
 		return
 	}
 	spare := min(free, largestRequest)
@@ -85,8 +87,10 @@ func (w *Window) fill() {
 func (w *Window) search(spare int) bool {
 	var asked []*line
 	counts := make(map[*line]int)
+	rooms := w.rooms()
+	open := func(l *line) bool { return l.open() && rooms[l.c] > 0 }
 	for range spare {
-		l := w.roster.pick((*line).open)
+		l := w.roster.pick(open)
 		if l == nil {
 			break
 		}
@@ -98,6 +102,7 @@ func (w *Window) search(spare int) bool {
 			asked = append(asked, l)
 		}
 		counts[l]++
+		rooms[l.c]--
 	}
 	for _, l := range asked {
 		l.ask(counts[l], atOnce)
@@ -105,20 +110,41 @@ func (w *Window) search(spare int) bool {
 	return len(asked) > 0 || spare <= 0
 }
 
-// wait keeps a request waiting in every line.
+// rooms is how many more messages each consumer may be asked for, by its own limit.
+// Requests that wait do not count, as they do not for the window.
+func (w *Window) rooms() map[*Consumer]int {
+	rooms := make(map[*Consumer]int)
+	for _, l := range w.roster.lines {
+		if _, seen := rooms[l.c]; !seen {
+			rooms[l.c], _ = l.c.own.room()
+		}
+		if !l.stays {
+			rooms[l.c] -= l.asked
+		}
+	}
+	return rooms
+}
+
+// isFull reports whether its consumer has no room of its own.
+func (l *line) isFull() bool {
+	free, _ := l.c.own.room()
+	return free == 0
+}
+
+// wait keeps a request waiting in every line that has room.
 func (w *Window) wait() {
 	for _, l := range w.roster.lines {
-		if l.empty && !l.stays && !l.away {
+		if l.empty && !l.stays && !l.away && !l.isFull() {
 			l.ask(1, lasting)
 		}
 	}
 }
 
-// recall takes back the requests that wait. What the server had sent meanwhile is
-// handed back.
-func (w *Window) recall() {
+// recall takes back the requests that wait for what there is no room for. What the
+// server had sent meanwhile is handed back.
+func (w *Window) recall(free int) {
 	for _, l := range w.roster.lines {
-		if l.stays {
+		if l.stays && (free == 0 || l.isFull()) {
 			l.c.leaveInbox()
 			w.forget(l.c)
 		}
@@ -139,7 +165,7 @@ func (w *Window) forget(c *Consumer) {
 func (w *Window) came(src *source, answer, hold bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if l := w.line(src); l != nil && answer && w.shared.Load() {
+	if l := w.line(src); l != nil && answer {
 		if l.stays {
 			w.roster.count(l)
 		}
@@ -147,14 +173,17 @@ func (w *Window) came(src *source, answer, hold bool) bool {
 		l.empty = src.pending == 0
 		l.heard = true
 	}
-	if !hold {
-		return true
+	return !hold || w.take()
+}
+
+// asked is since when a request waits for a message of a source; zero if none does.
+func (w *Window) asked(src *source) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if l := w.line(src); l != nil && l.stays {
+		return l.since
 	}
-	if w.limit > 0 && w.used >= w.limit {
-		return false
-	}
-	w.used++
-	return true
+	return time.Time{}
 }
 
 // answered notes what the server says of a request. It reports whether the queue is
@@ -210,8 +239,11 @@ func (w *Window) again(c *Consumer, all bool) {
 	}
 }
 
-// line is that of a source.
+// line is that of a source, while the window is shared.
 func (w *Window) line(src *source) *line {
+	if !w.shared.Load() {
+		return nil
+	}
 	for _, l := range w.roster.lines {
 		if l.src == src {
 			return l

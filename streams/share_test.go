@@ -17,7 +17,7 @@ import (
 // in the order in which they came.
 func shared(r rig, turns map[string]streams.Turn) <-chan *streams.Delivery {
 	r.Helper()
-	w := streams.NewWindow(1)
+	w := window(r, 1)
 	arrived := make(chan *streams.Delivery, 1000)
 	for q, turn := range turns {
 		r.consume(q, streams.ConsumeOptions{Window: w, Turn: turn, Push: func(d *streams.Delivery) { arrived <- d }})
@@ -104,7 +104,7 @@ func TestNothingFlowsUntilItIsLet(t *testing.T) {
 	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	r := newRig(t, nc, streams.Config{})
-	w := streams.NewWindow(1)
+	w := window(t, 1)
 	w.Flow(false)
 	arrived := make(chan *streams.Delivery, 10)
 	for rank, name := range []string{"low", "middle", "high"} {
@@ -181,7 +181,7 @@ func TestAWindowThatIsSharedNoMoreGoesOn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
 	a, b := r.queue(streams.Queue{Name: "a"}), r.queue(streams.Queue{Name: "b"})
-	w := streams.NewWindow(2)
+	w := window(t, 2)
 	arrived := make(chan *streams.Delivery, 1000)
 	o := streams.ConsumeOptions{Window: w, Push: func(d *streams.Delivery) { arrived <- d }}
 	r.consume(a, o)
@@ -193,10 +193,10 @@ func TestAWindowThatIsSharedNoMoreGoesOn(t *testing.T) {
 		r.publish("", a, "a")
 		settleEach(r, arrived, 2)
 		if n%2 == 0 {
-			w.Set(n % 4) // 0 is no limit
+			must(t, w.Set(n%4)) // 0 is no limit
 			r.publish("", b, "b")
 			settleEach(r, arrived, 1)
-			w.Set(2)
+			must(t, w.Set(2))
 		}
 		must(t, second.Cancel(r.ctx))
 	}

@@ -21,6 +21,8 @@ type sieve struct {
 	spans    []span
 	// doomed is when the broker's life began, for a queue that outlived one.
 	doomed time.Time
+	// ttl is the queue's; nil for none.
+	ttl *time.Duration
 	// epoch is the broker's life, where messages may have waited through more
 	// than one for their time.
 	epoch string
@@ -41,14 +43,14 @@ func (sp *span) covers(seq uint64) bool {
 
 // newSieve is the sieve of a queue's view of an origin.
 func (s *Session) newSieve(rec *queueRecord, o origin) *sieve {
-	v := &sieve{base: s.vhost.exchangeSubject(o.exchange)}
+	v := &sieve{base: s.vhost.exchangeSubject(o.exchange), ttl: rec.MessageTTL}
 	v.doom(s, rec)
 	_, v.exact = s.viewFilters(rec, o)
 	var standing []route
 	var kind Kind
 	for i := range rec.Bindings {
 		b := &rec.Bindings[i]
-		if b.origin() != o {
+		if b.origin() != o || b.Settled {
 			continue
 		}
 		r := route{Key: b.Key, Args: b.Args}
@@ -64,7 +66,7 @@ func (s *Session) newSieve(rec *queueRecord, o origin) *sieve {
 
 // newHomeSieve is the sieve of a queue's home, which holds what it shows.
 func (s *Session) newHomeSieve(rec *queueRecord) *sieve {
-	v := &sieve{exact: true}
+	v := &sieve{exact: true, ttl: rec.MessageTTL}
 	v.doom(s, rec)
 	if rec.Schedules && rec.survives() {
 		v.epoch = s.epoch.id()
@@ -112,10 +114,16 @@ func (v *sieve) outlived(msg *nats.Msg, a arrival) bool {
 	if v.epoch != "" && endedWith(msg.Header, v.epoch) {
 		return true
 	}
-	if v.doomed.IsZero() || a.stamp >= v.doomed.UnixNano() {
+	if !v.predates(a) {
 		return false
 	}
 	var m Message
 	m.decode(msg.Header)
 	return m.DeliveryMode != Persistent
+}
+
+// predates reports whether a message is from an earlier life of the broker. One that
+// was killed does not know any more to whom it was handed.
+func (v *sieve) predates(a arrival) bool {
+	return !v.doomed.IsZero() && a.stamp < v.doomed.UnixNano()
 }

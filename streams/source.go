@@ -15,9 +15,11 @@ type source struct {
 	plain    bool // a home whose stream holds nothing but what is consumed
 
 	asked   int       // messages asked for and not yet come
+	asking  askings   // the requests for them
 	pending uint64    // how many wait at the server, when it last said so
 	heard   bool      // something came, or was asked for, since it was looked at
 	quiet   time.Time // since when nothing did, when it was looked at
+	highest arrival   // of all that came as if for the first time
 
 	settled string        // the reply of a message that was acknowledged
 	ahead   int           // asked for beside acks, since the server was in step with them
@@ -47,17 +49,26 @@ func (src *source) catchUp() {
 	}
 }
 
-// came notes a message that arrived.
-func (src *source) came(a arrival) {
+// came notes a message that arrived. It gives when it was asked for, and reports whether
+// it came before. A server that
+// was killed has forgotten some that it had sent; they come in the order of their
+// sequences, and of the times at which they were stored.
+func (src *source) came(a arrival) (asked time.Time, before bool) {
+	before = a.seq <= src.highest.seq && a.stamp <= src.highest.stamp
+	if !before {
+		src.highest = a
+	}
+	asked = src.asking.came()
 	src.asked = max(src.asked-1, 0)
 	src.pending = a.pending
 	src.heard = true
 	if src.behind == 0 {
-		return
+		return asked, before
 	}
 	if src.behind--; src.behind == 0 {
 		src.ahead, src.step = 0, time.Since(src.began)
 	}
+	return asked, before
 }
 
 // silent is how long nothing has come, or been asked for. It is looked at now
@@ -70,7 +81,10 @@ func (src *source) silent(now time.Time) time.Duration {
 }
 
 // startOver forgets what was asked for: the server has forgotten it too.
-func (src *source) startOver() { src.asked, src.ahead, src.behind = 0, 0, 0 }
+func (src *source) startOver() {
+	src.asked, src.ahead, src.behind = 0, 0, 0
+	src.asking = src.asking[:0]
+}
 
 // sourcesOf are the home and the views of a queue.
 func (s *Session) sourcesOf(rec *queueRecord) []*source {

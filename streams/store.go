@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -17,8 +16,9 @@ type StoreOptions struct {
 	// TTL is how long a value lives that this Store puts and that does not say
 	// otherwise: whole seconds. Default: for ever.
 	TTL time.Duration
-	// MarkerTTL is how long it is remembered of a key that its value expired or
-	// was deleted: whole seconds. Default: 10 minutes.
+	// MarkerTTL is how long it is remembered of a key that its value was deleted
+	// by this Store: whole seconds. Default: 10 minutes. That a value has expired
+	// is remembered for a second.
 	MarkerTTL time.Duration
 }
 
@@ -60,9 +60,11 @@ type Store struct {
 	latest     atomic.Uint64 // the highest revision that was seen
 }
 
-// DeclareStore makes sure that a store is there, durable, and opens it. One that
-// remembers markers for another time is changed; something else of its name is
-// 406.
+// DeclareStore makes sure that a store is there, durable, and opens it; something
+// else of its name is 406, and so is a store of a later release. A store of an
+// earlier release is copied into the layout of this one, which takes a second for
+// some ten thousand values; if the time is up before, the next one who opens it
+// goes on. Sessions of that release are refused from then on.
 func (s *Session) DeclareStore(ctx context.Context, name string, o StoreOptions) (*Store, error) {
 	t, err := call(ctx, s, func(ctx context.Context) (*Store, error) { return s.declareStore(ctx, name, o) })
 	if err != nil {
@@ -83,22 +85,15 @@ func (s *Session) declareStore(ctx context.Context, name string, o StoreOptions)
 		return nil, ErrClosed
 	}
 	t := s.newStore(name, o.withDefaults())
-	want := t.config()
-	stream, err := ensureStream(ctx, s.js, want)
+	stream, err := t.migration().open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	have := stream.CachedInfo().Config
-	if have.Metadata["warren.store"] != name || have.MaxMsgsPerSubject != 1 {
-		return nil, errPrecondition("stream '%s' is there and is not a store", want.Name)
+	if have.Metadata[storeKey] != name || have.MaxMsgsPerSubject != -1 {
+		return nil, errPrecondition("stream '%s' is there and is not a store", t.stream)
 	}
 	t.replicated = have.Replicas > 1
-	if have.SubjectDeleteMarkerTTL != want.SubjectDeleteMarkerTTL {
-		have.SubjectDeleteMarkerTTL = want.SubjectDeleteMarkerTTL
-		if _, err := s.js.UpdateStream(ctx, have); err != nil {
-			return nil, err
-		}
-	}
 	return t, nil
 }
 
@@ -116,22 +111,37 @@ func (s *Session) newStore(name string, o StoreOptions) *Store {
 	return t
 }
 
+// storeKey says in a stream's metadata which store it is.
+const storeKey = "warren.store"
+
+// expiredTTL is how long the server remembers that a value has expired. It must be
+// the smallest TTL there is: where a stream keeps more than one message a subject,
+// the server raises every TTL to it.
+const expiredTTL = time.Second
+
+func (t *Store) migration() migration {
+	v := t.s.vhost
+	return migration{
+		js: t.s.js, to: t.config(), base: t.base,
+		from: v.earlierStoreStream(t.name), fromBase: v.earlierStoreSubject(t.name),
+		isOurs: func(cfg jetstream.StreamConfig) bool { return cfg.Metadata[storeKey] == t.name },
+		old:    v.movingSubject(t.stream),
+	}
+}
+
 // config leaves the TTL to each value: one of the stream would be a limit.
 func (t *Store) config() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:                   t.stream,
 		Description:            "store " + t.name,
-		Subjects:               []string{t.base + ".>"},
-		MaxMsgsPerSubject:      1,
 		Storage:                jetstream.FileStorage,
 		Replicas:               t.s.cfg.Replicas,
 		MaxConsumers:           maxConsumers,
 		AllowDirect:            true,
 		AllowMsgTTL:            true,
-		AllowRollup:            true, // for the server, when it leaves a marker
-		SubjectDeleteMarkerTTL: t.opts.MarkerTTL,
+		SubjectDeleteMarkerTTL: expiredTTL,
 		RePublish:              &jetstream.RePublish{Source: t.base + ".>", Destination: t.told + ".>"},
-		Metadata:               map[string]string{"warren.store": t.name},
+		Metadata:               map[string]string{storeKey: t.name},
 	}
 }
 
@@ -168,29 +178,27 @@ func (t *Store) purge(ctx context.Context, pattern string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	answer, err := again(ctx, func(ctx context.Context) (*nats.Msg, error) {
-		return t.s.nc.RequestWithContext(ctx, "$JS.API.STREAM.PURGE."+t.stream, body)
+	count, err := again(ctx, func(ctx context.Context) (int, error) {
+		answer, err := t.s.nc.RequestWithContext(ctx, "$JS.API.STREAM.PURGE."+t.stream, body)
+		if err != nil {
+			return 0, err
+		}
+		var purged struct {
+			Purged int                 `json:"purged"`
+			Error  *jetstream.APIError `json:"error"`
+		}
+		if err := json.Unmarshal(answer.Data, &purged); err != nil || purged.Error == nil {
+			return purged.Purged, err
+		}
+		return 0, purged.Error
 	})
-	if err != nil {
-		return 0, err
-	}
-	var purged struct {
-		Purged int                 `json:"purged"`
-		Error  *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(answer.Data, &purged); err != nil {
-		return 0, err
-	}
-	if purged.Error != nil {
-		return 0, t.gone(purged.Error)
-	}
-	return purged.Purged, nil
+	return count, t.gone(err)
 }
 
 // gone says of a stream that is not there that the store is not.
 func (t *Store) gone(err error) error {
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return errNotFound("no store '%s' in vhost '%s'", t.name, t.s.vhost)
+		return errNotFound("no store '%s' in vhost '%s'", t.name, t.s.cfg.ShownVHost)
 	}
 	return err
 }

@@ -106,7 +106,7 @@ func (q *benchTable) raw(b *testing.B, n int) time.Duration {
 }
 
 func (q *benchTable) message(key string) *nats.Msg {
-	msg := &nats.Msg{Subject: "warren.t.store." + key, Data: q.value}
+	msg := &nats.Msg{Subject: "warren.v.store." + key, Data: q.value}
 	switch q.kind {
 	case "ttl":
 		msg.Header = nats.Header{jetstream.MsgTTLHeader: {"3600s"}}

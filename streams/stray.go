@@ -3,6 +3,9 @@ package streams
 import (
 	"context"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // A stray is a message that the server had begun to send to a consumer that was
@@ -34,8 +37,8 @@ func (u *user) meetStraysAt(ctx context.Context, src *source, srcs []*source) er
 	}
 	defer p.close()
 	for look := time.Duration(0); look < longest; {
-		strays, err := u.strays(ctx, srcs)
-		if err != nil || strays <= 0 {
+		there, err := u.strayAt(ctx, src, srcs)
+		if err != nil || !there {
 			return err
 		}
 		msgs, err := p.ask(ctx, 1, look)
@@ -50,28 +53,37 @@ func (u *user) meetStraysAt(ctx context.Context, src *source, srcs []*source) er
 		if src.sieve.wants(msgs[0], a) {
 			return u.s.settleRaw(msgs[0].Reply, verdictRequeue)
 		}
-		if err := u.s.drop(ctx, msgs); err != nil {
+		if err := u.s.settleAll(ctx, msgs, verdictAck); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// strays counts what the server has sent and nobody holds.
-func (u *user) strays(ctx context.Context, srcs []*source) (int, error) {
-	_, held, err := u.s.usage(ctx, u.queue)
+// strayAt reports whether there may be a stray at a source: the server has sent messages
+// that nobody holds, and one of those that it has sent is not the queue's. Others may be on
+// their way, or their acks; a message that was never given must not be taken for a look.
+func (u *user) strayAt(ctx context.Context, src *source, srcs []*source) (bool, error) {
+	in, err := u.s.usage(ctx, u.queue)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
+	var at *jetstream.ConsumerInfo
 	sent := 0
-	for _, src := range srcs {
-		_, info, err := u.s.lookAt(ctx, src.stream, src.queue)
+	for _, other := range srcs {
+		_, info, err := u.s.lookAt(ctx, other.stream, other.queue)
 		if err != nil {
-			return 0, err
+			return false, err
 		}
 		if info != nil {
 			sent += info.NumAckPending
 		}
+		if other == src {
+			at = info
+		}
 	}
-	return sent - held, nil
+	if sent <= in.held || at == nil {
+		return false, nil
+	}
+	return u.s.findGiven(ctx, src, at, func(msg *nats.Msg, a arrival) bool { return !src.sieve.wants(msg, a) })
 }

@@ -27,7 +27,7 @@ func everyType() Table {
 func TestTableRoundTrip(t *testing.T) {
 	t.Parallel()
 	want := everyType()
-	encoded, err := appendTable(nil, want)
+	encoded, err := want.AppendBinary(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestTableRoundTrip(t *testing.T) {
 		t.Errorf("got %#v, %v, want %#v", got, err, want)
 	}
 	for range 10 {
-		if again, _ := appendTable([]byte("x"), everyType()); !bytes.Equal(again[1:], encoded) {
+		if again, _ := everyType().AppendBinary([]byte("x")); !bytes.Equal(again[1:], encoded) {
 			t.Fatalf("the same table gave %q and %q", again[1:], encoded)
 		}
 	}
@@ -56,7 +56,7 @@ func TestTableEncoding(t *testing.T) {
 		{time.Unix(1, 999), "T\x00\x00\x00\x00\x00\x00\x00\x01"}, {nil, "V"},
 		{Table{"a": nil}, "F\x00\x00\x00\x03\x01aV"}, {[]any{nil, true}, "A\x00\x00\x00\x03Vt\x01"},
 	} {
-		got, err := appendTable(nil, Table{"k": c.value})
+		got, err := Table{"k": c.value}.AppendBinary(nil)
 		want := "\x00\x00\x00" + string(byte(len(c.want)+2)) + "\x01k" + c.want
 		if err != nil || string(got) != want {
 			t.Errorf("%T %v: got %q, %v, want %q", c.value, c.value, got, err, want)
@@ -178,7 +178,7 @@ func TestTableJSON(t *testing.T) {
 }
 
 func FuzzTable(f *testing.F) {
-	seed, _ := appendTable(nil, everyType())
+	seed, _ := everyType().AppendBinary(nil)
 	f.Add(seed)
 	f.Add([]byte("\x00\x00\x00\x0b\x01kL\xff\xff\xff\xff\xff\xff\xff\xff"))
 	f.Add([]byte("\x00\x00\x00\x06\x01kt\x02\x00V"))
@@ -187,7 +187,7 @@ func FuzzTable(f *testing.F) {
 		if err != nil {
 			return
 		}
-		encoded, err := appendTable(nil, table)
+		encoded, err := table.AppendBinary(nil)
 		if err != nil || len(encoded) > len(b) {
 			t.Fatalf("%q is read as %v and written as %q, %v", b, table, encoded, err)
 		}
@@ -195,7 +195,7 @@ func FuzzTable(f *testing.F) {
 		if err != nil || !reflect.DeepEqual(again, table) || !equalTables(again, table) {
 			t.Fatalf("%v came back as %v, %v", table, again, err)
 		}
-		if stable, err := appendTable(nil, again); err != nil || !bytes.Equal(stable, encoded) {
+		if stable, err := again.AppendBinary(nil); err != nil || !bytes.Equal(stable, encoded) {
 			t.Fatalf("%v is written as %q and %q, %v", table, encoded, stable, err)
 		}
 		text, err := json.Marshal(table)

@@ -1,26 +1,28 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// The topology of a virtual host, its exchanges, queues and bindings, is a
-// key-value bucket: one record an exchange and one a queue, the bindings
-// inside the record of their queue. Records change by compare-and-set only;
-// the configuration of streams and consumers is derived from them.
+// The topology of a virtual host, its exchanges, queues and bindings, is a stream
+// with one record an exchange and one a queue, which has its bindings, see [pages].
+// Records change by compare-and-set only; the configuration of streams and consumers
+// is derived from them.
 type topology struct {
 	js     broker
 	stream jetstream.Stream
 	prefix string
+	pages  pages
 }
 
 // errConflict says that somebody else changed the record first.
@@ -30,26 +32,26 @@ var errConflict = errors.New("the record was changed by another session")
 const maxConsumers = 1 << 20
 
 func openTopology(ctx context.Context, js broker, v vhost, replicas int) (*topology, error) {
-	bucket := v.topologyBucket()
-	prefix := "$KV." + bucket + "."
-	stream, err := ensureStream(ctx, js, jetstream.StreamConfig{
-		Name:              "KV_" + bucket,
-		Description:       "exchanges, queues and bindings of virtual host " + string(v),
-		Subjects:          []string{prefix + ">"},
-		MaxMsgsPerSubject: 1,
-		Discard:           jetstream.DiscardNew,
-		Storage:           jetstream.FileStorage,
-		Replicas:          replicas,
-		MaxConsumers:      maxConsumers,
-		AllowRollup:       true,
-		// Reads go to the leader: a record read is the record that stands.
-		AllowDirect: false,
-		RePublish:   &jetstream.RePublish{Source: prefix + "x.>", Destination: v.changeSubject() + ".>"},
-	})
+	base := v.topologySubject()
+	stream, err := migration{
+		js: js, base: base,
+		from: "KV_" + v.earlierTopology(), fromBase: "$KV." + v.earlierTopology(),
+		old: v.movingSubject(v.topologyStream()),
+		to: jetstream.StreamConfig{
+			Name:         v.topologyStream(),
+			Description:  "exchanges, queues and bindings of virtual host " + string(v),
+			Storage:      jetstream.FileStorage,
+			Replicas:     replicas,
+			MaxConsumers: maxConsumers,
+			// Reads go to the leader: a record read is the record that stands.
+			AllowDirect: false,
+			RePublish:   &jetstream.RePublish{Source: base + ".x.>", Destination: v.changeSubject() + ".>"},
+		},
+	}.open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open the topology of vhost %q: %w", string(v), err)
 	}
-	return &topology{js: js, stream: stream, prefix: prefix}, nil
+	return &topology{js: js, stream: stream, prefix: base + "."}, nil
 }
 
 // ensureStream opens a stream, creating it when it is not there yet.
@@ -82,18 +84,34 @@ func exchangeKey(name string) string { return "x." + nameToken(name) }
 func queueKey(name string) string    { return "q." + nameToken(name) }
 
 // get reads one record; revision 0 says that there is none.
-func (t *topology) get(ctx context.Context, key string, into any) (uint64, error) {
-	return readLast(ctx, t.stream, t.prefix+key, into)
+func (t *topology) get(ctx context.Context, key string, into stampedRecord) (uint64, error) {
+	msg, err := lastMessage(ctx, t.stream, t.prefix+key)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if err := decodeRecord(msg.Data, into); err != nil {
+		return 0, t.damaged(key, err)
+	}
+	return msg.Sequence, nil
 }
 
 // put writes a record over the revision it was read at, 0 for a new one, and
 // gives back the new revision.
-func (t *topology) put(ctx context.Context, key string, record any, revision uint64) (uint64, error) {
+func (t *topology) put(ctx context.Context, key string, record stampedRecord, revision uint64) (uint64, error) {
+	record.stamp()
 	data, err := json.Marshal(record)
 	if err != nil {
 		return 0, fmt.Errorf("write record %q: %w", key, err)
 	}
-	return compareAndSet(ctx, t.js, t.stream, &nats.Msg{Subject: t.prefix + key, Data: data}, revision)
+	if err := t.fits("record '"+key+"'", len(data)); err != nil {
+		return 0, err
+	}
+	msg := &nats.Msg{Subject: t.prefix + key, Data: data, Header: nats.Header{}}
+	msg.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
+	return compareAndSet(ctx, t.js, t.stream, msg, revision)
 }
 
 // remove takes away the record of that revision and no other.
@@ -124,25 +142,32 @@ func (t *topology) exchanges(ctx context.Context) ([]exchangeRecord, error) {
 	return listRecords[exchangeRecord](ctx, t, "x.>")
 }
 
-// queues lists every queue record.
+// queues lists every queue record, with its bindings.
 func (t *topology) queues(ctx context.Context) ([]queueRecord, error) {
-	return listRecords[queueRecord](ctx, t, "q.>")
-}
-
-// readLast reads the last message of a subject as JSON, and its sequence; 0
-// says that there is none.
-func readLast(ctx context.Context, stream jetstream.Stream, subject string, into any) (uint64, error) {
-	msg, err := lastMessage(ctx, stream, subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0, nil
+	list, damaged := listRecords[queueRecord](ctx, t, "q.>")
+	if damaged != nil && !isDamage(damaged) {
+		return nil, damaged
 	}
-	if err != nil {
-		return 0, err
+	broken := make(damage)
+	t.pages.keep(list)
+	for i := range list {
+		err := t.gather(ctx, &list[i])
+		if errors.Is(err, errPageGone) { // it was changed since it was listed
+			var now *queueRecord
+			if now, _, err = t.queue(ctx, list[i].Name); err == nil {
+				list[i] = *now
+			}
+		}
+		if errors.Is(err, errDamaged) {
+			broken[queueKey(list[i].Name)], list[i].Life = err, ""
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	if err := json.Unmarshal(msg.Data, into); err != nil {
-		return 0, fmt.Errorf("record %q is damaged: %w", strings.TrimPrefix(subject, "$KV."), err)
-	}
-	return msg.Sequence, nil
+	list = slices.DeleteFunc(list, func(rec queueRecord) bool { return rec.Life == "" })
+	return list, cmp.Or(damaged, broken.error())
 }
 
 // writeHeader names a write, for whoever made it to know it again.
@@ -160,7 +185,13 @@ func compareAndSet(ctx context.Context, js broker, stream jetstream.Stream, msg 
 	tries := 0
 	ack, err := changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
 		tries++
-		return js.publish(ctx, stream, msg)
+		ack, err := js.publish(ctx, stream, msg)
+		if isAPIError(err, codeWrongLastSequenceConstant) {
+			// A write is under way that the servers have not agreed on, perhaps this
+			// one as it was sent before. What becomes of it decides.
+			err = errUndecided
+		}
+		return ack, err
 	})
 	switch {
 	case isConflict(err) && tries > 1:
@@ -172,6 +203,9 @@ func compareAndSet(ctx context.Context, js broker, stream jetstream.Stream, msg 
 	}
 	return ack.Sequence, nil
 }
+
+// errUndecided says that another write must come to its end first.
+var errUndecided = errors.New("the record is being changed")
 
 // ownWrite is the sequence of a write that may have been made unnoticed.
 func ownWrite(ctx context.Context, stream jetstream.Stream, msg *nats.Msg) (uint64, error) {
@@ -190,8 +224,12 @@ func ownWrite(ctx context.Context, stream jetstream.Stream, msg *nats.Msg) (uint
 
 // JetStream's own error codes, as far as decisions hang on them.
 const (
+	codeAccountFull               jetstream.ErrorCode = 10002
 	codeNoPeers                   jetstream.ErrorCode = 10005
 	codeNotAvailable              jetstream.ErrorCode = 10008
+	codeNoResources               jetstream.ErrorCode = 10023
+	codeMemoryFull                jetstream.ErrorCode = 10028
+	codeStoreFull                 jetstream.ErrorCode = 10047
 	codeDuplicateInProcess        jetstream.ErrorCode = 10158
 	codeBatchDisabled             jetstream.ErrorCode = 10174
 	codeBatchIncomplete           jetstream.ErrorCode = 10176

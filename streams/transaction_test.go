@@ -99,7 +99,7 @@ func TestATransactionIsRefusedAsAWhole(t *testing.T) {
 	large, _ := numbered("", 3)
 	large[2].Body = make([]byte, 80<<10)
 	later, _ := numbered("", 3)
-	later[1].Expiration = "1000"
+	later[1].Expiration = "soon"
 	for what, refused := range map[string]struct {
 		exchange, key string
 		ms            []streams.Message
@@ -108,7 +108,7 @@ func TestATransactionIsRefusedAsAWhole(t *testing.T) {
 	}{
 		"too many":              {"", q, many, 0, streams.ErrPreconditionFailed},
 		"one too large":         {"", q, large, 0, streams.ErrPreconditionFailed},
-		"one expires":           {"", q, later, 0, streams.ErrNotImplemented},
+		"one expires soon":      {"", q, later, 0, streams.ErrPreconditionFailed},
 		"no exchange":           {"x", q, many[:2], 0, streams.ErrNotFound},
 		"no queue":              {"", "nobody", many[:2], streams.Mandatory, streams.ErrNoRoute},
 		"mandatory on exchange": {"amq.topic", q, many[:2], streams.Mandatory, streams.ErrNotImplemented},

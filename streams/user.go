@@ -66,15 +66,14 @@ func (s *Session) use(ctx context.Context, queue string, c *Consumer) (*user, er
 	if err != nil {
 		return nil, err
 	}
-	if err := u.load(ctx); err != nil {
-		u.dismiss(ctx, c)
-		return nil, err
+	if err := u.load(ctx, c); err != nil {
+		return nil, errors.Join(err, u.refuse(ctx, c, err))
 	}
 	u.watched.Do(func() { s.run(func() { u.watch(u.record().Lease) }) })
 	return u, nil
 }
 
-func (u *user) load(ctx context.Context) error {
+func (u *user) load(ctx context.Context, c *Consumer) error {
 	if err := u.s.enroll(ctx, u.queue); err != nil {
 		return err
 	}
@@ -82,8 +81,23 @@ func (u *user) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c != nil {
+		if err := u.s.admit(ctx, c); err != nil {
+			return err
+		}
+	}
 	u.obey(rec)
 	return nil
+}
+
+// refuse counts out what cannot begin. A consumer that was refused may have been counted
+// when the last one that consumes has left.
+func (u *user) refuse(ctx context.Context, c *Consumer, reason error) error {
+	u.dismiss(ctx, c)
+	if !errors.Is(reason, ErrAccessRefused) {
+		return nil
+	}
+	return u.s.dropUnused(ctx, u.queue)
 }
 
 // join counts a consumer, or a Get, in.
@@ -167,17 +181,21 @@ func (u *user) list() []*Consumer {
 	return list
 }
 
-// counts are the consumers of this session and what they hold, with what Get
-// took.
-func (u *user) counts() (consumers, held int) {
-	held = u.taken.count()
+// counts are the consumers of this session and what they hold, with what Get took, by
+// stream.
+func (u *user) counts() (consumers, held int, at map[string]int) {
+	at = make(map[string]int)
+	u.taken.countAt(at)
 	for _, c := range u.list() {
-		if c.counted() {
+		if c.consumes() {
 			consumers++
 		}
-		held += c.ledger.count()
+		c.ledger.countAt(at)
 	}
-	return consumers, held
+	for _, n := range at {
+		held += n
+	}
+	return consumers, held, at
 }
 
 // settled returns when the broker has taken note of everything this session
@@ -192,12 +210,11 @@ func (u *user) settled() {
 }
 
 // obey makes consumers follow the record of their queue. Records may arrive
-// out of order; an older one changes nothing.
+// out of order: with an older one they follow the newest once more.
 func (u *user) obey(rec *queueRecord) {
 	u.mu.Lock()
 	if u.rec != nil && u.rec.Life == rec.Life && u.rec.Version > rec.Version {
-		u.mu.Unlock()
-		return
+		rec = u.rec
 	}
 	ended := rec.Deleting || u.rec != nil && u.rec.Life != rec.Life
 	u.rec = rec
@@ -217,7 +234,7 @@ func (u *user) obey(rec *queueRecord) {
 func (u *user) void() {
 	u.taken.void()
 	for _, c := range u.list() {
-		c.window.give(c.ledger.void())
+		c.give(c.ledger.void())
 		c.window.fill()
 	}
 }
@@ -252,7 +269,7 @@ func (s *Session) refresh(ctx context.Context, queue string, reconnected bool) e
 	if isNotFound(err) || errors.Is(err, ErrResourceLocked) {
 		u.void()
 		for _, c := range u.list() {
-			c.bereaved()
+			c.expel(s.noQueue(queue))
 		}
 		u.lost()
 		return nil

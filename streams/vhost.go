@@ -1,5 +1,14 @@
 package streams
 
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
 // A vhost is a virtual host as NATS sees it: the first token of every subject
 // and the first part of every stream name. Two virtual hosts share nothing;
 // an account of the NATS server is the stronger wall, and both work together.
@@ -57,10 +66,18 @@ func (v vhost) homeStream(name string) string { return assetName(string(v), "q",
 func (v vhost) homeSubject(name string) string { return string(v) + ".q." + nameToken(name) }
 
 // storeStream is the stream that a store is.
-func (v vhost) storeStream(name string) string { return assetName(string(v), "t", name) }
+func (v vhost) storeStream(name string) string { return assetName(string(v), "v", name) }
 
 // storeSubject is what the subjects of a store's keys begin with.
-func (v vhost) storeSubject(name string) string { return string(v) + ".t." + nameToken(name) }
+func (v vhost) storeSubject(name string) string { return string(v) + ".v." + nameToken(name) }
+
+// earlierStoreStream is the stream that a store was once, see [migration].
+func (v vhost) earlierStoreStream(name string) string { return assetName(string(v), "t", name) }
+
+func (v vhost) earlierStoreSubject(name string) string { return string(v) + ".t." + nameToken(name) }
+
+// movingSubject is what the subjects of a stream begin with while it is copied.
+func (v vhost) movingSubject(name string) string { return string(v) + ".moving." + nameToken(name) }
 
 // toldSubject is what the subjects begin with on which a store's writes are told.
 func (v vhost) toldSubject(name string) string { return string(v) + ".told." + nameToken(name) }
@@ -77,8 +94,14 @@ func (v vhost) schedules(queue string) string { return v.homeSubject(queue) + ".
 // controlSubject is where other sessions reach one session.
 func (v vhost) controlSubject(session string) string { return string(v) + ".s." + session }
 
-// topologyBucket is the key-value bucket of exchanges, queues and bindings.
-func (v vhost) topologyBucket() string { return string(v) + "-topology" }
+// topologyStream has the records of exchanges, queues and bindings.
+func (v vhost) topologyStream() string { return string(v) + "~topology" }
+
+func (v vhost) topologySubject() string { return string(v) + ".topology" }
+
+// earlierTopology is the key-value bucket that the topology was once, see
+// [migration].
+func (v vhost) earlierTopology() string { return string(v) + "-topology" }
 
 // changeSubject is where every change of an exchange's record is told.
 func (v vhost) changeSubject() string { return string(v) + ".changed" }
@@ -88,3 +111,30 @@ func (v vhost) changeSubject() string { return string(v) + ".changed" }
 func (v vhost) liveStream() string { return string(v) + "~live" }
 
 func (v vhost) liveSubject() string { return string(v) + ".live" }
+
+// CheckVHost is nil when somebody has opened a session of the virtual host before,
+// and 404 when nobody has: there is nothing in it, and its name may be mistyped. Use
+// it before [Open] in programs that only look, because Open creates the virtual host.
+func CheckVHost(ctx context.Context, nc *nats.Conn, name string) error {
+	v, err := newVHost(name)
+	if err != nil {
+		return err
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return fmt.Errorf("check vhost %q: %w", name, err)
+	}
+	for _, stream := range []string{v.topologyStream(), "KV_" + v.earlierTopology()} {
+		_, err = js.Stream(ctx, stream)
+		if !errors.Is(err, jetstream.ErrStreamNotFound) {
+			break
+		}
+	}
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return errNotFound("no vhost '%s'", v)
+	}
+	if err != nil {
+		return fmt.Errorf("check vhost %q: %w", name, hintJetStream(err))
+	}
+	return nil
+}

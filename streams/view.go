@@ -19,15 +19,15 @@ const maxFilters = 100
 const maxAckPending = 1 << 30
 
 // viewFilters are the filter subjects for the bindings of a queue to one
-// origin, ended ones included, and whether they say exactly what the
-// bindings say.
+// origin, ended ones included until they are settled, and whether they say
+// exactly what the bindings say.
 func (s *Session) viewFilters(rec *queueRecord, o origin) (subjects []string, exact bool) {
 	base := s.vhost.exchangeSubject(o.exchange)
 	byKind := make(map[Kind][]route)
 	exact = true
 	for i := range rec.Bindings {
 		b := &rec.Bindings[i]
-		if b.origin() != o {
+		if b.origin() != o || b.Settled {
 			continue
 		}
 		byKind[b.Kind] = append(byKind[b.Kind], route{Key: b.Key, Args: b.Args})
@@ -99,7 +99,7 @@ func (c *queueChange) createView(ctx context.Context, o origin, subjects []strin
 func (rec *queueRecord) firstFrom(o origin) uint64 {
 	first := ^uint64(0)
 	for i := range rec.Bindings {
-		if b := &rec.Bindings[i]; b.origin() == o {
+		if b := &rec.Bindings[i]; b.origin() == o && !b.Settled {
 			first = min(first, b.From)
 		}
 	}
@@ -127,24 +127,34 @@ func (c *queueChange) updateView(ctx context.Context, stream string, cfg jetstre
 }
 
 // settleView forgets the ended bindings to an origin whose messages are all
-// settled, and narrows the view, or takes it away.
+// settled, and narrows the view, or takes it away. They are marked before, and
+// forgotten after: a view that no record told of would keep messages for ever.
 func (c *queueChange) settleView(ctx context.Context, o origin) error {
 	stream := c.s.vhost.originStream(o)
 	state, info, err := c.s.lookAt(ctx, stream, c.rec.Name)
 	if err != nil {
 		return err
 	}
-	before := len(c.rec.Bindings)
-	c.rec.Bindings = slices.DeleteFunc(c.rec.Bindings, func(b bindingRecord) bool {
-		return b.origin() == o && b.Ended && (info == nil || passed(info, state, b.Until))
-	})
-	if len(c.rec.Bindings) == before {
+	settled := false
+	for i := range c.rec.Bindings {
+		b := &c.rec.Bindings[i]
+		if b.origin() == o && b.Ended && (info == nil || passed(info, state, b.Until)) {
+			b.Settled, settled = true, true
+		}
+	}
+	if !settled {
 		return nil
 	}
 	if err := c.save(ctx); err != nil {
 		return err
 	}
 	if err := c.deriveView(ctx, o); err != nil {
+		return err
+	}
+	c.rec.Bindings = slices.DeleteFunc(c.rec.Bindings, func(b bindingRecord) bool {
+		return b.origin() == o && b.Settled
+	})
+	if err := c.save(ctx); err != nil {
 		return err
 	}
 	return c.s.tellUsers(ctx, c.rec)

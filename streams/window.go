@@ -7,7 +7,7 @@ import (
 )
 
 // A Window is a budget of unsettled messages: AMQP's prefetch. A consumer has
-// one of its own, or shares one with others, which is what AMQP calls a global
+// one of its own, and may share one with others, which is what AMQP calls a global
 // prefetch. Who goes first of those that share it, they say: see [Turn]. It is
 // changed while consumers run.
 type Window struct {
@@ -28,20 +28,36 @@ type Window struct {
 // unlimited is the room of a window without a limit.
 const unlimited = 1 << 30
 
-// NewWindow makes a window of that many messages; 0 is no limit.
-func NewWindow(limit int) *Window {
-	return &Window{limit: max(limit, 0)}
+// NewWindow makes a window of that many messages; 0 is no limit, and a negative one
+// 406.
+func NewWindow(limit int) (*Window, error) {
+	if err := checkLimit("window", limit); err != nil {
+		return nil, err
+	}
+	return &Window{limit: limit}, nil
 }
 
-// Set changes the limit of the consumers that share the window; 0 is no limit.
-// With a lower one, nothing is handed back: nothing new comes until enough is
-// settled.
-func (w *Window) Set(limit int) {
+// checkLimit refuses a negative number of messages.
+func checkLimit(what string, limit int) error {
+	if limit < 0 {
+		return errPrecondition("%s is %d; use 0 for no limit, or a positive number", what, limit)
+	}
+	return nil
+}
+
+// Set changes the limit of the consumers that share the window; 0 is no limit. With
+// a lower one, nothing is handed back: nothing new comes until enough is settled. A
+// negative one is 406, and changes nothing.
+func (w *Window) Set(limit int) error {
+	if err := checkLimit("window", limit); err != nil {
+		return err
+	}
 	w.mu.Lock()
-	w.limit = max(limit, 0)
+	w.limit = limit
 	w.mu.Unlock()
 	w.adapt()
 	w.wake()
+	return nil
 }
 
 // Flow stops the messages of the consumers that share the window, or lets them come
@@ -75,6 +91,9 @@ func (w *Window) give(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.used -= n
+	if !w.shared.Load() {
+		return
+	}
 	for _, l := range w.roster.lines {
 		l.empty = l.empty && l.stays
 	}
@@ -96,6 +115,22 @@ func (w *Window) left() (free, limit int) {
 		return unlimited, unlimited
 	}
 	return max(w.limit-w.used, 0), w.limit
+}
+
+// enter takes room for a message. False says that there is none.
+func (w *Window) enter() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.take()
+}
+
+// take is enter. The lock is held.
+func (w *Window) take() bool {
+	if w.limit > 0 && w.used >= w.limit {
+		return false
+	}
+	w.used++
+	return true
 }
 
 func (w *Window) join(c *Consumer) {

@@ -1,0 +1,396 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// The leader of a virtual host is the session that acts for its queues when nobody calls:
+// it deletes those that have expired. Sessions with [Config.Lead] elect one, by a record
+// in the live stream that the leader renews. What the leader does is decided by what is
+// stored, while it holds the queue, so that two that take themselves for it do no harm.
+
+// leaderLease is how long a leader is one without renewing its record: whole seconds.
+const leaderLease = 3 * time.Second
+
+// leaderRenewal is how often the leader renews its record, and others try to become it.
+const leaderRenewal = time.Second
+
+// surveys is how often a leader reads all queues, in case that it was not told of one.
+const surveys = time.Minute
+
+type leader struct {
+	s        *Session
+	revision uint64    // of its record; 0 while it has none
+	until    time.Time // when it stops being the leader, unless it renews
+	renewed  time.Time // when it last tried to
+	surveyed time.Time
+	wake     chan struct{} // it was told of a use
+
+	mu     sync.Mutex
+	leads  bool
+	timers map[string]*queueTimer
+}
+
+// A queueTimer is when a queue is to be looked at that expires.
+type queueTimer struct {
+	life    string
+	expires time.Duration
+	due     time.Time // by the broker's clock
+	// consumed is when the queue was seen to have consumers; zero if it has none. Nothing is
+	// due before one of them ends, which is told, or seen when the queue is looked at again.
+	consumed time.Time
+}
+
+func (t queueTimer) asleep() bool { return !t.consumed.IsZero() && t.due.IsZero() }
+
+// queueUse is told when a queue that expires is used; when it was stored is when that was.
+type queueUse struct {
+	Life    string        `json:"life"`
+	Expires time.Duration `json:"expires"`
+}
+
+func (s *Session) leaderSubject() string { return s.vhost.liveSubject() + ".leader" }
+
+func (s *Session) useSubject(queue string) string {
+	return s.vhost.liveSubject() + ".used." + nameToken(queue)
+}
+
+// tellUse tells that a queue is used, before which it does not expire. It is told before
+// the queue is loaded, or by whoever loads it again: so that either the leader sees it, or
+// the queue is seen to go.
+func (s *Session) tellUse(ctx context.Context, rec *queueRecord) error {
+	if rec == nil || rec.Expires == 0 {
+		return nil
+	}
+	data, err := json.Marshal(queueUse{rec.Life, rec.Expires})
+	if err != nil {
+		return err
+	}
+	_, err = changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
+		return s.js.publish(ctx, s.live, &nats.Msg{Subject: s.useSubject(rec.Name), Data: data})
+	})
+	return err
+}
+
+// useQueue tells that a queue was used, and reports whether that was in time: false says
+// that it has gone.
+func (s *Session) useQueue(ctx context.Context, rec *queueRecord) (bool, error) {
+	if rec.Expires == 0 {
+		return true, nil
+	}
+	if err := s.tellUse(ctx, rec); err != nil {
+		return false, err
+	}
+	now, _, err := s.loadQueue(ctx, rec.Name)
+	return now != nil && now.Life == rec.Life, err
+}
+
+// lastUse is when a queue was used last, by the broker's clock; zero if the broker does
+// not know, for it was started since.
+func (s *Session) lastUse(ctx context.Context, queue, life string) (time.Time, error) {
+	msg, err := lastMessage(ctx, s.live, s.useSubject(queue))
+	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	var use queueUse
+	if json.Unmarshal(msg.Data, &use) != nil || use.Life != life {
+		return time.Time{}, nil
+	}
+	return msg.Time, nil
+}
+
+// forgetUse forgets a queue that has gone.
+func (s *Session) forgetUse(ctx context.Context, queue string) {
+	err := changedOnly(ctx, func(ctx context.Context) error {
+		return s.live.Purge(ctx, jetstream.WithPurgeSubject(s.useSubject(queue)))
+	})
+	if err != nil && s.ctx.Err() == nil {
+		s.cfg.Logger.Debug("could not forget when a queue was used", "queue", queue, "error", err)
+	}
+}
+
+// needLeader waits for a leader that keeps the time of a queue, as long as it takes
+// another one to follow one that has gone.
+func (s *Session) needLeader(ctx context.Context, queue string) error {
+	const pause = 25 * time.Millisecond
+	wait, cancel := context.WithTimeout(ctx, leaderLease+2*leaderRenewal)
+	defer cancel()
+	for {
+		_, err := lastMessage(wait, s.live, s.leaderSubject())
+		if err == nil || wait.Err() == nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
+		if sleep(wait, pause) == nil {
+			continue
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return errNotImplemented("queue '%s' in vhost '%s' is to expire, and there is no leader that keeps its time", queue, s.cfg.ShownVHost).
+			hint("Start 'warren serve' beside the NATS server, or open a session with Config.Lead in a program that stays.")
+	}
+}
+
+// lead takes part in the election of the leader, and acts as it, until the session ends.
+func (s *Session) lead() {
+	l := &leader{s: s, wake: make(chan struct{}, 1), timers: make(map[string]*queueTimer)}
+	uses, err := s.nc.Subscribe(s.vhost.liveSubject()+".used.*", l.used)
+	if err != nil {
+		s.cfg.Logger.Warn("could not listen to how queues are used", "error", err)
+		return
+	}
+	defer func() { _ = uses.Unsubscribe() }()
+	defer l.resign()
+	for {
+		timer := time.NewTimer(l.act())
+		select {
+		case <-timer.C:
+		case <-l.wake:
+		case <-s.ctx.Done():
+			timer.Stop()
+			return
+		}
+		timer.Stop()
+	}
+}
+
+// act does what is due, and says in which time to look again.
+func (l *leader) act() time.Duration {
+	if !l.s.nc.IsConnected() {
+		return leaderRenewal
+	}
+	ctx, cancel := context.WithTimeout(l.s.ctx, l.s.cfg.Timeout)
+	defer cancel()
+	if time.Since(l.renewed) >= leaderRenewal {
+		l.renew(ctx)
+	}
+	if !l.isLeader() {
+		l.follow()
+		return leaderRenewal
+	}
+	if time.Since(l.surveyed) >= surveys {
+		if err := l.survey(ctx); err != nil {
+			l.failed("could not read which queues expire", err)
+			return leaderRenewal
+		}
+	}
+	l.expireDue(ctx)
+	return max(min(l.untilDue(), leaderRenewal-time.Since(l.renewed)), 0)
+}
+
+func (l *leader) failed(what string, err error) {
+	if l.s.ctx.Err() == nil {
+		l.s.cfg.Logger.Warn(what, "error", err)
+	}
+}
+
+func (l *leader) isLeader() bool { return l.revision != 0 && time.Now().Before(l.until) }
+
+// renew writes the leader's record, over its own, or where there is none.
+func (l *leader) renew(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, leaderLease)
+	defer cancel()
+	l.renewed = time.Now()
+	msg := &nats.Msg{Subject: l.s.leaderSubject(), Header: nats.Header{}, Data: []byte(l.s.id)}
+	msg.Header.Set(jetstream.MsgTTLHeader, leaderLease.String())
+	revision, err := compareAndSet(ctx, l.s.js, l.s.live, msg, l.revision)
+	switch {
+	case err == nil:
+		l.revision, l.until = revision, l.renewed.Add(leaderLease*9/10)
+		l.mu.Lock()
+		l.leads = true
+		l.mu.Unlock()
+	case errors.Is(err, errConflict):
+		l.revision = 0
+	default:
+		l.failed("could not renew the leader's record", err)
+	}
+}
+
+// follow forgets what only the leader needs to know.
+func (l *leader) follow() {
+	l.surveyed = time.Time{}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.leads = false
+	clear(l.timers)
+}
+
+// resign makes room for another leader at once.
+func (l *leader) resign() {
+	if l.revision == 0 || !l.s.nc.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+	defer cancel()
+	if err := l.s.dropLive(ctx, l.revision); err != nil {
+		l.s.cfg.Logger.Debug("could not say that the leader has gone", "error", err)
+	}
+}
+
+// used is told of the use of a queue.
+func (l *leader) used(msg *nats.Msg) {
+	token := msg.Subject[len(l.s.vhost.liveSubject())+len(".used."):]
+	queue, err := tokenName(token)
+	var use queueUse
+	if err != nil || json.Unmarshal(msg.Data, &use) != nil {
+		return
+	}
+	l.mu.Lock()
+	if l.leads {
+		l.timers[queue] = &queueTimer{life: use.Life, expires: use.Expires, due: l.s.clock.now().Add(use.Expires)}
+	}
+	soon := l.leads && use.Expires < leaderRenewal // otherwise it looks before that anyway
+	l.mu.Unlock()
+	if !soon {
+		return
+	}
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// survey reads which queues expire, and looks again at those that had consumers.
+func (l *leader) survey(ctx context.Context) error {
+	queues, err := readable(l.s.topology.queues(ctx))
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range queues {
+		rec := &queues[i]
+		if rec.Expires == 0 || !l.s.standsQueue(rec) {
+			continue
+		}
+		t := l.timers[rec.Name]
+		if t == nil || t.life != rec.Life {
+			t = &queueTimer{life: rec.Life, expires: rec.Expires}
+		} else if !t.asleep() {
+			continue
+		}
+		l.timers[rec.Name] = &queueTimer{life: t.life, expires: t.expires, due: time.Unix(0, 0), consumed: t.consumed}
+	}
+	l.surveyed = time.Now()
+	return nil
+}
+
+// untilDue is how long it is until the first queue is due.
+func (l *leader) untilDue() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, wait := l.s.surelyNow(), leaderRenewal
+	for _, t := range l.timers {
+		if !t.asleep() {
+			wait = min(wait, t.due.Sub(now))
+		}
+	}
+	return wait
+}
+
+// expireDue looks at the queues that are due.
+func (l *leader) expireDue(ctx context.Context) {
+	due := make(map[string]queueTimer)
+	l.mu.Lock()
+	for queue, t := range l.timers {
+		if !t.asleep() && !t.due.After(l.s.surelyNow()) {
+			due[queue] = *t
+		}
+	}
+	l.mu.Unlock()
+	for queue, t := range due {
+		if !l.isLeader() || ctx.Err() != nil {
+			return
+		}
+		next, gone, err := l.s.expire(ctx, queue, t)
+		if err != nil {
+			l.failed("could not see whether a queue has expired", err)
+			next = t
+			next.due = l.s.clock.now().Add(leaderRenewal)
+		}
+		l.keep(queue, t, next, gone)
+	}
+}
+
+// keep notes when a queue is due next, unless it was used meanwhile.
+func (l *leader) keep(queue string, looked, next queueTimer, gone bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch now := l.timers[queue]; {
+	case now == nil || *now != looked:
+	case gone:
+		delete(l.timers, queue)
+	default:
+		l.timers[queue] = &next
+	}
+}
+
+// expire deletes a queue that has expired, or says when it is due.
+func (s *Session) expire(ctx context.Context, queue string, t queueTimer) (next queueTimer, gone bool, err error) {
+	if err := s.sweepUsers(ctx, queue); err != nil { // whose consumers end by that
+		return t, false, err
+	}
+	next, err = s.whenExpired(ctx, queue, t)
+	if err != nil || next.asleep() || next.due.After(s.surelyNow()) {
+		return next, false, err
+	}
+	err = s.changeQueue(ctx, queue, func(c *queueChange) error {
+		if c.rec.Life != t.life {
+			gone = true
+			return nil
+		}
+		// From here on, whoever uses the queue sees that it is held.
+		next, err = s.whenExpired(ctx, queue, t)
+		if err != nil || next.asleep() || next.due.After(s.surelyNow()) {
+			return err
+		}
+		gone = true
+		return c.remove(ctx)
+	})
+	if isNotFound(err) {
+		return t, true, nil
+	}
+	if err == nil && gone {
+		s.cfg.Logger.Info("deleted a queue that has expired", "queue", queue, "after", t.expires)
+	}
+	return next, gone, err
+}
+
+// surelyNow is a time by the broker's clock that is over.
+func (s *Session) surelyNow() time.Time { return s.clock.now().Add(-s.clock.accuracy()) }
+
+// whenExpired says when a queue is due. One that was used, nobody knows when, is used now.
+func (s *Session) whenExpired(ctx context.Context, queue string, t queueTimer) (queueTimer, error) {
+	last, err := s.lastUse(ctx, queue, t.life)
+	if err != nil {
+		return t, err
+	}
+	in, err := s.usage(ctx, queue)
+	if err != nil {
+		return t, err
+	}
+	now := s.clock.now()
+	next := queueTimer{life: t.life, expires: t.expires}
+	if in.consumers > 0 {
+		next.consumed = now
+		return next, nil
+	}
+	unknown := last.IsZero() || !t.consumed.IsZero() && !last.After(t.consumed)
+	if unknown {
+		err = s.tellUse(ctx, &queueRecord{Queue: Queue{Name: queue, Expires: t.expires}, Life: t.life})
+		last = now
+	}
+	next.due = last.Add(t.expires)
+	return next, err
+}

@@ -1,0 +1,320 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A session is there for as long as the live stream says so: it keeps a record
+// there, which it renews. That nobody answers for a session says nothing by itself.
+// The server that it is connected to may have been stopped, or cut off from the
+// others, and will go on.
+
+// sessionLease is how long a session is there after it was heard of last.
+const sessionLease = 30 * time.Second
+
+// renewals is how often a session renews its record within its lease. One renewal
+// that takes longer than the time between two says that servers were away from each
+// other for long enough to lose what they had for each other.
+const renewals = 6
+
+// presence is what the live stream keeps of a session.
+type presence struct {
+	// Where it is connected to: that server knows at once when a process has ended.
+	Server     string `json:"server,omitempty"`
+	ServerID   string `json:"server_id,omitempty"`
+	Connection uint64 `json:"connection,omitempty"`
+	// Missed says that it could not be told of a change, and Renewed when the
+	// record had been renewed before that was noted.
+	Missed  bool      `json:"missed,omitempty"`
+	Renewed time.Time `json:"renewed,omitzero"`
+
+	sequence uint64 // in the live stream
+}
+
+// attendance is a session's own hold on its record. One at a time writes it.
+type attendance struct {
+	writing  keyedLocks
+	revision uint64
+	over     bool
+}
+
+func (s *Session) presenceSubject(session string) string {
+	return s.vhost.liveSubject() + ".session." + session
+}
+
+// appear writes the session's record, whatever is there.
+func (s *Session) appear(ctx context.Context) error {
+	for {
+		there, err := s.presenceOf(ctx, s.id)
+		if err != nil {
+			return err
+		}
+		var sequence uint64
+		if there != nil {
+			sequence = there.sequence
+		}
+		err = s.attend(ctx, func(uint64) uint64 { return sequence })
+		if !errors.Is(err, errConflict) {
+			return err
+		}
+	}
+}
+
+// appearFirst is appear of a session that opens. Where the broker has no room for the
+// record, the session is there all the same, without a lease: somebody must be able
+// to purge.
+func (s *Session) appearFirst(ctx context.Context) error {
+	err := s.appear(ctx)
+	if errors.Is(err, ErrResource) {
+		s.cfg.Logger.Warn("the broker has no room to note that the session is there", "error", err)
+		return nil
+	}
+	return err
+}
+
+// attend writes the session's record over a revision that is made of the last one
+// it has written. A session that ends has none.
+func (s *Session) attend(ctx context.Context, over func(uint64) uint64) error {
+	unlock, err := s.attendance.writing.lock(ctx, s.id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if s.attendance.over {
+		return nil
+	}
+	msg, err := s.presenceMessage()
+	if err != nil {
+		return err
+	}
+	revision, err := compareAndSet(ctx, s.js, s.live, msg, over(s.attendance.revision))
+	if err == nil {
+		s.attendance.revision = revision
+	}
+	return err
+}
+
+// renew writes the record over the one that this session wrote last. A conflict
+// says that the session was written off, or has missed something.
+func (s *Session) renew(ctx context.Context) error {
+	return s.attend(ctx, func(last uint64) uint64 { return last })
+}
+
+// presenceMessage is the record as it is to be now. Of a session that nobody
+// misses it is gone by itself, long after the lease.
+func (s *Session) presenceMessage() (*nats.Msg, error) {
+	p := presence{Server: s.nc.ConnectedServerName(), ServerID: s.nc.ConnectedServerId()}
+	p.Connection, _ = s.nc.GetClientID()
+	return s.writePresence(s.id, p)
+}
+
+func (s *Session) writePresence(session string, p presence) (*nats.Msg, error) {
+	data, err := json.Marshal(p)
+	msg := &nats.Msg{Subject: s.presenceSubject(session), Header: nats.Header{}, Data: data}
+	msg.Header.Set(jetstream.MsgTTLHeader, (max(s.lease, time.Second) * 10).Truncate(time.Second).String())
+	return msg, err
+}
+
+// withdraw takes the record away as the session ends. Where that takes long, its lease
+// does it.
+func (s *Session) withdraw(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	unlock, err := s.attendance.writing.lock(ctx, s.id)
+	if err != nil {
+		return
+	}
+	defer unlock()
+	s.attendance.over = true
+	if err := s.dropLive(ctx, s.attendance.revision); err != nil {
+		s.cfg.Logger.Debug("could not say that the session has ended", "error", err)
+	}
+}
+
+// stayPresent renews the record until the session ends.
+func (s *Session) stayPresent() {
+	ticker := time.NewTicker(s.lease / renewals)
+	defer ticker.Stop()
+	behind := false
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if !s.nc.IsConnected() {
+			continue // what is put right when it is has the record among it
+		}
+		behind = s.renewOnce(behind) != nil
+		if behind && s.ctx.Err() == nil {
+			s.cfg.Logger.Warn("could not say yet that the session is there")
+		}
+	}
+}
+
+// renewOnce renews the record, and puts right what the session may have missed.
+func (s *Session) renewOnce(behind bool) error {
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
+	defer cancel()
+	asked := time.Now()
+	err := s.renew(ctx)
+	late := time.Since(asked) > s.lease/renewals*3/4
+	if err == nil && !late && !behind {
+		return nil
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if s.ctx.Err() == nil {
+		s.cfg.Logger.Info("registers again: it may have missed something", "error", err)
+	}
+	return s.comeBack()
+}
+
+// comeBack registers the session again with all that it uses, reads what it may
+// have missed of changes, and has its consumers follow it.
+func (s *Session) comeBack() error {
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
+	defer cancel()
+	s.exchanges.clear()
+	for _, n := range s.allNotices() {
+		n.hold()
+		s.run(func() { n.catchUp(s.ctx) })
+	}
+	return s.rejoin(ctx, false)
+}
+
+// presenceOf reads the record of a session; nil says that there is none.
+func (s *Session) presenceOf(ctx context.Context, session string) (*presence, error) {
+	msg, err := lastMessage(ctx, s.live, s.presenceSubject(session))
+	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &presence{sequence: msg.Sequence}
+	_ = json.Unmarshal(msg.Data, p) // of a damaged one, the time counts
+	p.sequence = msg.Sequence
+	if p.Renewed.IsZero() {
+		p.Renewed = msg.Time
+	}
+	return p, nil
+}
+
+// hasGone reports whether a session that did not answer is no more, and settles
+// that: it takes the record away at which it was looked at, so that a session that
+// comes back meanwhile either stays, or finds out.
+func (s *Session) hasGone(ctx context.Context, session string, heard bool) (bool, error) {
+	for {
+		p, err := s.presenceOf(ctx, session)
+		if err != nil {
+			return false, err
+		}
+		if p == nil {
+			return true, nil
+		}
+		gone, err := s.lapsed(ctx, p)
+		if err == nil && !gone && !heard {
+			gone = s.disconnected(ctx, p)
+		}
+		if err != nil || !gone {
+			return false, err
+		}
+		if err := s.dropLive(ctx, p.sequence); err != nil {
+			return false, err
+		}
+	}
+}
+
+// lapsed reports whether a lease is over by the broker's clock.
+func (s *Session) lapsed(ctx context.Context, p *presence) (bool, error) {
+	live, err := s.js.Stream(ctx, s.vhost.liveStream())
+	if err != nil {
+		return false, err
+	}
+	return live.CachedInfo().TimeStamp.Sub(p.Renewed) > s.lease, nil
+}
+
+// dropLive takes the record of that sequence out of the live stream, if it is there
+// still.
+func (s *Session) dropLive(ctx context.Context, sequence uint64) error {
+	err := changedOnly(ctx, func(ctx context.Context) error { return s.live.DeleteMsg(ctx, sequence) })
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		return nil
+	}
+	return err
+}
+
+// disconnected asks the server that a session was connected to, and reports whether
+// the other end of that connection has gone. A server that is not there to be
+// asked, or does not answer such questions, says nothing.
+func (s *Session) disconnected(ctx context.Context, p *presence) bool {
+	body, err := json.Marshal(map[string]any{
+		"server_name": p.Server, "exact_match": true,
+		"cid": p.Connection, "state": connectionsOfAllStates,
+	})
+	if err != nil || p.Connection == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, silence/2)
+	defer cancel()
+	msg, err := s.nc.RequestWithContext(ctx, "$SYS.REQ.SERVER.PING.CONNZ", body)
+	if err != nil {
+		return false
+	}
+	var said connections
+	return json.Unmarshal(msg.Data, &said) == nil && said.Data.ServerID == p.ServerID && said.ended(p.Connection)
+}
+
+// connectionsOfAllStates asks for those that have been closed, too.
+const connectionsOfAllStates = 2
+
+// connections is what a server says of its connections.
+type connections struct {
+	Data struct {
+		ServerID    string `json:"server_id"`
+		Connections []struct {
+			CID    uint64 `json:"cid"`
+			Reason string `json:"reason"`
+		} `json:"connections"`
+	} `json:"data"`
+}
+
+// ended reports whether a connection was closed by its other end. One that the
+// server has closed may be made again. A server that knows nothing of it has
+// forgotten it behind thousands of later ones.
+func (c connections) ended(cid uint64) bool {
+	for _, conn := range c.Data.Connections {
+		if conn.CID == cid {
+			return conn.Reason == "Client Closed" || strings.HasSuffix(conn.Reason, " Error")
+		}
+	}
+	return true
+}
+
+// noteMissed notes on the record of a session that it has missed a change, so that
+// it reads what it uses once more. Its lease stays as it is.
+func (s *Session) noteMissed(ctx context.Context, session string) error {
+	for {
+		p, err := s.presenceOf(ctx, session)
+		if err != nil || p == nil || p.Missed {
+			return err
+		}
+		p.Missed = true
+		msg, err := s.writePresence(session, *p)
+		if err != nil {
+			return err
+		}
+		if _, err = compareAndSet(ctx, s.js, s.live, msg, p.sequence); !errors.Is(err, errConflict) {
+			return err
+		}
+	}
+}
