@@ -21,7 +21,8 @@ type Config struct {
 	// VHost is the virtual host, see [streams.Config]. Apps on one see each
 	// other's tasks. Default: "warren".
 	VHost string
-	// Queue is where tasks go that nothing else is said of. Default: "celery".
+	// Queue is where tasks go that nothing else is said of. Default: the name of the
+	// app.
 	Queue string
 	// Routes say which queue the tasks of a name go to, as in {"image.*": "io"}:
 	// patterns of path.Match, of which the longest that matches counts. What a
@@ -37,6 +38,13 @@ type Config struct {
 	Replicas int
 	// Timeout bounds calls whose context has no deadline. Default: 30 seconds.
 	Timeout time.Duration
+	// Replies has workers of Celery tell what becomes of the tasks of this app that they
+	// run: with the backend rpc:// they send it to a queue that each task names. Any app
+	// that asks for replies takes them from there while it is connected, and records
+	// them: who waits for a result need not know which worker ran the task. What follows
+	// in a chain they send themselves; groups that something waits for need workers of
+	// this package. Default: false.
+	Replies bool
 	// Middleware stands around the sending and the running of tasks, such as
 	// [Tracing] and [Metrics]. Default: none.
 	Middleware []Middleware
@@ -44,12 +52,16 @@ type Config struct {
 	// of failures at slog's error level, of retries and revoked ones at its info level,
 	// of what comes and of what succeeds at its debug level. Default: slog's default.
 	Logger *slog.Logger
+
+	markers time.Duration // how long markers live; 0 is what a store does by itself
+	travels int           // how large the steps are that travel with a task; 0 is longestRest
+	keeps   time.Duration // how long steps are kept that do not, after they are due; 0 is joinExpires
 }
 
-func (c Config) withDefaults() Config {
-	if c.Queue == "" {
-		c.Queue = "celery"
-	}
+func (c Config) withDefaults(app string) Config {
+	c.Queue = first(c.Queue, app)
+	c.travels = first(c.travels, longestRest)
+	c.keeps = first(c.keeps, joinExpires)
 	if c.ResultExpires == 0 {
 		c.ResultExpires = 24 * time.Hour
 	}
@@ -69,7 +81,15 @@ func (c Config) check() error {
 	if c.ResultExpires != 0 && c.ResultExpires < time.Second {
 		return fmt.Errorf("results expire after %v; use a second or more", c.ResultExpires)
 	}
-	for pattern := range c.Routes {
+	if c.Queue != "" {
+		if err := checkQueue(c.Queue, Normal); err != nil {
+			return err
+		}
+	}
+	for pattern, queue := range c.Routes {
+		if err := checkQueue(queue, Normal); err != nil {
+			return fmt.Errorf("route %q: %w", pattern, err)
+		}
 		if _, err := path.Match(pattern, ""); err != nil {
 			return fmt.Errorf("route %q: it is no pattern", pattern)
 		}
@@ -90,7 +110,9 @@ type App struct {
 	client   *client
 }
 
-// New makes an app; nothing goes over the network before [App.Connect].
+// New makes an app; nothing goes over the network before [App.Connect]. The tasks of an
+// app wait in the queue of its name, if nothing else is said of them: a name that
+// cannot be a queue's takes a [Config.Queue]. Celery's own is called "celery".
 func New(name string) *App {
 	return &App{name: name, tasks: make(map[string]*task), errors: make(map[string]error)}
 }
@@ -103,8 +125,10 @@ func (a *App) register(t *task) definition {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
-	case t.name == "" || len(t.name) > 255:
-		a.problem("task %q: use a name of 1 to 255 bytes", t.name)
+	case checkTask(t.name) != nil:
+		a.problem("%w", checkTask(t.name))
+	case t.opts.pace.shared && len(turnsKey(t.name)) > longestKey:
+		a.problem("task %q has a shared rate limit; use a name of %d bytes at most", t.name, longestKey-len(turnsKey("")))
 	case strings.HasPrefix(t.name, "celery.") || strings.HasPrefix(t.name, "warren."):
 		a.problem("task %q: names that begin with celery. and warren. are taken", t.name)
 	case a.tasks[t.name] != nil:
@@ -212,7 +236,12 @@ func (a *App) connect(ctx context.Context, nc *nats.Conn, cfg Config) error {
 	if err := cfg.check(); err != nil {
 		return err
 	}
-	c, err := newClient(ctx, a, nc, cfg.withDefaults())
+	if cfg.Queue == "" {
+		if err := checkQueue(a.name, Normal); err != nil {
+			return fmt.Errorf("the name of the app is that of its queue: %w; or give Config.Queue", err)
+		}
+	}
+	c, err := newClient(ctx, a, nc, cfg.withDefaults(a.name))
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ import (
 const schedulerVariable = "WORKERS_TEST_SCHEDULER"
 
 // seconds is an app whose entry is due every second.
-func seconds(run func(workers.Request)) (*workers.App, workers.Entry) {
+func Seconds(run func(workers.Request)) (*workers.App, workers.Entry) {
 	app := workers.New("seconds")
 	tick := workers.Func0(app, "tick", func(ctx context.Context) (workers.None, error) {
 		r, _ := workers.RequestOf(ctx)
@@ -59,7 +59,7 @@ func scheduleSeconds(ctx context.Context, url string) error {
 		return err
 	}
 	defer nc.Close()
-	app, e := seconds(func(workers.Request) {})
+	app, e := Seconds(func(workers.Request) {})
 	if err := app.Connect(ctx, nc, workers.Config{Lease: secondsLease}); err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func TestSchedulersAreKilled(t *testing.T) {
 	t.Parallel()
 	server := embeddedtest.Process(t, embedded.Config{})
 	l := &ledger{runs: make(map[time.Time]int), news: make(chan struct{}, 1)}
-	app, _ := seconds(l.note)
+	app, _ := Seconds(l.note)
 	if err := app.Connect(t.Context(), server.Connect(t), workers.Config{Lease: secondsLease}); err != nil {
 		t.Fatal(err)
 	}

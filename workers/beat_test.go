@@ -267,6 +267,22 @@ func TestTwoLeadersSendARunOnce(t *testing.T) {
 	})
 }
 
+// TestBeat_AnotherHasSentTheRunBefore: who leads learns that when it claims the next run,
+// which is its own to send, in time.
+func TestBeat_AnotherHasSentTheRunBefore(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		nc := embeddedtest.Connect(t)
+		c := newClockwork(t, nc)
+		c.work()
+		s, _ := c.schedule(c.entry("every", workers.Every(time.Second)))
+		<-s.Leads()
+		c.at(2500 * time.Millisecond)
+		c.plant(beatStore(t, nc), c.began.Add(2*time.Second), "every")
+		c.at(6 * time.Second)
+		c.ran("every 1s", "every 2s", "every 3s", "every 4s", "every 5s", "every 6s")
+	})
+}
+
 // beatStore is the store of entries, for tests that do what no program should.
 func beatStore(tb testing.TB, nc *nats.Conn) *streams.Store {
 	tb.Helper()
@@ -332,10 +348,12 @@ func TestRunWhoseSenderWasKilled(t *testing.T) {
 				}
 			}
 		}
-		c.at(9 * time.Minute)
+		// A moment before it is due: what was claimed for much later than now was
+		// claimed by a clock that was ahead.
+		c.at(12*time.Minute - 500*time.Millisecond)
 		c.schedule()
-		c.at(10 * time.Minute)
-		c.ran("first 12m0s at 9m0s")
+		c.at(12*time.Minute - 100*time.Millisecond)
+		c.ran("first 12m0s at 11m59.5s")
 		c.at(12*time.Minute + time.Second)
 		c.ran("every 12m0s")
 	})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -351,4 +352,55 @@ func BenchmarkCanvas(b *testing.B) {
 			run(r.shop, workers.Repeat(r.add.S(0, 0), r.add.P(1), 49))
 		}
 	})
+}
+
+// BenchmarkLongChain is how long chains take from Apply to their result, and each of
+// their steps: one that nothing is kept of, and ones whose rest is kept once. So much as
+// a step of 800 takes, one of 100 takes.
+func BenchmarkLongChain(b *testing.B) {
+	r := newBench(b, embeddedtest.Connect(b))
+	r.work(workers.WorkerConfig{})
+	for _, steps := range []int{10, 100, 800} {
+		b.Run(fmt.Sprintf("steps=%d", steps), func(b *testing.B) {
+			for b.Loop() {
+				run(r.shop, workers.Repeat(r.add.S(0, 0), r.add.P(1), steps-1))
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*steps), "µs/step")
+		})
+	}
+	for _, chords := range []int{10, 100} {
+		b.Run(fmt.Sprintf("chords=%d", chords), func(b *testing.B) {
+			for b.Loop() {
+				run(r.shop, chordsInARow(r.shop, chords))
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*chords), "µs/chord")
+		})
+	}
+}
+
+// chordsInARow is a chain of chords, each of three tasks, of which one is given what the
+// chord before came to, and of their sum: n of them come to 3 n.
+func chordsInARow(s *shop, n int) workers.Sig[int] {
+	chord := workers.Pipe(workers.GroupOf(s.add.P(1), s.mul.P(0), s.mul.P(0)), s.xsum.P())
+	return workers.Repeat(s.add.S(0, 0), workers.Pipe(chord, s.add.P(2)), n)
+}
+
+// BenchmarkChordOfLargeResults is how long a chord of n results of 200 kB takes.
+func BenchmarkChordOfLargeResults(b *testing.B) {
+	r := newBench(b, embeddedtest.Connect(b))
+	page := workers.Func1(r.App, "page", func(_ context.Context, n int) (string, error) { return strings.Repeat("x", n), nil })
+	sizes := workers.Func1(r.App, "sizes", func(_ context.Context, list []string) (int, error) { return len(strings.Join(list, "")), nil })
+	r.work(workers.WorkerConfig{})
+	for _, n := range []int{4, 32} {
+		b.Run(fmt.Sprintf("members=%d", n), func(b *testing.B) {
+			calls := make([]workers.Sig[string], n)
+			for i := range calls {
+				calls[i] = page.S(200_000)
+			}
+			for b.Loop() {
+				run(r.shop, workers.Chord(workers.Group(calls...), sizes.P()))
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*n), "µs/member")
+		})
+	}
 }

@@ -13,31 +13,147 @@ import (
 	"warren/streams"
 )
 
-// A blob is a value too large for the messages and records it would travel in. It
-// is kept in pieces in the store, and a reference travels in its place: nobody
-// who sends or receives the value notices.
+// A blob says where a value is kept that is too large for the messages and records it
+// would travel in: in pieces, in the store. In memory it stands in place of the value,
+// see reference; in a message it is a header and in a record a field of its own, so
+// that no value of a user's can be taken for one.
 type blob struct {
-	ID     string `json:"warren.blob"`
-	Size   int    `json:"size"`
-	Pieces int    `json:"pieces"`
+	ID     string `json:"id,omitempty"`
+	Size   int    `json:"size,omitempty"`
+	Pieces int    `json:"pieces,omitempty"`
 }
-
-// blobStart is what the reference to a blob begins with.
-var blobStart = []byte(`{"warren.blob":"`)
 
 // errBlob is that the pieces of a value have expired, or were forgotten.
 var errBlob = errors.New("a large value is not kept any more")
 
 func blobKey(id string, piece int) string { return "blob." + id + "." + strconv.Itoa(piece) }
 
+func (b blob) check() error {
+	if b.Size < 1 || b.Pieces < 1 || b.Pieces > b.Size {
+		return permanently(fmt.Errorf("a large value of %d bytes is in %d pieces", b.Size, b.Pieces))
+	}
+	return checkID(b.ID)
+}
+
+// referenceMark begins a reference. No JSON does.
+const referenceMark = "\x00"
+
+// reference stands in place of a value that is kept apart.
+func (b blob) reference() json.RawMessage {
+	text, _ := json.Marshal(b) // numbers and a text
+	return append([]byte(referenceMark), text...)
+}
+
+func isReference(value json.RawMessage) bool { return bytes.HasPrefix(value, []byte(referenceMark)) }
+
+// parseReference undoes reference; nil for other values.
+func parseReference(value json.RawMessage) *blob {
+	text, ok := bytes.CutPrefix(value, []byte(referenceMark))
+	b := new(blob)
+	if !ok || json.Unmarshal(text, b) != nil {
+		return nil
+	}
+	return b
+}
+
+// display is a value as JSON for people: of one that is kept apart, how large it is.
+func display(value json.RawMessage) json.RawMessage {
+	if b := parseReference(value); b != nil {
+		return json.RawMessage(fmt.Sprintf(`"... %d bytes ..."`, b.Size))
+	}
+	return value
+}
+
+func displayAll(list []json.RawMessage) []json.RawMessage {
+	if !slices.ContainsFunc(list, isReference) {
+		return list
+	}
+	list = slices.Clone(list)
+	for i := range list {
+		list[i] = display(list[i])
+	}
+	return list
+}
+
+func displayByName(values map[string]json.RawMessage) map[string]json.RawMessage {
+	for name, value := range values {
+		if isReference(value) {
+			values = withValue(values, name, display(value))
+		}
+	}
+	return values
+}
+
+// apart writes a value into a record: as it is, or where it is kept. An empty blob says
+// of a value that it is no reference, although it looks like one of an earlier version.
+func apart(value json.RawMessage) (text json.RawMessage, at *blob) {
+	if b := parseReference(value); b != nil {
+		return nil, b
+	}
+	if looksKept(value) {
+		return value, &blob{}
+	}
+	return value, nil
+}
+
+// together undoes apart.
+func together(text json.RawMessage, at *blob) (json.RawMessage, error) {
+	switch {
+	case at == nil:
+		return readEarlier(text), nil
+	case *at == blob{}:
+		return text, nil
+	}
+	return at.reference(), at.check()
+}
+
+// An earlierBlob is what stood in place of a large value among the arguments, before
+// references had a place of their own.
+type earlierBlob struct {
+	ID     string `json:"warren.blob"`
+	Size   int    `json:"size"`
+	Pieces int    `json:"pieces"`
+}
+
+// looksKept reports whether a value could be taken for an earlierBlob.
+func looksKept(value json.RawMessage) bool {
+	return bytes.HasPrefix(value, []byte(`{"warren.blob":`))
+}
+
+// readEarlier makes a reference of an earlierBlob; other values are what they are.
+func readEarlier(value json.RawMessage) json.RawMessage {
+	if !looksKept(value) {
+		return value
+	}
+	var b earlierBlob
+	if json.Unmarshal(value, &b) != nil || blob(b).check() != nil {
+		return value
+	}
+	if again, err := marshal(b); err != nil || !bytes.Equal(again, value) {
+		return value
+	}
+	return blob(b).reference()
+}
+
 // largest is the size of a value that travels as it is: a message may have some.
 func (c *client) largest() int { return int(c.nc.MaxPayload() / 8) }
 
 // spill keeps a large value in the store for a time, and gives its reference.
 func (c *client) spill(ctx context.Context, value json.RawMessage, ttl time.Duration) (json.RawMessage, error) {
-	if len(value) <= c.largest() {
+	return c.spillOver(ctx, value, c.largest(), ttl)
+}
+
+// spillOver is spill for what is larger than a limit.
+func (c *client) spillOver(ctx context.Context, value json.RawMessage, limit int, ttl time.Duration) (json.RawMessage, error) {
+	if len(value) <= limit || isReference(value) {
 		return value, nil
 	}
+	b, err := c.keepApart(ctx, value, ttl)
+	return b.reference(), err
+}
+
+// keepApart keeps a value in the store for a time.
+func (c *client) keepApart(ctx context.Context, value []byte, ttl time.Duration) (blob, error) {
 	b := blob{ID: c.ids.next(), Size: len(value)}
 	var puts []*streams.Pending
 	for piece := range slices.Chunk(value, int(c.nc.MaxPayload()/2)) {
@@ -47,51 +163,58 @@ func (c *client) spill(ctx context.Context, value json.RawMessage, ttl time.Dura
 	}
 	for _, p := range puts {
 		if err := waitFor(ctx, p); err != nil {
-			return nil, fmt.Errorf("keep a value of %d bytes: %w", b.Size, err)
+			return b, fmt.Errorf("keep a value of %d bytes: %w", b.Size, err)
 		}
 	}
-	return marshal(b)
+	return b, nil
 }
 
-// spillAll spills the arguments of a task that are large, for as long as the task
-// waits, and longer.
-func (c *client) spillAll(ctx context.Context, m *Message) error {
-	ttl := joinExpires + untilDue(m.ETA)
+// spillAll spills the arguments of a task that are larger than so much, for as long as
+// the task waits, and longer.
+func (c *client) spillAll(ctx context.Context, m *Message, most int) error {
+	ttl := joinExpires + c.untilDue(m.ETA)
 	for i, value := range m.Args {
-		small, err := c.spill(ctx, value, ttl)
+		if len(value) <= most || isReference(value) {
+			continue
+		}
+		b, err := c.keepApart(ctx, value, ttl)
 		if err != nil {
 			return err
 		}
-		if len(small) != len(value) {
-			m.Args = slices.Clone(m.Args)
-			m.Args[i] = small
-		}
+		m.Args = slices.Clone(m.Args)
+		m.Args[i] = b.reference()
 	}
 	for name, value := range m.Kwargs {
-		small, err := c.spill(ctx, value, ttl)
+		if len(value) <= most || isReference(value) {
+			continue
+		}
+		b, err := c.keepApart(ctx, value, ttl)
 		if err != nil {
 			return err
 		}
-		if len(small) != len(value) {
-			m.give(small, name)
-		}
+		m.give(b.reference(), name)
 	}
 	return nil
 }
 
 // fetch gives the value that a reference stands for; other values as they are.
 func (c *client) fetch(ctx context.Context, value json.RawMessage) (json.RawMessage, error) {
-	if !bytes.HasPrefix(value, blobStart) {
+	if !isReference(value) {
 		return value, nil
 	}
-	var b blob
-	if err := json.Unmarshal(value, &b); err != nil || b.Size < 0 || b.Pieces < 0 {
-		return value, nil // it only looks like one
+	b := parseReference(value)
+	if b == nil || b.check() != nil {
+		return nil, errBlob
 	}
+	return c.fetchApart(ctx, *b)
+}
+
+// fetchApart gives a value that is kept apart.
+func (c *client) fetchApart(ctx context.Context, b blob) ([]byte, error) {
 	whole := make([]byte, 0, min(b.Size, 1<<24))
 	for piece := range b.Pieces {
 		e, err := c.store.Get(ctx, blobKey(b.ID, piece))
-		if errors.Is(err, streams.ErrNoEntry) {
+		if errors.Is(err, streams.ErrNoEntry) || err == nil && len(whole)+len(e.Value) > b.Size {
 			return nil, errBlob
 		}
 		if err != nil {
@@ -122,4 +245,15 @@ func (c *client) fetchAll(ctx context.Context, m *Message) error {
 		m.Kwargs[name] = value
 	}
 	return nil
+}
+
+// withValue sets a value of a copy: the values may be others' too.
+func withValue(values map[string]json.RawMessage, name string, value json.RawMessage) map[string]json.RawMessage {
+	more := map[string]json.RawMessage{name: value}
+	for n, v := range values {
+		if n != name {
+			more[n] = v
+		}
+	}
+	return more
 }

@@ -18,13 +18,13 @@ type CallOptions struct {
 	ChordSize  int           `json:"chord_size,omitempty"`
 	Queue      string        `json:"queue,omitempty"`
 	Priority   *uint8        `json:"priority,omitempty"`
-	Countdown  seconds       `json:"countdown,omitzero"`
-	ETA        *moment       `json:"eta,omitempty"`
-	Expires    *expiry       `json:"expires,omitempty"`
-	SoftLimit  seconds       `json:"soft_time_limit,omitzero"`
-	HardLimit  seconds       `json:"time_limit,omitzero"`
+	Countdown  Seconds       `json:"countdown,omitzero"`
+	ETA        *Moment       `json:"eta,omitempty"`
+	Expires    *Expiry       `json:"expires,omitempty"`
+	SoftLimit  Seconds       `json:"soft_time_limit,omitzero"`
+	HardLimit  Seconds       `json:"time_limit,omitzero"`
 	NoResult   bool          `json:"ignore_result,omitempty"`
-	ResultTTL  seconds       `json:"result_expires,omitzero"`
+	ResultTTL  Seconds       `json:"result_expires,omitzero"`
 	Retry      *RetryPolicy  `json:"warren_retry,omitempty"`
 	Headers    stringHeaders `json:"headers,omitempty"`
 	Link       callbacks     `json:"link,omitempty"`
@@ -35,6 +35,9 @@ type CallOptions struct {
 	// ErrbackID marks an error callback that is given the id of the task that
 	// failed, as in Celery 3, instead of its [Failure].
 	ErrbackID bool `json:"errback_id,omitempty"`
+	// ReplyTo is the queue that the result is sent to, as it is by Celery's backend
+	// rpc://, beside being recorded. Default: none, or see [Config.Replies].
+	ReplyTo string `json:"reply_to,omitempty"`
 
 	// read is what the options were read from: what has not changed since, and
 	// what only other programs know, is written as it was.

@@ -38,6 +38,9 @@ func Pipe[A, B, R any](a Step[A, B], b Step[B, R]) Step[A, R] {
 // Repeat runs a step n times in a chain behind a call, each time with the result
 // of the last.
 func Repeat[A any](a Sig[A], step Step[A, A], n int) Sig[A] {
+	if n < 0 {
+		return newSig[A](part{app: a.app, err: errRepeat})
+	}
 	parts := []part{a.part}
 	for range n {
 		parts = append(parts, step.part)

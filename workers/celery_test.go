@@ -263,12 +263,12 @@ func areUnderstood(t *testing.T, all map[string]captured) {
 		{"index in the group", read("chord").GroupIndex, 0},
 		{"callback", read("link").Embed.Callbacks[0].Task, "tasks.on_task_success"},
 		{"error callbacks", len(read("link_errors").Embed.Errbacks), 2},
-		{"countdown of a callback", read("link_errors").Embed.Errbacks[0].Options.Countdown, seconds(1500 * time.Millisecond)},
+		{"countdown of a callback", read("link_errors").Embed.Errbacks[0].Options.Countdown, Seconds(1500 * time.Millisecond)},
 		{"the next step", read("chain").Embed.Chain[1].Task, "tasks.mul"},
 		{"immutable step", read("chain_immutable").Embed.Chain[0].Immutable, true},
-		{"expiry of a step", read("chain_options").Embed.Chain[2].Options.Expires.after, time.Minute},
+		{"expiry of a step", read("chain_options").Embed.Chain[2].Options.Expires.After, time.Minute},
 		{"ETA of a step", read("chain_options").Embed.Chain[0].Options.ETA, due},
-		{"moment of expiry of a step", read("chain_options").Embed.Chain[0].Options.Expires.at, due},
+		{"moment of expiry of a step", read("chain_options").Embed.Chain[0].Options.Expires.At, due},
 		{"retries of a step", read("chain_options").Embed.Chain[0].Options.Retry, (*RetryPolicy)(nil)},
 		{"headers of a step", fmt.Sprint(read("chain_options").Embed.Chain[1].Options.Headers), "map[trace:a]"},
 		{"chord", read("chord").Embed.Chord.Task, "tasks.xsum"},
@@ -315,7 +315,7 @@ func TestWhatChangesOfASignatureIsWritten(t *testing.T) {
 	sig.Args[0] = json.RawMessage("2")
 	sig.Options.TaskID = "x"
 	sig.Options.Link[0].Immutable = true
-	sig.Options.Countdown = seconds(time.Minute)
+	sig.Options.Countdown = Seconds(time.Minute)
 	out, err := json.Marshal(sig)
 	if err != nil {
 		t.Fatal(err)

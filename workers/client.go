@@ -33,6 +33,7 @@ type client struct {
 	status  chan nats.Status
 	leaders *nats.Subscription
 	done    sync.WaitGroup
+	stop    context.CancelFunc // of the taking of replies
 }
 
 // What an app keeps at the broker, beside its task queues.
@@ -48,7 +49,7 @@ const joinExpires = 30 * 24 * time.Hour
 func newClient(ctx context.Context, app *App, nc *nats.Conn, cfg Config) (_ *client, err error) {
 	c := &client{
 		app: app, cfg: cfg, nc: nc, ids: newIDs(),
-		declared: make(map[string]bool), over: make(chan struct{}),
+		declared: make(map[string]bool), over: make(chan struct{}), stop: func() {},
 	}
 	if c.session, err = cfg.session(ctx, nc); err != nil {
 		return nil, err
@@ -58,7 +59,7 @@ func newClient(ctx context.Context, app *App, nc *nats.Conn, cfg Config) (_ *cli
 			_ = c.session.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	if c.store, err = c.session.DeclareStore(ctx, storeName, streams.StoreOptions{TTL: joinExpires}); err != nil {
+	if c.store, err = c.session.DeclareStore(ctx, storeName, streams.StoreOptions{TTL: joinExpires, MarkerTTL: cfg.markers}); err != nil {
 		return nil, err
 	}
 	later := streams.Queue{Name: laterQueue, Durable: true, Schedules: true}
@@ -71,6 +72,11 @@ func newClient(ctx context.Context, app *App, nc *nats.Conn, cfg Config) (_ *cli
 	c.results = newResults(c)
 	if c.leaders, err = nc.Subscribe(leaderElected, func(*nats.Msg) { c.results.lookAgain() }); err != nil {
 		return nil, err
+	}
+	if cfg.Replies {
+		if err = c.takeReplies(ctx); err != nil {
+			return nil, err
+		}
 	}
 	c.status = nc.StatusChanged(nats.CONNECTED)
 	c.done.Go(c.watchConnection)
@@ -99,6 +105,7 @@ func (c *client) watchConnection() {
 
 func (c *client) close(ctx context.Context) error {
 	c.ending.Do(func() { close(c.over) })
+	c.stop()
 	c.nc.RemoveStatusListener(c.status)
 	_ = c.leaders.Unsubscribe() // without a connection there is nothing to end
 	c.done.Wait()
@@ -126,7 +133,7 @@ func (a *App) apply(ctx context.Context, sig Signature, u unique) (*handle, erro
 
 func (c *client) applyFrozen(ctx context.Context, sig Signature) (*handle, error) {
 	h := c.results.handle(sig)
-	mv := moves{sentAt: time.Now()}
+	mv := moves{sentAt: c.now()}
 	mv.start(sig, nil, spot{root: rootOf(sig), index: -1})
 	if err := c.carryWhole(ctx, sig, &mv); err != nil {
 		return nil, fmt.Errorf("send %s: %w", sig.title(), err)
@@ -168,22 +175,22 @@ func (c *client) freeze(sig Signature) (Signature, error) {
 }
 
 // complete adds what a task was defined with to a call, as far as it says how to
-// send it, and checks the arguments of a task that is known here.
+// send it, and checks its names, and the arguments of a task that is known here.
 func (c *client) complete(sig *Signature, before reflect.Type) (reflect.Type, error) {
-	if sig.Options.TaskID != "" {
-		if err := checkID(sig.Options.TaskID); err != nil {
-			return anyType, err
-		}
-	}
 	t := c.app.lookup(sig.Task)
 	if t == nil {
 		sig.Options.Queue = c.route(sig.Task, sig.Options.Queue)
-		return anyType, nil
+		c.askForReply(&sig.Options)
+		return anyType, sig.check()
 	}
 	defined := t.opts.CallOptions
 	defined.Retry, defined.SoftLimit, defined.HardLimit, defined.ResultTTL = nil, 0, 0, 0 // the worker's own
 	sig.Options = sig.Options.over(defined)
 	sig.Options.Queue = c.route(sig.Task, sig.Options.Queue)
+	c.askForReply(&sig.Options)
+	if err := sig.check(); err != nil {
+		return t.result, err
+	}
 	if before != nil {
 		return t.result, t.verifyAfter(*sig, before)
 	}
@@ -205,6 +212,16 @@ func (c *client) route(task, queue string) string {
 	return queue
 }
 
+// routed reports whether the app's routes say which queue a task goes to.
+func (c *client) routed(task string) bool {
+	for pattern := range c.cfg.Routes {
+		if ok, _ := path.Match(pattern, task); ok {
+			return true
+		}
+	}
+	return false
+}
+
 // carryWhole carries the beginning of a canvas; if that is more than one task, all
 // of them are sent, or none.
 func (c *client) carryWhole(ctx context.Context, sig Signature, mv *moves) (err error) {
@@ -221,8 +238,22 @@ func (c *client) carry(ctx context.Context, mv *moves) error {
 	if mv.none() {
 		return nil
 	}
-	if err := insist(ctx, func(ctx context.Context) error { return c.keepJoins(ctx, mv.joins) }); err != nil {
+	next := &moves{sentAt: mv.sentAt, again: mv.again, final: mv.final}
+	err := c.foldJoins(ctx, mv.joins)
+	if err == nil {
+		err = insist(ctx, func(ctx context.Context) error { return c.keepJoins(ctx, mv.joins) })
+	}
+	if mv.refuses(err) {
+		if err := c.refuseJoins(ctx, mv, next, err); err != nil {
+			return err
+		}
+	} else if err != nil {
 		return err
+	}
+	for _, m := range mv.tasks {
+		if err := c.foldChain(ctx, m); err != nil && !mv.refuses(err) {
+			return err
+		}
 	}
 	if err := c.sendAll(ctx, mv); err != nil {
 		return err
@@ -230,19 +261,40 @@ func (c *client) carry(ctx context.Context, mv *moves) error {
 	if len(mv.tasks) > 0 {
 		reached(pointSent)
 	}
-	next := &moves{sentAt: mv.sentAt, again: mv.again}
-	for _, s := range mv.slots {
-		if err := insist(ctx, func(ctx context.Context) error { return c.fill(ctx, s, next) }); err != nil {
-			return fmt.Errorf("fill slot %d of group %s: %w", s.index, s.join, err)
+	return c.carryOn(ctx, mv, next)
+}
+
+// carryOn does what follows from what was sent, and from what could not be. A permanent
+// error says that there is nothing left to do, and what was lost.
+func (c *client) carryOn(ctx context.Context, mv, next *moves) error {
+	for _, r := range mv.refused {
+		if err := c.giveUp(ctx, r, next); err != nil {
+			return err
 		}
 	}
-	if err := c.carry(ctx, next); err != nil {
+	var lost error
+	for _, s := range mv.slots {
+		err := insist(ctx, func(ctx context.Context) error { return c.fill(ctx, s, next) })
+		if err == nil {
+			continue
+		}
+		err = fmt.Errorf("fill slot %d of group %s: %w", s.index, s.join, err)
+		if !mv.refuses(err) {
+			return err
+		}
+		lost = errors.Join(lost, err)
+	}
+	err := c.carry(ctx, next)
+	if err != nil && !next.refuses(err) {
 		return err
 	}
 	for _, id := range next.past {
 		c.clear(ctx, id)
 	}
-	return nil
+	for _, id := range mv.over {
+		c.clearPlan(ctx, id)
+	}
+	return permanently(errors.Join(lost, err))
 }
 
 func (c *client) sendAll(ctx context.Context, mv *moves) error {
@@ -253,7 +305,7 @@ func (c *client) sendAll(ctx context.Context, mv *moves) error {
 }
 
 func (mv *moves) none() bool {
-	return len(mv.joins)+len(mv.tasks)+len(mv.ends)+len(mv.slots)+len(mv.past) == 0
+	return len(mv.joins)+len(mv.tasks)+len(mv.ends)+len(mv.slots)+len(mv.past)+len(mv.over) == 0
 }
 
 // answerTime is how long the broker may take before it is told again: its answer
@@ -303,6 +355,9 @@ func (c *client) send(ctx context.Context, mv *moves) error {
 	var confirms []*sending
 	for _, e := range mv.ends {
 		puts = append(puts, c.begin(ctx, e))
+		if err := c.reply(ctx, e.replyTo, e.record(c.now())); err != nil {
+			return err
+		}
 	}
 	tasks := mv.tasks
 	if mv.again {
@@ -312,18 +367,27 @@ func (c *client) send(ctx context.Context, mv *moves) error {
 		}
 	}
 	for _, m := range tasks {
+		if mv.isRefused(m) {
+			continue
+		}
 		if !m.NoResult {
 			puts = append(puts, c.announce(ctx, m))
 		}
 		s, err := c.dispatch(ctx, m, mv.sentAt)
-		if err != nil {
+		if err == nil {
+			confirms = append(confirms, s)
+			continue
+		}
+		if len(confirms) > 0 {
+			mv.goOn()
+		}
+		if err := mv.refuse(m, err); err != nil {
 			return err
 		}
-		confirms = append(confirms, s)
 	}
 	var errs error
 	for _, s := range confirms {
-		errs = errors.Join(errs, s.wait(ctx))
+		errs = errors.Join(errs, mv.refuse(s.m, s.wait(ctx)))
 	}
 	return errors.Join(errs, recorded(ctx, puts))
 }
@@ -368,12 +432,11 @@ func (c *client) notBegun(ctx context.Context, tasks []*Message) ([]*Message, er
 			left = append(left, m)
 			continue
 		}
-		rec, err := parseRecord(m.ID, e.Value)
-		if e.Gone == streams.Present && err != nil {
-			return nil, err
+		if e.Gone != streams.Present {
+			continue
 		}
-		if e.Gone == streams.Present && !rec.begun(m.Retries) {
-			left = append(left, m)
+		if rec, err := parseRecord(m.ID, e.Value); err != nil || !rec.begun(m.Retries) {
+			left = append(left, m) // of what cannot be read its worker knows what to do
 		}
 	}
 	return left, nil
@@ -393,16 +456,12 @@ func waitFor(ctx context.Context, p *streams.Pending) error {
 func (c *client) announce(ctx context.Context, m *Message) *streams.Pending {
 	r := m.about(Pending)
 	r.ETA = m.ETA
-	return c.put(ctx, sentKey(m.ID), r, c.cfg.ResultExpires+untilDue(m.ETA), streams.Absent)
+	return c.put(ctx, sentKey(m.ID), r, c.cfg.ResultExpires+c.untilDue(m.ETA), streams.Absent)
 }
 
 // begin records a task that ended without being sent.
 func (c *client) begin(ctx context.Context, e end) *streams.Pending {
-	r := record{Status: Failed, Task: e.task, ID: e.id, Failure: &e.cause, Done: time.Now().UTC()}
-	if e.revoked {
-		r.Status = Revoked
-	}
-	return c.put(ctx, stateKey(e.id), r, c.cfg.ResultExpires, streams.Absent)
+	return c.put(ctx, stateKey(e.id), e.record(c.now()), c.cfg.ResultExpires, streams.Absent)
 }
 
 func (c *client) put(ctx context.Context, key string, r record, ttl time.Duration, e streams.Expectation) *streams.Pending {
@@ -414,7 +473,16 @@ func (c *client) put(ctx context.Context, key string, r record, ttl time.Duratio
 }
 
 // untilDue is how long it is until a task is due; 0 for one that is, or never waits.
-func untilDue(due time.Time) time.Duration { return max(time.Until(due), 0) }
+func (c *client) untilDue(due time.Time) time.Duration { return max(due.Sub(c.now()), 0) }
+
+// keptFor is how long what is written of a gathering is kept.
+func (c *client) keptFor(g gathering) time.Duration {
+	return joinExpires + wholeSeconds(c.untilDue(g.due))
+}
+
+// now is the time by the broker's clock. What is told to others, or compared with what
+// others have told, is of that clock; what is measured here is not.
+func (c *client) now() time.Time { return c.session.Now() }
 
 // wholeSeconds is what the store counts in: never less than was asked for.
 func wholeSeconds(d time.Duration) time.Duration {
@@ -450,12 +518,26 @@ func (s *sending) begin(ctx context.Context, now time.Time) error {
 
 // write writes the message of the task.
 func (s *sending) write(ctx context.Context) (err error) {
-	if err := s.c.spillAll(ctx, s.m); err != nil {
+	if err := s.m.checkToSend(); err != nil {
 		return err
 	}
-	s.body, err = s.m.encode()
-	return err
+	if err := s.c.foldChain(ctx, s.m); err != nil {
+		return err
+	}
+	for _, most := range []int{s.c.largest(), smallest} {
+		if err := s.c.spillAll(ctx, s.m, most); err != nil {
+			return err
+		}
+		s.body, err = s.m.encode()
+		if err != nil || len(s.body.Body) <= 6*s.c.largest() {
+			break
+		}
+	}
+	return permanently(err)
 }
+
+// smallest is the size of an argument that is not kept apart, however large the message.
+const smallest = 1 << 10
 
 // publish sends what is written to the task's queue, which is made if need be.
 func (s *sending) publish(ctx context.Context) (err error) {
@@ -486,5 +568,5 @@ func (s *sending) wait(ctx context.Context) error {
 
 // beat opens the store of periodic tasks; apps without any have none.
 func (c *client) beat(ctx context.Context) (*streams.Store, error) {
-	return c.session.DeclareStore(ctx, beatStore, streams.StoreOptions{})
+	return c.session.DeclareStore(ctx, beatStore, streams.StoreOptions{MarkerTTL: c.cfg.markers})
 }

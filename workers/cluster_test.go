@@ -11,7 +11,7 @@ import (
 )
 
 // tasksStream is the stream of the store of tasks.
-const tasksStream = "warren~t~tasks"
+const tasksStream = "warren~v~tasks"
 
 // TestTasksOutliveALeader: of three servers with three replicas, the one that leads
 // the store of results stops under load, and nobody who waits notices.

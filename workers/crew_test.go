@@ -30,6 +30,7 @@ type crew struct {
 	sum    workers.Task1[[]int, int]
 	tell   workers.Task2[int, string, workers.None]
 	flaky  workers.Task2[string, int, int]
+	sulky  workers.Task2[string, int, int]
 	deadly workers.Task0[int]
 	hold   workers.Task1[string, string]
 	gather workers.Task1[[]string, []string]
@@ -43,7 +44,7 @@ var errFlaky = errors.New("not the first time")
 
 func newCrew(nc *nats.Conn, name string) (*crew, error) {
 	js, err := jetstream.New(nc)
-	c := &crew{App: workers.New("crew"), nc: nc, js: js, name: name, die: func() {}}
+	c := &crew{App: workers.New("celery"), nc: nc, js: js, name: name, die: func() {}}
 	c.count = workers.Func2(c.App, "count", func(ctx context.Context, what string, n int) (int, error) {
 		err := c.effect(ctx, what)
 		c.die()
@@ -65,6 +66,12 @@ func newCrew(nc *nats.Conn, name string) (*crew, error) {
 		}
 		return n, c.effect(ctx, what)
 	}, workers.Retry(workers.RetryPolicy{Max: 1}))
+	c.sulky = workers.Func2(c.App, "sulky", func(ctx context.Context, what string, n int) (int, error) {
+		if r, _ := workers.RequestOf(ctx); r.Retries == 0 {
+			return 0, errors.Join(errFlaky, c.effect(ctx, what+"-first"))
+		}
+		return n, c.effect(ctx, what)
+	})
 	c.deadly = workers.Func0(c.App, "deadly", func(ctx context.Context) (int, error) {
 		err := c.effect(ctx, "deadly")
 		kill()

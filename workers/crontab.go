@@ -25,12 +25,16 @@ func newCrontab(spec, zone string) (crontab, error) {
 	if err != nil || zone == "Local" {
 		return crontab{}, fmt.Errorf("crontab %q: there is no time zone %q; use a name such as Europe/Kyiv", spec, zone)
 	}
+	rest, days, both := splitDays(spec)
 	cron := gocron.NewDefaultCron(true)
-	switch err := cron.IsValid(spec, time.UTC, time.Now()); {
+	switch err := cron.IsValid(rest, time.UTC, time.Now()); {
 	case errors.Is(err, gocron.ErrCronJobInvalid):
 		return crontab{}, fmt.Errorf("crontab %q: that never comes", spec)
 	case err != nil:
 		return crontab{}, fmt.Errorf("crontab %q: %s", spec, strings.ReplaceAll(err.Error(), "\n", ": "))
+	}
+	if both {
+		cron = onWeekdays{cron, days}
 	}
 	return crontab{cron, location, anyHour(spec)}, nil
 }

@@ -1,7 +1,9 @@
 package workers
 
 import (
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -190,4 +192,159 @@ func TestMomentsAreSorted(t *testing.T) {
 	if want := []string{"01-01 12:00:00 +0000", "01-01 13:00:00 +0000"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+}
+
+// TestCrontab_DaysAsInCrontab5: both fields count if one of them begins with a star.
+func TestCrontab_DaysAsInCrontab5(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ spec, want string }{ // from Monday, 1 June 2026, on
+		{"0 4 * * 7", "06-07 06-14 06-21"},
+		{"0 4 * * 0", "06-07 06-14 06-21"},
+		{"0 4 * * SUN", "06-07 06-14 06-21"},
+		{"0 4 * * 5-7", "06-05 06-06 06-07"},
+		{"0 4 * * fri-sun", "06-05 06-06 06-07"},
+		{"0 4 * * 6-7/2", "06-06 06-13 06-20"},
+		{"0 4 * * 1-7", "06-01 06-02 06-03"},
+		{"0 4 * * 0,3", "06-03 06-07 06-10"},
+		{"0 4 * * 5/2", "06-05 06-12 06-19"},
+		{"0 4 */2 * mon", "06-01 06-15 06-29"},
+		{"0 4 */2 * tue", "06-09 06-23 07-07"},
+		{"0 4 13 * fri", "06-05 06-12 06-13"},
+		{"0 4 13 * */5", "09-13 11-13 12-13"}, // Sundays and Fridays
+		{"0 4 */31,2-7 * MON", "06-01 07-06 08-03"},
+		{"0 4 1-7 * MON", "06-01 06-02 06-03"},
+		{"0 4 ? * MON", "06-01 06-08 06-15"},
+		{"0 4 13 * ?", "06-13 07-13 08-13"},
+		{"0 0 4 */10 * 1", "06-01 08-31 09-21"},
+		{"@weekly", "06-07 06-14 06-21"},
+		{"@monthly", "06-01 07-01 08-01"},
+		{"0 4 13,* * fri", "06-01 06-02 06-03"}, // it begins with no star
+		{"@yearly", "01-01 01-01 01-01"},
+		{"@daily", "06-01 06-02 06-03"},
+	} {
+		got := occurrences(t, Crontab(test.spec), "UTC", "2026-05-31T23:00:00Z", 3)
+		for i := range got {
+			got[i] = got[i][:5]
+		}
+		if list := strings.Join(got, " "); list != test.want {
+			t.Errorf("%q is due on %s, want %s", test.spec, list, test.want)
+		}
+	}
+	for _, spec := range []string{"0 4 * * 8", "0 4 * * 07", "0 4 * * mon-", "0 4 * * 5-3", "0 4 * * */0", "0 4 * * */x", "0 4 * * ,", "0 4 * * sunday"} {
+		if _, err := newCrontab(spec, "UTC"); err == nil {
+			t.Errorf("%q is accepted", spec)
+		}
+	}
+}
+
+// naively reports whether a field matches a number, by nothing but crontab(5).
+func naively(field string, number, least, most int, names string) bool {
+	for part := range strings.SplitSeq(strings.ToLower(field), ",") {
+		span, step, stepped := strings.Cut(part, "/")
+		every := 1
+		if stepped {
+			every, _ = strconv.Atoi(step)
+		}
+		value := func(text string) int {
+			if at := strings.Index(names, text); len(text) == 3 && at >= 0 {
+				return at/3 + least
+			}
+			n, _ := strconv.Atoi(text)
+			return n
+		}
+		from, to := least, most
+		if span != "*" {
+			first, last, ranged := strings.Cut(span, "-")
+			from = value(first)
+			to = from
+			if ranged {
+				to = value(last)
+			}
+		}
+		for n := from; n <= to; n += every {
+			if n == number || names == daysInOrder && n%7 == number {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+const (
+	monthsInOrder = "janfebmaraprmayjunjulaugsepoctnovdec"
+	daysInOrder   = "sunmontuewedthufrisat"
+)
+
+func dueNaively(spec string, at time.Time) bool {
+	f := strings.Fields(spec)
+	month := naively(f[2], at.Day(), 1, 31, "")
+	week := naively(f[4], int(at.Weekday()), 0, 6, daysInOrder)
+	day := month || week
+	if f[2][0] == '*' || f[4][0] == '*' {
+		day = month && week
+	}
+	return day && naively(f[0], at.Minute(), 0, 59, "") && naively(f[1], at.Hour(), 0, 23, "") && naively(f[3], int(at.Month()), 1, 12, monthsInOrder)
+}
+
+// randomCrontab makes a line of all that crontab(5) knows.
+func randomCrontab(r *rand.Rand) string {
+	field := func(least, most int, names string, star int) string {
+		var parts []string
+		for range 1 + r.IntN(3) {
+			name := func(n int) string {
+				if i := n - least; names != "" && r.IntN(2) == 0 && 3*i < len(names) {
+					return names[3*i : 3*i+3]
+				}
+				return strconv.Itoa(n)
+			}
+			from := least + r.IntN(most-least+1)
+			part := name(from)
+			switch r.IntN(star) {
+			case 0:
+				part = "*"
+			case 1:
+				part = name(from) + "-" + strconv.Itoa(from+r.IntN(most-from+1))
+			}
+			if r.IntN(2) == 0 && strings.ContainsAny(part, "*-") {
+				part += "/" + strconv.Itoa(1+r.IntN(9))
+			}
+			parts = append(parts, part)
+		}
+		return strings.Join(parts, ",")
+	}
+	return strings.Join([]string{
+		field(0, 59, "", 3), field(0, 23, "", 3), field(1, 31, "", 4), field(1, 12, monthsInOrder, 2), field(0, 7, daysInOrder, 4),
+	}, " ")
+}
+
+// FuzzCrontab_AgainstAClock: a walk from minute to minute finds the same times.
+func FuzzCrontab_AgainstAClock(f *testing.F) {
+	for seed := range uint64(40) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test
+		spec := randomCrontab(r)
+		at := time.Unix(r.Int64N(1<<32), 0).UTC()
+		c, err := newCrontab(spec, "UTC")
+		if err != nil {
+			if strings.Contains(err.Error(), "never comes") {
+				return
+			}
+			t.Fatal(err)
+		}
+		next := c.after(at)
+		for walk := at.Truncate(time.Minute).Add(time.Minute); walk.Before(at.AddDate(0, 3, 0)); walk = walk.Add(time.Minute) {
+			if !dueNaively(spec, walk) {
+				continue
+			}
+			if !walk.Equal(next) {
+				t.Errorf("%q: after %v comes %v, want %v", spec, at, next, walk)
+			}
+			return
+		}
+		if !next.IsZero() && next.Before(at.AddDate(0, 3, 0)) {
+			t.Errorf("%q: after %v comes %v, want nothing for three months", spec, at, next)
+		}
+	})
 }

@@ -18,7 +18,8 @@ import (
 // never had any, was lost with its workers, or is not registered; or a message that
 // is no task. It is kept for thirty days, until it is replayed or dropped.
 type DeadLetter struct {
-	// ID is that of the task; what is no task has one that is made of it.
+	// ID is that of the task; what is no task has one that is made of it, and of where
+	// it was stored: of two equal messages each has its own.
 	ID string `json:"id"`
 	// Task is its name; empty for what is no task.
 	Task  string `json:"task"`
@@ -33,10 +34,13 @@ type DeadLetter struct {
 	Message streams.Message `json:"message"`
 }
 
-// deadJSON is how a letter is kept: its body by itself, in pieces if it is large.
+// deadJSON is how a letter is kept: its body by itself, in pieces if it is large, and
+// all of it so where its headers are large too.
 type deadJSON struct {
 	DeadLetter
-	Body json.RawMessage `json:"body"`
+	Body   json.RawMessage `json:"body,omitempty"`
+	BodyAt *blob           `json:"body_at,omitempty"`
+	AllAt  *blob           `json:"all_at,omitempty"`
 }
 
 // seal writes a letter.
@@ -49,7 +53,17 @@ func (c *client) seal(ctx context.Context, l DeadLetter) (json.RawMessage, error
 		return nil, err
 	}
 	l.Message.Body = nil
-	return marshal(deadJSON{l, body})
+	out := deadJSON{DeadLetter: l}
+	out.Body, out.BodyAt = apart(body)
+	text, err := marshal(out)
+	if err != nil || len(text) <= 4*c.largest() {
+		return text, err
+	}
+	all, err := c.keepApart(ctx, text, joinExpires)
+	if err != nil {
+		return nil, err
+	}
+	return marshal(deadJSON{DeadLetter: DeadLetter{ID: l.ID, Attempt: l.Attempt}, AllAt: &all})
 }
 
 // unseal reads a letter.
@@ -58,16 +72,33 @@ func (c *client) unseal(ctx context.Context, text []byte) (DeadLetter, error) {
 	if err := json.Unmarshal(text, &in); err != nil {
 		return in.DeadLetter, err
 	}
-	body, err := c.fetch(ctx, in.Body)
+	if in.AllAt != nil {
+		all, err := c.fetch(ctx, in.AllAt.reference())
+		in = deadJSON{}
+		if err == nil {
+			err = json.Unmarshal(all, &in)
+		}
+		if err != nil {
+			return in.DeadLetter, err
+		}
+	}
+	body, err := together(in.Body, in.BodyAt)
+	if err == nil {
+		body, err = c.fetch(ctx, body)
+	}
 	if err == nil {
 		err = json.Unmarshal(body, &in.Message.Body)
 	}
+	in.Failure = c.wholeFailure(ctx, in.Failure)
 	return in.DeadLetter, err
 }
 
 // A letter has the attempt in its key, so that what is taken away is what was
 // looked at, and not the letter of a later attempt.
-func deadKey(id string, attempt int) string { return "dead." + id + "." + strconv.Itoa(attempt) }
+func deadKey(id string, attempt int) string { return deadKeys(id) + strconv.Itoa(attempt) }
+
+// deadKeys begins the keys of all letters of an id.
+func deadKeys(id string) string { return "dead." + idWord(id) + "." }
 
 // DeadLetters ranges over what was given up, in that order, and ends with an error
 // if there is one.
@@ -100,7 +131,9 @@ func (c *client) letters(ctx context.Context, pattern string, f func(DeadLetter)
 	return errors.Join(err, unread)
 }
 
-// DropDeadLetter forgets what was given up under an id.
+// DropDeadLetter forgets what was given up under an id. If nothing was, the error is
+// [ErrNoDeadLetter], unless the task is being replayed: its letter has gone with that.
+// The letter of a task that has failed this moment is waited for, a second at most.
 func (a *App) DropDeadLetter(ctx context.Context, id string) error {
 	c, err := a.connected()
 	if err != nil {
@@ -109,14 +142,49 @@ func (a *App) DropDeadLetter(ctx context.Context, id string) error {
 	if err := checkID(id); err != nil {
 		return err
 	}
-	count, err := c.store.Purge(ctx, "dead."+id+".*")
-	if err == nil && count == 0 {
-		err = ErrNoDeadLetter
+	for {
+		count, err := c.store.Purge(ctx, deadKeys(id)+"*")
+		if err == nil && count == 0 {
+			err = c.noLetter(ctx, id)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, errLetterComes):
+			return fmt.Errorf("drop the dead letter of %s: %w", id, err)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("drop the dead letter of %s: %w", id, err)
+}
+
+// errLetterComes says that a task has failed a moment ago, and its letter is on its
+// way.
+var errLetterComes = errors.New("the dead letter is not kept yet")
+
+// lettersTake is how long after the end of a task its letter is kept at the latest, but
+// for a worker that was killed in between.
+const lettersTake = time.Second
+
+// noLetter is what it means that there is no letter of a task: nothing, if the task is
+// under way again, errLetterComes, after a moment, if it has just failed, and
+// ErrNoDeadLetter otherwise.
+func (c *client) noLetter(ctx context.Context, id string) error {
+	r, err := c.read(ctx, id)
+	switch {
+	case errors.Is(err, ErrUnknown):
+		return ErrNoDeadLetter
+	case err != nil:
+		return err
+	case !r.Status.Ready():
+		return nil
+	case r.Status != Failed || c.now().Sub(r.Done) > lettersTake:
+		return ErrNoDeadLetter
 	}
-	return nil
+	select {
+	case <-time.After(lettersTake / 100):
+		return errLetterComes
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // DropDeadLetters forgets all that was given up, and says how many there were.
@@ -135,7 +203,7 @@ func (a *App) DropDeadLetters(ctx context.Context) (int, error) {
 // letter finds the letter of an id, the last of several.
 func (c *client) letter(ctx context.Context, id string) (DeadLetter, error) {
 	var found *DeadLetter
-	err := c.letters(ctx, "dead."+id+".*", func(l DeadLetter) bool {
+	err := c.letters(ctx, deadKeys(id)+"*", func(l DeadLetter) bool {
 		if found == nil || l.Attempt > found.Attempt {
 			found = &l
 		}
@@ -163,20 +231,37 @@ func (r *run) carry(ctx context.Context, rec record, mv *moves) error {
 			return err
 		}
 	}
-	return r.w.c.carry(ctx, mv)
+	err := r.w.c.carry(ctx, mv)
+	if err != nil && r.final(err) {
+		return r.strand(ctx, rec, err)
+	}
+	return err
+}
+
+// strand keeps the dead letter of a task that has ended, where what follows it cannot
+// be done: nobody knows any more what waits for it.
+func (r *run) strand(ctx context.Context, rec record, cause error) error {
+	cause = fmt.Errorf("the task has ended, and what follows it is lost: %w", cause)
+	r.log().Error("gave up what follows a task", "error", cause)
+	if rec.Status == Failed {
+		return nil // it is a dead letter already
+	}
+	rec.Worker, rec.Failure = r.w.cfg.Name, r.failure(cause)
+	return r.bury(ctx, rec)
 }
 
 func (r *run) bury(ctx context.Context, rec record) error {
 	m := *r.m
-	m.Retries = rec.Retries
-	text, err := m.encode()
-	if err != nil {
-		return err
+	if r.whole != nil && r.whole.plan == nil {
+		m = *r.whole // the plan is cleared away
 	}
-	return r.w.c.bury(ctx, DeadLetter{
-		ID: m.ID, Task: m.Task, Queue: m.Queue, Worker: rec.Worker, Attempt: m.Retries + 1,
-		Date: rec.Done, Failure: *rec.Failure, Message: text,
-	})
+	m.Retries = rec.Retries
+	l := r.w.c.letterOf(&m, *rec.Failure)
+	l.Worker, l.Date = rec.Worker, rec.Done
+	if r.refused {
+		l.Message = r.d.Message
+	}
+	return r.w.c.bury(ctx, l)
 }
 
 func (c *client) bury(ctx context.Context, l DeadLetter) error {
@@ -190,13 +275,13 @@ func (c *client) bury(ctx context.Context, l DeadLetter) error {
 	return nil
 }
 
-// malformed is the type of the failure of what is no task.
+// malformed is the type of the failure of what cannot be read.
 const malformed = "DecodeError"
 
 // discard takes what is no task out of its queue, and keeps it.
 func (w *Worker) discard(ctx context.Context, queue string, d *streams.Delivery, cause error) {
 	l := DeadLetter{
-		ID: idOf(d.Message), Queue: queue, Worker: w.cfg.Name, Attempt: 1, Date: time.Now().UTC(),
+		ID: idOf(d.Message, queue, d.StoredAs()), Queue: queue, Worker: w.cfg.Name, Attempt: 1, Date: w.c.now(),
 		Failure: Failure{Type: malformed, Message: cause.Error(), Attempt: 1, Worker: w.cfg.Name},
 		Message: d.Message,
 	}
@@ -212,9 +297,9 @@ func (w *Worker) discard(ctx context.Context, queue string, d *streams.Delivery,
 	w.settle(d.Ack())
 }
 
-// idOf makes an id of a message, the same for the same one.
-func idOf(m streams.Message) string {
-	text, _ := json.Marshal(m) // what came as a message can be written
+// idOf makes an id of a message, and of what tells it from others that are the same.
+func idOf(m streams.Message, where ...string) string {
+	text, _ := json.Marshal([]any{m, where}) // what came as a message can be written
 	sum := sha256.Sum256(text)
 	return "malformed-" + hex.EncodeToString(sum[:8])
 }

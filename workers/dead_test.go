@@ -65,14 +65,58 @@ func again(s *shop, id string) (int, error) {
 	return r.Get(s.ctx)
 }
 
-// replay replays what has failed, once it is kept.
+// replay replays what has failed, once it is kept and all that followed is done.
 func replay(s *shop, id string) {
 	s.Helper()
+	var queue string
 	s.until("it is kept", func() bool {
-		return slices.ContainsFunc(dead(s), func(l workers.DeadLetter) bool { return l.ID == id })
+		list := dead(s)
+		i := slices.IndexFunc(list, func(l workers.DeadLetter) bool { return l.ID == id })
+		if i >= 0 {
+			queue = list[i].Queue
+		}
+		return i >= 0
 	})
+	settled(s, queue)
 	if err := s.Replay(s.ctx, id); err != nil {
 		s.Fatal(err)
+	}
+}
+
+// settled waits until workers have settled all that a queue gave them. A dead
+// letter is kept before its group, and what stood behind it, know of the failure.
+func settled(s *shop, queue string) {
+	s.Helper()
+	asks := session(s.TB, s.conn)
+	s.until("all is settled", func() bool {
+		info, err := asks.InspectQueue(s.ctx, queue)
+		if err != nil {
+			s.Fatal(err)
+		}
+		return info.Unacked == 0
+	})
+}
+
+// TestDeadLetter_OfATaskThatIsReplayed has gone: to drop it is nothing to do.
+func TestDeadLetter_OfATaskThatIsReplayed(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.connect(embeddedtest.Connect(t), workers.Config{})
+	stop := s.work(workers.WorkerConfig{})
+	r := apply(s, s.fails.S(5))
+	if _, err := r.Get(s.ctx); !errors.Is(err, errKnown) {
+		t.Fatalf("got %v, want the known error", err)
+	}
+	s.until("it is kept", func() bool { return len(dead(s)) > 0 })
+	stop()
+	if err := s.Replay(s.ctx, r.ID()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DropDeadLetter(s.ctx, r.ID()); err != nil {
+		t.Errorf("got %v, want nothing to do", err)
+	}
+	if err := s.DropDeadLetter(s.ctx, "unknown"); !errors.Is(err, workers.ErrNoDeadLetter) {
+		t.Errorf("of a task that nobody knows: got %v, want ErrNoDeadLetter", err)
 	}
 }
 

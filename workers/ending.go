@@ -44,10 +44,10 @@ func (r *run) succeed(ctx context.Context, value json.RawMessage) error {
 	}
 	ttl := r.expires(Succeeded)
 	if r.m.handsOn() {
-		ttl = max(ttl, r.m.spot().keptFor()) // others get it too
+		ttl = max(ttl, r.w.c.keptFor(r.m.spot().gathering)) // others get it too
 	}
 	var err error
-	if rec.Result, err = r.w.c.spill(ctx, value, ttl); err != nil {
+	if rec.Result, err = r.w.c.spillOver(ctx, value, r.w.c.largestAt(r.m.spot()), ttl); err != nil {
 		return err
 	}
 	return r.end(ctx, rec)
@@ -76,9 +76,18 @@ func (r *run) handBack(ctx context.Context) error {
 
 func (r *run) fail(ctx context.Context, err error) error {
 	rec := r.m.about(Failed)
-	rec.Failure = r.failure(err)
+	var kept error
+	if rec.Failure, kept = r.keptFailure(ctx, err); kept != nil {
+		return kept
+	}
 	r.thrown = r.task != nil && slices.ContainsFunc(r.task.opts.throws, func(e error) bool { return errors.Is(err, e) })
 	return r.end(ctx, rec)
+}
+
+// keptFailure is the failure of an error, kept apart if it is large.
+func (r *run) keptFailure(ctx context.Context, err error) (*Failure, error) {
+	f, err := r.w.c.keepFailure(ctx, *r.failure(err), r.expires(Failed))
+	return &f, err
 }
 
 // failure words an error for those who are told.
@@ -89,6 +98,10 @@ func (r *run) failure(err error) *Failure {
 	var panicked *panicError
 	if errors.As(err, &panicked) {
 		f.Type, f.Traceback = "panic", panicked.stack
+		return f
+	}
+	if errors.Is(err, errExited) {
+		f.Type = "goexit"
 		return f
 	}
 	for {
@@ -110,6 +123,10 @@ func (r *run) failure(err error) *Failure {
 // typeOf is the type of an error that is not registered. What the standard library
 // wraps errors in says nothing.
 func typeOf(err error) string {
+	var ours *permanentError
+	if errors.As(err, &ours) {
+		err = ours.error
+	}
 	name := fmt.Sprintf("%T", err)
 	if strings.HasPrefix(name, "*errors.") || strings.HasPrefix(name, "*fmt.") {
 		return "error"
@@ -120,14 +137,23 @@ func typeOf(err error) string {
 // end records the end of the task, and sends what follows. Whoever is overtaken
 // sends nothing.
 func (r *run) end(ctx context.Context, rec record) error {
-	mv := r.moves(rec)
-	rec.Done = time.Now().UTC()
+	mv, err := r.moves(ctx, rec)
+	if errors.Is(err, errPlanOver) {
+		mv, err = &moves{}, nil // another run has gone on; if it has not ended this one, too, it is ended here
+	}
+	if err != nil {
+		return err
+	}
+	rec.Done = r.w.c.now()
 	rec.Children = mv.children()
 	if err := r.conclude(ctx, rec); err != nil {
 		return err
 	}
 	reached(pointRecorded)
 	r.tell(ctx, rec)
+	if err := r.reply(ctx, rec); err != nil {
+		return err
+	}
 	return r.carry(ctx, rec, mv)
 }
 
@@ -144,26 +170,74 @@ func (r *run) conclude(ctx context.Context, rec record) error {
 }
 
 // moves are what follows a record that is the last.
-func (r *run) moves(rec record) *moves {
-	mv := &moves{sentAt: time.Now()}
+func (r *run) moves(ctx context.Context, rec record) (*moves, error) {
+	mv := &moves{sentAt: r.w.c.now(), final: r.final}
+	m, err := r.steps(ctx, rec.Status)
+	if err != nil {
+		return nil, err
+	}
+	if r.m.plan != nil && m.plan == nil && !r.refused {
+		mv.over = append(mv.over, r.m.plan.ID)
+	}
 	switch rec.Status {
 	case Succeeded:
-		mv.succeeded(r.m, rec.Result)
+		mv.succeeded(m, rec.Result)
 	case Failed:
-		mv.failed(r.m, *rec.Failure)
+		mv.failed(m, *rec.Failure)
 	case Revoked:
 		f := Failure{TaskID: r.m.ID, Task: r.m.Task, Type: revokedType, Message: ErrRevoked.Error()}
 		if rec.Failure != nil {
 			f = *rec.Failure
 		}
-		mv.revoked(r.m, f)
+		mv.revoked(m, f)
 	}
-	return mv
+	return mv, nil
+}
+
+// steps gives the task with the steps behind it that its end needs: the next one, or all
+// that end with it. Those that are lost are ended as far as they are known.
+func (r *run) steps(ctx context.Context, ended State) (*Message, error) {
+	if ended != Succeeded {
+		var err error
+		r.whole, err = r.w.c.withRest(ctx, r.m)
+		return r.whole, err
+	}
+	m := *r.m
+	var err error
+	m.Embed.Chain, m.plan, err = r.w.c.ahead(ctx, m.Embed.Chain, m.plan)
+	return &m, err
+}
+
+// withRest gives a task with all steps behind it, as far as they are kept. Of those that
+// are lost the plan is left.
+func (c *client) withRest(ctx context.Context, m *Message) (*Message, error) {
+	if m.plan == nil {
+		return m, nil
+	}
+	whole := *m
+	var err error
+	whole.Embed.Chain, whole.plan, err = c.allSteps(ctx, m.Embed.Chain, m.plan)
+	if err != nil && !errors.Is(err, errPlanOver) && lastingOf(err) == permanent {
+		m.log(c.cfg.Logger).Error("cannot end all that follows a task", "error", err)
+		err = nil
+	}
+	return &whole, err
 }
 
 // follow sends what follows a task that has ended, again.
 func (r *run) follow(ctx context.Context, rec record) error {
-	mv := r.moves(rec)
+	if err := r.reply(ctx, rec); err != nil {
+		return err
+	}
+	mv, err := r.moves(ctx, rec)
+	switch {
+	case errors.Is(err, errPlanOver):
+		return nil // it was sent before the plan was cleared away
+	case err != nil && r.final(err):
+		return r.strand(ctx, rec, err)
+	case err != nil:
+		return err
+	}
 	mv.again = true
 	return r.carry(ctx, rec, mv)
 }
@@ -174,17 +248,23 @@ func (r *run) retry(ctx context.Context, after time.Duration, err error) error {
 	defer cancel()
 	rec := r.m.about(Retrying)
 	rec.Retries = r.m.Retries + 1
-	rec.Failure = r.failure(err)
-	rec.Done = time.Now().Add(after).UTC() // when it is due
+	var werr error
+	if rec.Failure, werr = r.keptFailure(ctx, err); werr != nil {
+		return werr
+	}
+	rec.Done = r.w.c.now().Add(after) // when it is due
 	r.mu.Lock()
 	r.over = true
-	werr := r.write(ctx, rec)
+	werr = r.write(ctx, rec)
 	r.mu.Unlock()
 	if werr != nil {
 		return werr
 	}
 	reached(pointRecorded)
 	r.tell(ctx, rec)
+	if err := r.reply(ctx, rec); err != nil {
+		return err
+	}
 	return r.reschedule(ctx, rec)
 }
 
@@ -194,10 +274,10 @@ func (r *run) reschedule(ctx context.Context, rec record) error {
 		return nil // that attempt has begun
 	}
 	next := *r.m
-	next.turn = false
+	next.turn, next.passes, next.unclaimed = false, 0, 0
 	next.Retries = rec.Retries
 	next.ETA = rec.Done
-	s, err := r.w.c.dispatch(ctx, &next, time.Now())
+	s, err := r.w.c.dispatch(ctx, &next, r.w.c.now())
 	if err != nil {
 		return err
 	}

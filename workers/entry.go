@@ -48,7 +48,7 @@ func (s Signature) whole() part { return part{sig: s} }
 type EntryInfo struct {
 	Entry
 	// Last is the time of the last run, the one it was due at; zero before the
-	// first.
+	// first, and after the broker's clock was put back before it.
 	Last time.Time
 	// LastID is the id of the last run's task; of a canvas, of what begins it.
 	LastID string
@@ -65,7 +65,7 @@ type entryRecord struct {
 	Name     string    `json:"name"`
 	Schedule Schedule  `json:"schedule"`
 	Call     Signature `json:"call"`
-	Jitter   seconds   `json:"jitter,omitzero"`
+	Jitter   Seconds   `json:"jitter,omitzero"`
 	AtStart  bool      `json:"at_start,omitempty"`
 	Missed   Missed    `json:"missed"`
 	Since    time.Time `json:"since"` // when it was put with this schedule
@@ -74,9 +74,16 @@ type entryRecord struct {
 // lastRun is how the last run of an entry is stored: it is claimed, and then
 // sent.
 type lastRun struct {
-	Due  time.Time `json:"due"`
+	Due  time.Time `json:"due"` // zero when there was none since they began anew
 	Sent bool      `json:"sent"`
+	// From is when runs began anew, because the clock was put back, and Anew how often
+	// they have: what is due at a time that the clock shows again is another run.
+	From time.Time `json:"from,omitzero"`
+	Anew int       `json:"anew,omitempty"`
 }
+
+// reached is how far the runs have come.
+func (l lastRun) reached() time.Time { return later(l.Due, l.From) }
 
 // appWord is the word of an app in the keys of the store.
 func appWord(app string) string {
@@ -91,11 +98,16 @@ func lastKey(app, name string) string { return "last." + appWord(app) + "." + na
 func leaderKey(app string) string { return "leader." + appWord(app) }
 
 // runIDs makes the ids of a run: whoever sends it, they are the same.
-func runIDs(app, name string, due time.Time) func() string {
+func runIDs(app, name string, run lastRun) func() string {
+	parts := []string{app, name, run.Due.UTC().Format(time.RFC3339Nano), ""}
+	if run.Anew > 0 {
+		parts = append(parts, strconv.Itoa(run.Anew))
+	}
 	n := 0
 	return func() string {
 		h := sha256.New()
-		for _, part := range []string{app, name, due.UTC().Format(time.RFC3339Nano), strconv.Itoa(n)} {
+		parts[3] = strconv.Itoa(n)
+		for _, part := range parts {
 			fmt.Fprintf(h, "%d:%s", len(part), part)
 		}
 		n++
@@ -107,11 +119,11 @@ func runIDs(app, name string, due time.Time) func() string {
 }
 
 // record checks an entry and writes it for the store.
-func (a *App) record(e Entry) (entryRecord, error) {
+func (a *App) record(e Entry, now time.Time) (entryRecord, error) {
 	r := entryRecord{
-		App: a.name, Name: e.Name, Schedule: e.Schedule, Jitter: seconds(e.Jitter),
+		App: a.name, Name: e.Name, Schedule: e.Schedule, Jitter: Seconds(e.Jitter),
 		AtStart: e.AtStart, Missed: first(e.Missed, MissedOnce),
-		Since: time.Now().UTC().Truncate(time.Millisecond),
+		Since: now.Truncate(time.Millisecond),
 	}
 	if e.Call == nil {
 		return r, errors.New("it has no call")
@@ -148,10 +160,10 @@ func (r entryRecord) plan() (plan, error) {
 }
 
 // canvas is what a run sends.
-func (c *client) canvas(r entryRecord, due time.Time) (Signature, error) {
+func (c *client) canvas(r entryRecord, run lastRun) (Signature, error) {
 	sig := r.Call
-	sig.Options.Headers = withHeader(sig.Options.Headers, headerScheduled, due.UTC().Format(time.RFC3339Nano))
-	return freeze(sig, runIDs(r.App, r.Name, due), c.complete)
+	sig.Options.Headers = withHeader(sig.Options.Headers, headerScheduled, run.Due.UTC().Format(time.RFC3339Nano))
+	return freeze(sig, runIDs(r.App, r.Name, run), c.complete)
 }
 
 // PutEntry stores an entry, or changes the one of its name, in whatever process:
@@ -169,11 +181,11 @@ func (a *App) PutEntry(ctx context.Context, e Entry) error {
 }
 
 func (c *client) putEntry(ctx context.Context, e Entry) error {
-	r, err := c.app.record(e)
+	r, err := c.app.record(e, c.now())
 	if err != nil {
 		return err
 	}
-	if _, err := c.canvas(r, r.Since); err != nil {
+	if _, err := c.canvas(r, lastRun{Due: r.Since}); err != nil {
 		return err
 	}
 	store, err := c.beat(ctx)
@@ -269,7 +281,7 @@ func (a *App) entries(ctx context.Context) ([]EntryInfo, error) {
 	var list []EntryInfo
 	err = store.Range(ctx, entryKey(a.name, ">"), func(e streams.Entry) bool {
 		if r, err := parseEntry(e); err == nil {
-			list = append(list, r.info(last[r.Name]))
+			list = append(list, r.info(last[r.Name], c.now()))
 		}
 		return true
 	})
@@ -277,23 +289,30 @@ func (a *App) entries(ctx context.Context) ([]EntryInfo, error) {
 	return list, err
 }
 
-func (r entryRecord) info(last lastRun) EntryInfo {
+func (r entryRecord) info(last lastRun, now time.Time) EntryInfo {
 	i := EntryInfo{Last: last.Due, Entry: Entry{
 		Name: r.Name, Schedule: r.Schedule, Call: r.Call, Jitter: time.Duration(r.Jitter),
 		AtStart: r.AtStart, Missed: r.Missed,
 	}}
 	if !last.Due.IsZero() {
-		i.LastID = runIDs(r.App, r.Name, last.Due)()
+		i.LastID = runIDs(r.App, r.Name, last)()
 	}
 	if p, err := r.plan(); err == nil {
-		i.Next = p.next(time.Now())
+		if reached := last.reached(); !p.anew(reached, now) {
+			now = later(now, reached)
+		}
+		i.Next = p.next(now)
 	}
 	return i
 }
 
 func parseEntry(e streams.Entry) (entryRecord, error) {
 	var r entryRecord
-	if err := json.Unmarshal(e.Value, &r); err != nil {
+	err := json.Unmarshal(e.Value, &r)
+	if err == nil {
+		err = measure(&r.Call)
+	}
+	if err != nil {
 		return r, fmt.Errorf("read entry: %w", err)
 	}
 	return r, nil

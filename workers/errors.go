@@ -32,6 +32,9 @@ var (
 	ErrNotRegistered = errors.New("the task is not registered")
 	// ErrArguments is that a task was given what it does not take: a TypeError.
 	ErrArguments = errors.New("the arguments are not those of the task")
+	// ErrDecode is that the message of a task cannot be read: what another program sent,
+	// in a form that is refused. Its text says what is wrong, and what to send instead.
+	ErrDecode = errors.New("the message of the task cannot be read")
 	// ErrForeignChord is that a chord was begun by a client of Celery, whose result
 	// backend counts its header: there is none here. Have a worker begin it: put a
 	// task in front, as in chain(first, group(...), body).
@@ -44,6 +47,9 @@ var (
 	ErrNoWorker = errors.New("there is no such worker")
 	// ErrNoAnswer is that a worker that was there a moment ago does not answer.
 	ErrNoAnswer = errors.New("the worker does not answer")
+	// ErrNoTask is that the oldest message of a queue is no task: the queue is one of
+	// ordinary messages.
+	ErrNoTask = errors.New("the oldest message of the queue is no task")
 	// ErrNoDeadLetter is that nothing of an id was given up, or it was replayed or
 	// dropped.
 	ErrNoDeadLetter = errors.New("there is no dead letter of this id")
@@ -60,6 +66,7 @@ var builtin = map[string]error{
 	"NotRegistered":         ErrNotRegistered,
 	"TypeError":             ErrArguments,
 	"ForeignChord":          ErrForeignChord,
+	malformed:               ErrDecode,
 }
 
 // Failure is why a task has no result: the error of its last attempt. It travels
@@ -70,7 +77,8 @@ type Failure struct { //nolint:errname // it is also what an error callback is g
 	TaskID string `json:"task_id"`
 	Task   string `json:"task"`
 	// Type is the name of the error: that it is registered under, or its Go type,
-	// or "error" where that says nothing.
+	// or "error" where that says nothing; "panic" of a panic, and "goexit" of code that
+	// ended its goroutine.
 	Type    string `json:"exc_type"`
 	Message string `json:"exc_message"`
 	// Traceback is the stack of a panic, as text.
@@ -82,6 +90,7 @@ type Failure struct { //nolint:errname // it is also what an error callback is g
 	Causes []Failure `json:"causes,omitempty"`
 
 	sentinel error
+	whole    *blob // where all of it is kept, if this is cut short
 }
 
 // Error says which task failed, and why.
@@ -114,7 +123,8 @@ const expiredType = "TaskExpiredError"
 const chordError = "ChordError"
 
 // ChordError is why a chord, or whatever else waited for all members of a group,
-// did not run: members failed. It is the same through every handle.
+// did not run: members failed. It is the same through every handle. Long words of
+// members are cut in it; the failure of the member itself has them all.
 type ChordError struct{ Failure }
 
 // Error says which members failed, and why.
@@ -126,8 +136,9 @@ func (e *ChordError) Unwrap() []error { return e.Failure.Unwrap() }
 // newChordFailure is the failure of what waited for a group.
 func newChordFailure(id, task string, causes []Failure) Failure {
 	said := make([]string, len(causes))
+	most := wordsOfGroup / max(len(causes), 1)
 	for i, cause := range causes {
-		said[i] = fmt.Sprintf("dependency %s raised %s: %s", cause.TaskID, cause.Type, cause.Message)
+		said[i] = cut(fmt.Sprintf("dependency %s raised %s: %s", cause.TaskID, cause.Type, cause.Message), most)
 	}
 	return Failure{
 		TaskID: id, Task: task, Type: chordError, Attempt: 0,
@@ -145,9 +156,11 @@ func (e *retryError) Error() string { return fmt.Sprintf("retry in %v: %v", e.af
 func (e *retryError) Unwrap() error { return e.cause }
 
 // RetryIn is what a task returns to be run again after a while: Celery's
-// self.retry. It counts as a retry and ends, like every other, when the task's
+// self.retry; a time below 0 is at once. It counts as a retry and ends, like every other, when the task's
 // [RetryPolicy] has no more of them, or after three where it has no policy; the
 // task has then failed of err.
+//
+// A time that is over, as when a deadline is counted down to, is at once.
 func RetryIn(after time.Duration, err error) error {
 	if err == nil {
 		err = errors.New("the task asked to be run again")
@@ -182,6 +195,9 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
+// errExited is what the code of a task comes to that ends its goroutine.
+var errExited = errors.New("the code ended its goroutine with runtime.Goexit, as FailNow and SkipNow of a test do; return an error instead")
+
 // argumentError is that arguments do not fit.
 func argumentError(task, format string, args ...any) error {
 	return fmt.Errorf("task %q %s: %w", task, fmt.Sprintf(format, args...), ErrArguments)
@@ -194,11 +210,13 @@ func (f *Failure) UnmarshalJSON(text []byte) error {
 	var in struct {
 		plain
 		Message json.RawMessage `json:"exc_message"`
+		Whole   *blob           `json:"whole"`
 	}
 	if err := json.Unmarshal(text, &in); err != nil {
 		return err
 	}
 	*f = Failure(in.plain)
+	f.whole = in.Whole
 	var list []any
 	if json.Unmarshal(in.Message, &list) == nil {
 		said := make([]string, len(list))
@@ -220,4 +238,5 @@ var (
 	errPace   = errors.New("a rate limit is of all calls of a task; set it where the task is defined")
 	errUnique = errors.New("unique tasks are sent by themselves and not in a canvas")
 	errChunk  = errors.New("chunks of less than one element; use 1 or more")
+	errRepeat = errors.New("a step is repeated less than 0 times; use 0 or more")
 )

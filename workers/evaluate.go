@@ -14,6 +14,7 @@ import (
 type spot struct {
 	root, parent string
 	rest         []Signature // what follows, the next step last
+	plan         *chainPlan  // what follows that; nil for nothing
 	gathering
 	group   string
 	index   int // in the group, -1 without one
@@ -28,9 +29,15 @@ type moves struct {
 	ends   []end    // of tasks that will not run
 	slots  []slot   // filled
 	past   []string // joins that have gone on
+	over   []string // plans of chains that were followed to their end
 	launch *launch  // how the tasks are sent; nil for one by one
 	again  bool     // they may have been made before
 	sentAt time.Time
+
+	// final says which errors are no reason to try again: what cannot be sent is then
+	// given up. It is nil where whoever wants it sent is told.
+	final   func(error) bool
+	refused []refusal
 }
 
 // A join is a group whose results are gathered: for what follows it in a chain,
@@ -43,6 +50,8 @@ type join struct {
 	Parent string `json:"parent_id,omitempty"`
 	// Rest is what follows, the next step last.
 	Rest []Signature `json:"rest,omitempty"`
+	// Plan is where what follows that is kept; nil for nothing.
+	Plan *chainPlan `json:"chain,omitempty"`
 	// Due is when the last of its members is, if not at once.
 	Due time.Time `json:"due,omitzero"`
 	// Join, Group and Index are where the group itself belongs.
@@ -54,6 +63,8 @@ type join struct {
 	Callbacks []Signature       `json:"callbacks,omitempty"`
 	Errbacks  []Signature       `json:"errbacks,omitempty"`
 	Headers   map[string]string `json:"headers,omitempty"`
+	// At is where all of it is kept, if it is large.
+	At *blob `json:"at,omitempty"`
 }
 
 // A gathering is the join that a task goes into.
@@ -63,15 +74,14 @@ type gathering struct {
 	due  time.Time // when the last of those is, if not at once
 }
 
-// keptFor is how long what is written of it is kept.
-func (g gathering) keptFor() time.Duration { return joinExpires + wholeSeconds(untilDue(g.due)) }
-
 // A slot is what one member of a join has come to.
 type slot struct {
 	gathering
 	index int
 	value json.RawMessage
 	fail  *Failure
+	// revision is that of the slot, or of the one above it, once it is filled.
+	revision uint64
 	// revoked says that the failure is none: the member was revoked.
 	revoked bool
 }
@@ -80,8 +90,18 @@ type slot struct {
 // from running.
 type end struct {
 	id, task string
+	replyTo  string
 	revoked  bool
 	cause    Failure
+}
+
+// record is what is recorded of it.
+func (e *end) record(now time.Time) record {
+	r := record{Status: Failed, Task: e.task, ID: e.id, Failure: &e.cause, Done: now}
+	if e.revoked {
+		r.Status = Revoked
+	}
+	return r
 }
 
 // start begins a canvas with what comes before it, if anything does.
@@ -116,14 +136,14 @@ func (mv *moves) startGroup(sig Signature, before json.RawMessage, at spot) {
 		mv.succeed(json.RawMessage("[]"), sig.Options.Link, at)
 		return
 	}
-	if sig.joined() || len(at.rest) > 0 || at.join != "" {
+	if sig.joined() || len(at.rest) > 0 || at.plan != nil || at.join != "" {
 		member.gathering = gathering{join: sig.Options.GroupID, size: len(sig.Tasks)}
 		if due := sig.due(mv.sentAt); due.After(mv.sentAt) {
 			member.due = due
 		}
 		mv.joins = append(mv.joins, join{
 			ID: sig.Options.GroupID, Size: len(sig.Tasks), Due: member.due, Root: at.root, Parent: at.parent,
-			Rest: at.rest, Join: at.join, JoinSize: at.size, JoinDue: at.due, Group: at.group, Index: at.index,
+			Rest: at.rest, Plan: at.plan, Join: at.join, JoinSize: at.size, JoinDue: at.due, Group: at.group, Index: at.index,
 			Callbacks: sig.Options.Link, Errbacks: sig.Options.LinkError, Headers: at.headers,
 		})
 	}
@@ -184,8 +204,8 @@ func (mv *moves) message(sig Signature, before json.RawMessage, at spot) *Messag
 		Group: at.group, GroupIndex: at.index, Origin: origin, ETA: o.due(mv.sentAt),
 		Expires: o.Expires.when(mv.sentAt), SoftLimit: time.Duration(o.SoftLimit), HardLimit: time.Duration(o.HardLimit),
 		NoResult: o.NoResult, ResultTTL: time.Duration(o.ResultTTL), Retry: o.Retry,
-		Queue: o.Queue, Headers: o.Headers, Args: sig.Args, Kwargs: sig.Kwargs,
-		Embed: Embed{Callbacks: o.Link, Errbacks: o.LinkError, Chain: at.rest},
+		Queue: o.Queue, Headers: o.Headers, Args: sig.Args, Kwargs: sig.Kwargs, replyTo: o.ReplyTo,
+		Embed: Embed{Callbacks: o.Link, Errbacks: o.LinkError, Chain: at.rest}, plan: at.plan,
 	}
 	if m.RootID == "" {
 		m.RootID = m.ID
@@ -204,6 +224,7 @@ func (mv *moves) message(sig Signature, before json.RawMessage, at spot) *Messag
 			m.Headers = withHeader(m.Headers, name, value)
 		}
 	}
+	m.takePlan()
 	m.give(before, o.Into)
 	return m
 }
@@ -215,13 +236,7 @@ func (m *Message) give(before json.RawMessage, into string) {
 	case into == "":
 		m.Args = append([]json.RawMessage{before}, m.Args...)
 	default:
-		kwargs := map[string]json.RawMessage{into: before}
-		for name, value := range m.Kwargs {
-			if name != into {
-				kwargs[name] = value
-			}
-		}
-		m.Kwargs = kwargs
+		m.Kwargs = withValue(m.Kwargs, into, before)
 	}
 }
 
@@ -231,7 +246,7 @@ const joinTask = "warren.join"
 func (g gathering) reference() *Signature {
 	o := CallOptions{GroupID: g.join, ChordSize: g.size}
 	if !g.due.IsZero() {
-		o.ETA = &moment{g.due}
+		o.ETA = &Moment{g.due}
 	}
 	return &Signature{Task: joinTask, Options: o}
 }
@@ -239,7 +254,7 @@ func (g gathering) reference() *Signature {
 // spot is where a task on its way stands.
 func (m *Message) spot() spot {
 	at := spot{
-		root: m.RootID, parent: m.ID, rest: m.Embed.Chain,
+		root: m.RootID, parent: m.ID, rest: m.Embed.Chain, plan: m.plan,
 		group: m.Group, index: m.GroupIndex, headers: m.Headers,
 	}
 	if m.Embed.Chord != nil && !m.foreignChord() {
@@ -267,7 +282,8 @@ func (mv *moves) succeed(value json.RawMessage, callbacks []Signature, at spot) 
 	mv.proceed(value, at)
 }
 
-// proceed gives a value to the next step, or to the group that waits for it.
+// proceed gives a value to the next step, or to the group that waits for it. Steps of a
+// plan have been read before, see ahead.
 func (mv *moves) proceed(value json.RawMessage, at spot) {
 	if n := len(at.rest); n > 0 {
 		next := at.rest[n-1]
@@ -293,20 +309,28 @@ func (mv *moves) failed(m *Message, f Failure) {
 // revoked is what follows when a task was: nobody is called.
 func (mv *moves) revoked(m *Message, f Failure) { mv.stop(f, true, m.spot()) }
 
-// stop ends what stands behind a spot, and tells the group that waits for it.
+// stop ends what stands behind a spot, and tells the group that waits for it. All steps of
+// a plan have been read before, see allSteps; of one that is lost, the last task is known.
 func (mv *moves) stop(f Failure, revoked bool, at spot) {
 	for i := len(at.rest) - 1; i >= 0; i-- {
 		mv.end(at.rest[i], f, revoked)
+	}
+	if at.plan != nil {
+		mv.end(Signature{Task: at.plan.LastTask, Options: CallOptions{TaskID: at.plan.Last, ReplyTo: at.plan.ReplyTo}}, f, revoked)
 	}
 	if at.join != "" {
 		mv.slots = append(mv.slots, slot{gathering: at.gathering, index: at.index, fail: &f, revoked: revoked})
 	}
 }
 
-// end ends every task of a signature.
+// end ends every task of a signature. One that another program has given no id, or one
+// that is none, nobody can ask for.
 func (mv *moves) end(sig Signature, f Failure, revoked bool) {
 	if sig.Kind == KindTask {
-		mv.ends = append(mv.ends, end{id: sig.Options.TaskID, task: sig.Task, revoked: revoked, cause: f})
+		if checkID(sig.Options.TaskID) != nil {
+			return
+		}
+		mv.ends = append(mv.ends, end{id: sig.Options.TaskID, task: sig.Task, replyTo: sig.Options.ReplyTo, revoked: revoked, cause: f})
 		return
 	}
 	for _, task := range sig.Tasks {
@@ -317,11 +341,10 @@ func (mv *moves) end(sig Signature, f Failure, revoked bool) {
 // callErrbacks sends the error callbacks of a failed task.
 func (mv *moves) callErrbacks(errbacks []Signature, f Failure, at spot) {
 	for _, errback := range errbacks {
-		var given any = f
+		before, err := f.given()
 		if errback.Options.ErrbackID {
-			given = f.TaskID
+			before, err = marshal(f.TaskID)
 		}
-		before, err := marshal(given)
 		if err != nil {
 			continue // a failure is made of strings and numbers
 		}
@@ -335,22 +358,26 @@ func (j *join) own() gathering { return gathering{j.ID, j.Size, j.Due} }
 // spot is where what follows a join stands.
 func (j *join) spot() spot {
 	return spot{
-		root: j.Root, parent: j.Parent, rest: j.Rest, gathering: gathering{j.Join, j.JoinSize, j.JoinDue},
+		root: j.Root, parent: j.Parent, rest: j.Rest, plan: j.Plan, gathering: gathering{j.Join, j.JoinSize, j.JoinDue},
 		group: j.Group, index: j.Index, headers: j.Headers,
 	}
+}
+
+// failure is that of what waits for a join of which members have failed.
+func (j *join) failure(causes []Failure) Failure {
+	id, task := j.ID, ""
+	if n := len(j.Rest); n > 0 {
+		next := j.Rest[n-1]
+		id, task = first(next.Options.TaskID, next.Options.GroupID), next.Task
+	}
+	return newChordFailure(id, task, causes)
 }
 
 // broke is what follows when members of a join have failed: what would have come
 // next has failed of it, and whoever is to be told is, once. Of a member that was
 // revoked nobody is told.
-func (mv *moves) broke(j *join, causes []Failure, revoked bool) {
+func (mv *moves) broke(j *join, f Failure, revoked bool) {
 	at := j.spot()
-	id, task := j.ID, ""
-	if n := len(at.rest); n > 0 {
-		next := at.rest[n-1]
-		id, task = first(next.Options.TaskID, next.Options.GroupID), next.Task
-	}
-	f := newChordFailure(id, task, causes)
 	if !revoked {
 		mv.callErrbacks(j.Errbacks, f, at)
 	}

@@ -204,7 +204,7 @@ func (w *world) breakJoin(j *join, s slot, next *moves) {
 			causes = append(causes, *one.fail)
 		}
 	}
-	next.broke(j, causes, s.revoked)
+	next.broke(j, j.failure(causes), s.revoked)
 }
 
 // played is what becomes of a canvas in a world.

@@ -44,7 +44,7 @@ type Event struct {
 	// Result is JSON, cut short.
 	Result string `json:"result,omitempty"`
 	// Runtime is how long a task that succeeded has run.
-	Runtime   seconds `json:"runtime,omitzero"`
+	Runtime   Seconds `json:"runtime,omitzero"`
 	Exception string  `json:"exception,omitempty"`
 	Traceback string  `json:"traceback,omitempty"`
 	// Expired says of a task that was revoked that it was not begun in time.
@@ -52,7 +52,7 @@ type Event struct {
 
 	// Of a worker: how often it says that it is there, what it runs, and how many
 	// tasks have ended in it.
-	Freq      seconds `json:"freq,omitzero"`
+	Freq      Seconds `json:"freq,omitzero"`
 	Active    int     `json:"active,omitempty"`
 	Processed int     `json:"processed,omitempty"`
 }
@@ -88,8 +88,8 @@ func (m *Message) ofTask(kind string) Event {
 
 // clipped are the arguments as JSON, cut short.
 func (m *Message) clipped() (args, kwargs string) {
-	list, _ := marshal(m.Args) // it was JSON
-	byName, _ := marshal(m.Kwargs)
+	list, _ := marshal(displayAll(m.Args)) // it was JSON
+	byName, _ := marshal(displayByName(m.Kwargs))
 	if len(m.Kwargs) == 0 {
 		byName = nil
 	}
@@ -106,7 +106,7 @@ func (r *run) event(rec record) Event {
 	e := r.m.ofTask(ended[rec.Status])
 	switch {
 	case rec.Status == Succeeded:
-		e.Result, e.Runtime = clip(rec.Result), seconds(time.Since(r.began))
+		e.Result, e.Runtime = clip(display(rec.Result)), Seconds(time.Since(r.start))
 	case rec.Failure != nil:
 		e.Exception = rec.Failure.Type + ": " + rec.Failure.Message
 		e.Traceback = rec.Failure.Traceback

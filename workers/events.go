@@ -130,7 +130,7 @@ func (w *Worker) emit(e Event) {
 	if !w.events.wanted.Load() {
 		return
 	}
-	e.Hostname, e.PID, e.Timestamp = w.cfg.Name, os.Getpid(), timestamp{time.Now()}
+	e.Hostname, e.PID, e.Timestamp = w.cfg.Name, os.Getpid(), timestamp{w.c.now()}
 	text, err := marshal(e)
 	if err == nil {
 		err = w.c.nc.Publish(w.c.session.VHost()+".celeryev."+strings.Replace(e.Type, "-", ".", 1), text)
@@ -144,7 +144,7 @@ func (w *Worker) ofWorker(kind string) Event {
 	w.mu.Lock()
 	active := len(w.active)
 	w.mu.Unlock()
-	return Event{Type: kind, Freq: seconds(heartbeat), Active: active, Processed: w.tally.sum()}
+	return Event{Type: kind, Freq: Seconds(heartbeat), Active: active, Processed: w.tally.sum()}
 }
 
 // received tells that a worker has got a task.

@@ -14,15 +14,15 @@ func ExampleApp_Pause() {
 	add := workers.Func2(app, "add", add)
 	defer openApp(app)()
 
-	check(app.Pause(ctx, "celery"))
+	check(app.Pause(ctx, "example"))
 	paused, err := app.Paused(ctx)
 	check(err)
 	result, err := add.Delay(ctx, 1, 1)
 	check(err)
-	was, err := app.Resume(ctx, "celery")
+	was, err := app.Resume(ctx, "example")
 	check(err)
 	sum, err := result.Get(ctx)
 	check(err)
 	fmt.Println(paused, was, sum)
-	// Output: [celery] true 2
+	// Output: [example] true 2
 }

@@ -3,51 +3,53 @@ package workers
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
-// expiry is Celery's expires: a moment, or seconds from when the task is sent.
-type expiry struct {
-	at    time.Time
-	after time.Duration
+// Expiry is Celery's expires: at a moment, or so long after the task was sent. One of
+// the two is given.
+type Expiry struct {
+	At    time.Time
+	After time.Duration
 }
 
 // when is the moment, for a task sent now; zero for none.
-func (e *expiry) when(now time.Time) time.Time {
+func (e *Expiry) when(now time.Time) time.Time {
 	switch {
 	case e == nil:
 		return time.Time{}
-	case e.at.IsZero():
-		return now.Add(e.after)
+	case e.At.IsZero():
+		return now.Add(e.After)
 	}
-	return e.at
+	return e.At
 }
 
 // MarshalJSON writes a moment as ISO 8601, a duration as seconds.
-func (e expiry) MarshalJSON() ([]byte, error) {
-	if e.at.IsZero() {
-		return seconds(e.after).MarshalJSON()
+func (e Expiry) MarshalJSON() ([]byte, error) {
+	if e.At.IsZero() {
+		return Seconds(e.After).MarshalJSON()
 	}
-	return json.Marshal(e.at)
+	return json.Marshal(e.At)
 }
 
 // UnmarshalJSON reads either.
-func (e *expiry) UnmarshalJSON(text []byte) error {
-	var after seconds
+func (e *Expiry) UnmarshalJSON(text []byte) error {
+	var after Seconds
 	if err := json.Unmarshal(text, &after); err == nil {
-		*e = expiry{after: time.Duration(after)}
+		*e = Expiry{After: time.Duration(after)}
 		return nil
 	}
 	at, err := readTime(text)
-	*e = expiry{at: at}
+	*e = Expiry{At: at}
 	return err
 }
 
-// moment is a time as Celery writes it.
-type moment struct{ time.Time }
+// Moment is a time that Celery writes in ISO 8601.
+type Moment struct{ time.Time }
 
 // UnmarshalJSON reads ISO 8601; without a zone it is UTC.
-func (m *moment) UnmarshalJSON(text []byte) error {
+func (m *Moment) UnmarshalJSON(text []byte) error {
 	at, err := readTime(text)
 	m.Time = at
 	return err
@@ -71,16 +73,43 @@ func readTime(text []byte) (time.Time, error) {
 	return parseTime(wrapped.Value)
 }
 
-// parseTime reads a moment as Celery writes it: ISO 8601, without a zone in UTC.
+// parseTime reads a moment as clients of Celery write it: ISO 8601, with a T or a blank
+// before the time of day, which may be missing, in parts too; with Z, +01:00, +0100 or
+// +01 behind it, or with nothing, which is UTC.
 func parseTime(s string) (time.Time, error) {
-	at, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		at, err = time.Parse("2006-01-02T15:04:05.999999999", s)
+	day, clock := s, "00:00"
+	if len(s) > len(time.DateOnly) && strings.IndexByte("Tt ", s[len(time.DateOnly)]) >= 0 {
+		day, clock = s[:len(time.DateOnly)], s[len(time.DateOnly)+1:]
 	}
+	clock, zone := cutZone(clock)
+	layout := "15:04:05" // with a fraction, if there is one
+	if len(clock) == len("15:04") {
+		layout = "15:04"
+	}
+	at, err := time.Parse(time.DateOnly+"T"+layout+"Z07:00", day+"T"+clock+zone)
 	if err != nil || checkTime(at) != nil {
 		return time.Time{}, fmt.Errorf("%q is no time in ISO 8601", clip([]byte(s)))
 	}
 	return at, nil
+}
+
+// cutZone cuts the zone off a time of day, and writes it as Go reads it.
+func cutZone(clock string) (rest, zone string) {
+	if last := len(clock) - 1; last >= 0 && clock[last]|0x20 == 'z' {
+		return clock[:last], "Z"
+	}
+	at := strings.LastIndexAny(clock, "+-")
+	if at < 0 {
+		return clock, "Z"
+	}
+	rest, zone = clock[:at], clock[at:]
+	switch len(zone) {
+	case len("+01"):
+		zone += ":00"
+	case len("+0100"):
+		zone = zone[:3] + ":" + zone[3:]
+	}
+	return rest, zone
 }
 
 // checkTime refuses what has no place in ISO 8601, nor in Python.

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"regexp"
 	"strings"
 )
 
@@ -81,7 +82,13 @@ func listType(types []reflect.Type) reflect.Type {
 func typeNames(types []reflect.Type) string {
 	names := make([]string, len(types))
 	for i, t := range types {
-		names[i] = t.String()
+		names[i] = typeName(t)
 	}
 	return strings.Join(names, ", ")
 }
+
+// ofMain is the package that every program's own types are of, which tells nobody
+// anything.
+var ofMain = regexp.MustCompile(`\bmain\.`)
+
+func typeName(t reflect.Type) string { return ofMain.ReplaceAllString(t.String(), "") }

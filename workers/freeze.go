@@ -96,6 +96,7 @@ func (f *freezer) freezeGroup(sig Signature, before reflect.Type) (Signature, re
 	if sig.Options.GroupID = sig.Options.TaskID; sig.Options.GroupID == "" {
 		sig.Options.GroupID = f.newID()
 	}
+	f.fail(checkID(sig.Options.GroupID))
 	sig.Options.TaskID = ""
 	members := make([]Signature, len(sig.Tasks))
 	results := make([]reflect.Type, len(sig.Tasks))

@@ -8,7 +8,7 @@ import (
 
 // Func0 to Func4 register an ordinary function of that many parameters as a
 // task, and infer its types: arguments and results travel as JSON, the arguments
-// by position. Two tasks of one name are an error, told by [App.Connect]. The
+// by position. Do0 to Do4 are for functions that return only an error. Two tasks of one name are an error, told by [App.Connect]. The
 // function may run more than once for one call, as whoever runs it may be killed
 // before that is recorded. Its context ends with the limits of the task, when
 // the task is revoked, and when the worker has waited long enough while it shuts

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"warren/streams"
 )
@@ -73,8 +75,8 @@ func says(m *Message) string {
 	plain := *m
 	plain.received = nil
 	plain.Embed = Embed{}
-	plain.Args, plain.Kwargs, plain.Retry = nil, nil, nil
-	args, err := json.Marshal([]any{m.Args, m.Kwargs, m.Retry})
+	plain.Args, plain.Kwargs, plain.Retry, plain.plan = nil, nil, nil, nil
+	args, err := json.Marshal([]any{m.Args, m.Kwargs, m.Retry, m.plan})
 	return fmt.Sprintf("%+v %s %v", plain, args, err)
 }
 
@@ -96,6 +98,29 @@ func FuzzElements(f *testing.F) {
 	})
 }
 
+// FuzzCatalogue: what a stored list of tasks names is found in it, and what is no list
+// names none.
+func FuzzCatalogue(f *testing.F) {
+	for _, text := range []string{`["add","mul"]`, `["b","a"]`, `null`, `{}`, `[1]`, `[null]`, `["\ud800"]`, ``} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		list := parseCatalogue(text)
+		var want []string
+		if json.Unmarshal(text, &want) != nil {
+			want = nil
+		}
+		if len(list) != len(want) {
+			t.Fatalf("got %d tasks, want %d", len(list), len(want))
+		}
+		for _, name := range want {
+			if _, found := slices.BinarySearch(list, name); !found {
+				t.Errorf("%q is not found in %q", name, list)
+			}
+		}
+	})
+}
+
 func FuzzSignature(f *testing.F) {
 	for _, celery := range celerys {
 		for _, c := range readCaptured(f, celery, "signatures") {
@@ -103,6 +128,7 @@ func FuzzSignature(f *testing.F) {
 		}
 	}
 	f.Add([]byte(strings.Repeat(`{"subtask_type":"chain","kwargs":{"tasks":[`, 60)))
+	f.Add([]byte("{\"task\":\"celery.starmap\",\"kwargs\":{\"task\":{\"task\":\"mul\",\"\xac\":null},\"it\":[[1,2]]}}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var sig Signature
 		if json.Unmarshal(text, &sig) != nil {
@@ -192,7 +218,7 @@ func FuzzExpiry(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		var e expiry
+		var e Expiry
 		if json.Unmarshal(text, &e) != nil {
 			return
 		}
@@ -200,13 +226,13 @@ func FuzzExpiry(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var back expiry
+		var back Expiry
 		if err := json.Unmarshal(out, &back); err != nil {
 			t.Fatalf("what was written cannot be read: %v in %s", err, out)
 		}
 		now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 		// A duration is a number of seconds: what a float64 does not hold is lost.
-		if off := back.when(now).Sub(e.when(now)).Abs(); off > e.after.Abs()/(1<<50)+1 {
+		if off := back.when(now).Sub(e.when(now)).Abs(); off > e.After.Abs()/(1<<50)+1 {
 			t.Errorf("%s was written as %s, which is %v off", text, out, off)
 		}
 	})
@@ -215,6 +241,7 @@ func FuzzExpiry(f *testing.F) {
 func FuzzID(f *testing.F) {
 	for _, id := range []string{
 		newIDs().next(), "an-id", "", ".", "a.b", "a*", "a b", "ключ", "ABCDEF01-0000-4000-8000-000000000000", "a:1@b=c_d",
+		"a%20b", "a:1", "a~", "> ", "\n", strings.Repeat("long", 60), strings.Repeat("ü", 127),
 	} {
 		f.Add(id)
 	}
@@ -224,12 +251,26 @@ func FuzzID(f *testing.F) {
 		}
 		for _, key := range []string{sentKey(id), stateKey(id)} {
 			words := strings.Split(key, ".")
-			if len(words) != 4 || words[0] != "task" || words[2] != id {
+			if len(words) != 4 || words[0] != "task" || words[2] != idWord(id) || len(key) > 200 {
 				t.Errorf("the key %q of %q is not made of four words", key, id)
+			}
+			for _, c := range []byte(words[2]) {
+				if !wordBytes[c] && c != '%' {
+					t.Errorf("the key %q of %q has a %q in it", key, id, c)
+				}
 			}
 			if client := words[1]; len(client) != 8 || !isHex(client) || client != clientOf(id) {
 				t.Errorf("the client of %q is %q, want eight hex digits", id, client)
 			}
+		}
+		for _, way := range []func(string) string{idWord, idName} {
+			word := way(id)
+			if back, err := url.PathUnescape(word); !strings.HasPrefix(word, "%%") && (err != nil || back != id) {
+				t.Errorf("%q is encoded as %q, which is %q, %v", id, word, back, err)
+			}
+		}
+		if name := idName(id); strings.ContainsAny(name, ":~") || !utf8.ValidString(name) || len(name) > longestWord {
+			t.Errorf("the name of %q is %q", id, name)
 		}
 	})
 }

@@ -25,9 +25,14 @@ func (h *hands) do(f func()) {
 
 func (h *hands) live(f func()) {
 	for ; f != nil; f = <-h.work {
-		f()
-		h.busy.Done()
+		h.run(f)
 	}
+}
+
+// run runs f, which may end the goroutine.
+func (h *hands) run(f func()) {
+	defer h.busy.Done()
+	f()
 }
 
 // wait waits until all is done.

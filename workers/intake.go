@@ -39,9 +39,13 @@ type branch struct {
 
 func (b branch) name() string { return b.level.queue(b.queue) }
 
-func newIntake(w *Worker) *intake {
+func newIntake(w *Worker) (*intake, error) {
+	tasks, err := streams.NewWindow(w.cfg.Concurrency)
+	if err != nil {
+		return nil, err
+	}
 	i := &intake{
-		w: w, tasks: streams.NewWindow(w.cfg.Concurrency), failed: make(chan error, 1),
+		w: w, tasks: tasks, failed: make(chan error, 1),
 		wanted: make(map[string]bool), paused: make(map[string]bool), places: make(map[string]int),
 		levels: make(map[branch]bool), consumers: make(map[branch]*streams.Consumer),
 	}
@@ -49,7 +53,7 @@ func newIntake(w *Worker) *intake {
 		i.wanted[queue] = true
 		i.place(queue)
 	}
-	return i
+	return i, nil
 }
 
 // start begins taking tasks, of what comes first first, and forwarding those whose
@@ -140,6 +144,7 @@ func (i *intake) add(ctx context.Context, queue string, l Level) {
 // consume consumes a queue, and has the worker end when the consumer ends by
 // itself.
 func (i *intake) consume(ctx context.Context, queue string, o streams.ConsumeOptions) (*streams.Consumer, error) {
+	o.IgnoreExpiration = true // the worker notes that a task has expired
 	consumer, err := i.w.c.session.Consume(ctx, queue, o)
 	if err != nil {
 		return nil, err
@@ -209,6 +214,12 @@ func (i *intake) want(ctx context.Context, queue string, wanted bool) error {
 		return err
 	}
 	return nil
+}
+
+// all are the queues that it takes from, and those it would if they were not paused.
+func (i *intake) all() []string {
+	taken, paused := i.queues()
+	return append(taken, paused...)
 }
 
 // queues are those it takes from, and those it would if they were not paused.

@@ -13,7 +13,7 @@ import (
 
 // celeryTasks are the tasks that the messages of Celery are for.
 func celeryTasks(said chan<- string) *App {
-	app := New("tasks")
+	app := New("celery")
 	Func2(app, "tasks.add", func(_ context.Context, x, y int) (int, error) { return x + y, nil })
 	Func2(app, "tasks.mul", func(_ context.Context, x, y int) (int, error) { return x * y, nil })
 	Func1(app, "tasks.xsum", func(_ context.Context, list []int) (int, error) {

@@ -24,17 +24,56 @@ type filled struct {
 	Value   json.RawMessage `json:"value,omitempty"`
 	Failure *Failure        `json:"failure,omitempty"`
 	Revoked bool            `json:"revoked,omitempty"`
+
+	lost bool // it was filled, and cannot be read
+}
+
+// filledJSON is how a slot is kept: with where its value is, if it is kept apart.
+type filledJSON struct {
+	plainFilled
+	ValueAt *blob `json:"value_at,omitempty"`
+}
+
+type plainFilled filled
+
+// MarshalJSON writes the slot.
+func (f filled) MarshalJSON() ([]byte, error) {
+	out := filledJSON{plainFilled: plainFilled(f)}
+	out.Value, out.ValueAt = apart(f.Value)
+	return marshal(out)
+}
+
+// UnmarshalJSON reads a slot.
+func (f *filled) UnmarshalJSON(text []byte) error {
+	var in filledJSON
+	if err := json.Unmarshal(text, &in); err != nil {
+		return err
+	}
+	*f = filled(in.plainFilled)
+	var err error
+	f.Value, err = together(in.Value, in.ValueAt)
+	return err
 }
 
 // keepJoins records joins, before any member is sent.
 func (c *client) keepJoins(ctx context.Context, joins []join) error {
 	puts := make([]*streams.Pending, 0, len(joins))
-	for i := range joins {
-		text, err := marshal(joins[i])
+	for _, j := range joins {
+		err := j.check(j.ID)
+		if err == nil {
+			err = checkID(j.ID)
+		}
 		if err != nil {
+			return permanently(err)
+		}
+		text, err := j.write()
+		if err != nil {
+			return permanently(err)
+		}
+		if text, err = c.keepPlan(ctx, &j, text); err != nil {
 			return err
 		}
-		puts = append(puts, c.store.Begin(ctx, streams.Put{Key: joinKey(joins[i].ID, "plan"), Value: text, TTL: joins[i].own().keptFor()}))
+		puts = append(puts, c.store.Begin(ctx, streams.Put{Key: joinKey(j.ID, "plan"), Value: text, TTL: c.keptFor(j.own())}))
 	}
 	for _, p := range puts {
 		if err := waitFor(ctx, p); err != nil {
@@ -53,17 +92,74 @@ func (c *client) join(ctx context.Context, id string) (*join, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := new(join)
-	if err := json.Unmarshal(e.Value, j); err != nil {
+	j, err := parseJoin(id, e.Value)
+	if err != nil || j.At == nil {
+		return j, err
+	}
+	text, err := c.fetch(ctx, j.At.reference())
+	if err != nil {
 		return nil, fmt.Errorf("read group %s: %w", id, err)
 	}
+	return parseJoin(id, text)
+}
+
+// keepPlan keeps what is written of a group apart, if it is large.
+func (c *client) keepPlan(ctx context.Context, j *join, text []byte) ([]byte, error) {
+	if len(text) <= 4*c.largest() {
+		return text, nil
+	}
+	all, err := c.keepApart(ctx, text, c.keptFor(j.own()))
+	if err != nil {
+		return nil, err
+	}
+	return marshal(join{ID: j.ID, Size: j.Size, At: &all})
+}
+
+// write writes a group. One that cannot read plans of chains takes the step that stands
+// for one for a task.
+func (j join) write() (text []byte, err error) {
+	if j.Rest, err = withPlan(j.Rest, j.Plan); err != nil {
+		return nil, err
+	}
+	return marshal(j)
+}
+
+// parseJoin reads a group as it is recorded.
+func parseJoin(id string, text []byte) (*join, error) {
+	j := new(join)
+	err := json.Unmarshal(text, j)
+	if err == nil {
+		err = j.check(id)
+	}
+	if err != nil {
+		return nil, permanently(fmt.Errorf("read group %s: %w", id, err))
+	}
+	if j.Plan != nil {
+		j.Rest = withoutPlan(j.Rest)
+	}
 	return j, nil
+}
+
+// check refuses what was not recorded as the group of an id.
+func (j *join) check(id string) error {
+	switch {
+	case j.ID != id:
+		return fmt.Errorf("it is of group %q", clip([]byte(j.ID)))
+	case j.Size < 1 || j.Size > widest:
+		return fmt.Errorf("it has %d members", j.Size)
+	case j.Join != "" && (j.JoinSize < 1 || j.JoinSize > widest || j.Index < 0 || j.Index >= j.JoinSize):
+		return fmt.Errorf("it is member %d of a group of %d", j.Index, j.JoinSize)
+	}
+	if j.Join == "" {
+		return j.Plan.check()
+	}
+	return errors.Join(checkID(j.Join), j.Plan.check())
 }
 
 // fill fills a member's slot, and adds what follows, if that was decided by it.
 func (c *client) fill(ctx context.Context, s slot, next *moves) error {
 	if s.index < 0 || s.index >= s.size {
-		return fmt.Errorf("the group has %d members", s.size)
+		return permanently(fmt.Errorf("the group has %d members", s.size))
 	}
 	if err := c.write(ctx, &s); err != nil {
 		return err
@@ -72,8 +168,7 @@ func (c *client) fill(ctx context.Context, s slot, next *moves) error {
 	if s.fail != nil {
 		return c.breakJoin(ctx, s, next)
 	}
-	complete, err := c.climb(ctx, s)
-	if err != nil || !complete {
+	if goesOn, err := c.climb(ctx, s); err != nil || !goesOn {
 		return err
 	}
 	return c.gather(ctx, s.join, next)
@@ -81,32 +176,44 @@ func (c *client) fill(ctx context.Context, s slot, next *moves) error {
 
 // write writes a slot, or reads what another run of the member wrote before.
 func (c *client) write(ctx context.Context, s *slot) error {
-	text, err := marshal(filled{s.value, s.fail, s.revoked})
+	text, err := marshal(filled{Value: s.value, Failure: s.fail, Revoked: s.revoked})
 	if err != nil {
 		return err
 	}
-	key := slotKey(s.join, 0, s.index)
-	_, err = c.store.Put(ctx, streams.Put{Key: key, Value: text, TTL: s.keptFor(), Expect: streams.Absent})
+	put := streams.Put{Key: slotKey(s.join, 0, s.index), Value: text, TTL: c.keptFor(s.gathering), Expect: streams.Absent}
+	s.revision, err = c.store.Put(ctx, put)
 	if !errors.Is(err, streams.ErrConflict) {
 		return err
 	}
-	e, err := c.store.Get(ctx, key)
+	e, err := c.store.Get(ctx, put.Key)
 	if errors.Is(err, streams.ErrNoEntry) {
 		return nil // the group has gone on
 	}
 	if err != nil {
 		return err
 	}
-	var was filled
-	if err := json.Unmarshal(e.Value, &was); err != nil {
-		return fmt.Errorf("read slot %d: %w", s.index, err)
+	was, err := parseSlot(e.Value)
+	if err != nil { // nobody has got anything out of it
+		put.Expect = streams.Revision(e.Revision)
+		s.revision, err = c.store.Put(ctx, put)
+		return err
 	}
-	s.value, s.fail, s.revoked = was.Value, was.Failure, was.Revoked
+	s.value, s.fail, s.revoked, s.revision = was.Value, was.Failure, was.Revoked, e.Revision
 	return nil
 }
 
-// climb reports whether the last slot was filled: it looks at the neighbours of a
-// slot, and when all are filled, fills the slot above them, up to the last level.
+// parseSlot reads what a member has come to.
+func parseSlot(text []byte) (*filled, error) {
+	f := new(filled)
+	if err := json.Unmarshal(text, f); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// climb reports whether a member is to go on, as the last slot was filled: it looks at
+// the neighbours of a slot, and when all are filled, fills the slot above them, up to
+// the last level.
 func (c *client) climb(ctx context.Context, s slot) (bool, error) {
 	index, size := s.index, s.size
 	for level := 0; ; level++ {
@@ -115,20 +222,26 @@ func (c *client) climb(ctx context.Context, s slot) (bool, error) {
 			return false, err
 		}
 		if size <= fanIn {
-			return true, nil
+			return c.isLast(ctx, s, level)
 		}
 		index, size = index/fanIn, (size+fanIn-1)/fanIn
-		above := streams.Put{Key: slotKey(s.join, level+1, index), Value: []byte("{}"), TTL: s.keptFor()}
-		if _, err := c.store.Put(ctx, above); err != nil {
+		above := streams.Put{Key: slotKey(s.join, level+1, index), Value: []byte("{}"), TTL: c.keptFor(s.gathering)}
+		if s.revision, err = c.store.Put(ctx, above); err != nil {
 			return false, err
 		}
 	}
 }
 
-// blockFilled looks at the neighbours of a slot that is filled, from the last one
-// on: as members begin in their order, that one mostly tells. What is read is as
-// new as the slot, which was written before.
+// blockFilled reports whether the neighbours of a slot are filled, which is filled. A
+// level that is one block is counted: nobody reads a result to know that it is there.
+// Of a larger one the neighbours are looked at from the last one on: as members begin
+// in their order, that one mostly tells. What is read is as new as the slot, which was
+// written before.
 func (c *client) blockFilled(ctx context.Context, id string, level, index, size int) (bool, error) {
+	if size <= fanIn {
+		n, err := c.store.Count(ctx, joinKey(id, strconv.Itoa(level)+".*"))
+		return n >= size, err
+	}
 	from := index / fanIn * fanIn
 	var keys []string
 	for i := min(size, from+fanIn) - 1; i >= from; i-- {
@@ -153,6 +266,33 @@ func (c *client) blockFilled(ctx context.Context, id string, level, index, size 
 	return len(entries) == len(keys), err
 }
 
+// isLast reports whether a slot was written last of the last level, which is filled: by
+// its revision, as who writes it sees all others. Several may see that all are filled,
+// and all would read all results. Small ones they do: it costs them no more than to find
+// out who is the last.
+func (c *client) isLast(ctx context.Context, s slot, level int) (bool, error) {
+	if len(s.value) <= largestInSlot && !isReference(s.value) {
+		return true, nil
+	}
+	e, err := c.store.Last(ctx, joinKey(s.join, strconv.Itoa(level)+".*"))
+	if errors.Is(err, streams.ErrNoEntry) {
+		return false, nil // the group has gone on
+	}
+	return err == nil && e.Revision <= s.revision, err
+}
+
+// largestInSlot is the size of a result that is kept in a slot as it is where the slots
+// of a block are read to know that they are filled.
+const largestInSlot = 1 << 10
+
+// largestAt is the size of a result that goes on from a spot as it is.
+func (c *client) largestAt(at spot) int {
+	if at.size > fanIn && len(at.rest) == 0 && at.plan == nil {
+		return min(largestInSlot, c.largest())
+	}
+	return c.largest()
+}
+
 // probes is how many slots are looked at one by one.
 const probes = 4
 
@@ -173,12 +313,17 @@ func (c *client) slots(ctx context.Context, j *join) ([]*filled, error) {
 		if !ok {
 			continue
 		}
-		list[i] = new(filled)
-		if err := json.Unmarshal(e.Value, list[i]); err != nil {
-			return nil, fmt.Errorf("read slot %d: %w", i, err)
+		if list[i], err = parseSlot(e.Value); err != nil {
+			list[i] = lostMember(i, err)
 		}
 	}
 	return list, nil
+}
+
+// lostMember is a member of which is not known any more what it has come to.
+func lostMember(i int, cause error) *filled {
+	f := Failure{Type: malformed, Message: fmt.Sprintf("what member %d of the group has come to cannot be read: %v", i, cause)}
+	return &filled{Failure: &f, lost: true}
 }
 
 // gather goes on with the results of all members.
@@ -196,10 +341,16 @@ func (c *client) gather(ctx context.Context, id string, next *moves) error {
 		switch {
 		case f == nil:
 			return nil // another one has gone on, and cleared the slots away
+		case f.lost:
+			return c.breakJoin(ctx, slot{gathering: j.own(), index: i, fail: f.Failure}, next)
 		case f.Failure != nil:
 			return nil // whoever failed goes on
 		}
-		if values[i], err = c.fetch(ctx, f.Value); err != nil {
+		values[i], err = c.fetch(ctx, f.Value)
+		if errors.Is(err, errBlob) {
+			return c.breakJoin(ctx, slot{gathering: j.own(), index: i, fail: lostMember(i, err).Failure}, next)
+		}
+		if err != nil {
 			return fmt.Errorf("result %d: %w", i, err)
 		}
 	}
@@ -207,11 +358,32 @@ func (c *client) gather(ctx context.Context, id string, next *moves) error {
 	if err != nil {
 		return err
 	}
-	if all, err = c.spill(ctx, all, joinExpires); err != nil {
+	if all, err = c.spillOver(ctx, all, c.largestAt(j.spot()), joinExpires); err != nil {
 		return err
 	}
-	next.past = append(next.past, id)
-	next.succeed(all, j.Callbacks, j.spot())
+	return c.goOnWith(ctx, j, all, next)
+}
+
+// goOnWith gives the results of a group to what follows it. Where that is not kept any more,
+// the group has failed.
+func (c *client) goOnWith(ctx context.Context, j *join, results json.RawMessage, next *moves) error {
+	rest, plan, err := c.ahead(ctx, j.Rest, j.Plan)
+	switch {
+	case errors.Is(err, errPlanOver): // what follows has gone on
+		next.past = append(next.past, j.ID)
+		return nil
+	case err != nil && lastingOf(err) == permanent:
+		f := Failure{TaskID: j.ID, Type: typeOf(err), Message: err.Error()}
+		next.broke(j, j.failure([]Failure{f}), false)
+		return err
+	case err != nil:
+		return err
+	case j.Plan != nil && plan == nil:
+		next.over = append(next.over, j.Plan.ID)
+	}
+	j.Rest, j.Plan = rest, plan
+	next.past = append(next.past, j.ID)
+	next.succeed(results, j.Callbacks, j.spot())
 	return nil
 }
 
@@ -222,6 +394,13 @@ func (c *client) breakJoin(ctx context.Context, s slot, next *moves) error {
 		return err
 	}
 	if first, err := c.firstToBreak(ctx, s); err != nil || !first {
+		return err
+	}
+	j.Rest, j.Plan, err = c.allSteps(ctx, j.Rest, j.Plan)
+	switch {
+	case errors.Is(err, errPlanOver):
+		return nil
+	case err != nil && lastingOf(err) != permanent:
 		return err
 	}
 	list, err := c.slots(ctx, j)
@@ -237,14 +416,18 @@ func (c *client) breakJoin(ctx context.Context, s slot, next *moves) error {
 			causes = append(causes, *f.Failure)
 		}
 	}
-	next.broke(j, causes, s.revoked)
+	f, err := c.keepFailure(ctx, j.failure(causes), c.keptFor(s.gathering))
+	if err != nil {
+		return err
+	}
+	next.broke(j, f, s.revoked)
 	return nil
 }
 
 // firstToBreak reports whether a member is the one whose failure decides.
 func (c *client) firstToBreak(ctx context.Context, s slot) (bool, error) {
 	mine := strconv.Itoa(s.index)
-	_, err := c.store.Put(ctx, streams.Put{Key: joinKey(s.join, "broken"), Value: []byte(mine), TTL: s.keptFor(), Expect: streams.Absent})
+	_, err := c.store.Put(ctx, streams.Put{Key: joinKey(s.join, "broken"), Value: []byte(mine), TTL: c.keptFor(s.gathering), Expect: streams.Absent})
 	if !errors.Is(err, streams.ErrConflict) {
 		return err == nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"hash/fnv"
 	"strconv"
 	"strings"
@@ -14,26 +13,32 @@ import (
 // begins with eight hex digits that are its client's own: a client hears of its
 // own tasks, and of no others.
 
-func sentKey(id string) string { return "task." + clientOf(id) + "." + id + ".sent" }
+// longestKey is how many bytes a key of the store may have, and a name at the broker.
+const longestKey = 255
 
-func stateKey(id string) string { return "task." + clientOf(id) + "." + id + ".state" }
+func sentKey(id string) string { return "task." + clientOf(id) + "." + idWord(id) + ".sent" }
 
-// taskOf is the id of the task whose state is kept under a key.
-func taskOf(stateKey string) string {
-	_, id, _ := strings.Cut(strings.TrimPrefix(stateKey, "task."), ".")
-	return strings.TrimSuffix(id, ".state")
+func stateKey(id string) string { return "task." + clientOf(id) + "." + idWord(id) + ".state" }
+
+// taskOf is the word of the task that a key is of: of its state, or of its having been
+// sent.
+func taskOf(key string) string {
+	_, word, _ := strings.Cut(strings.TrimPrefix(key, "task."), ".")
+	return strings.TrimSuffix(strings.TrimSuffix(word, ".state"), ".sent")
 }
 
 // joinKey is where something of a group is kept: its plan, or which member broke
 // it.
-func joinKey(join, what string) string { return "join." + join + "." + what }
+func joinKey(join, what string) string { return "join." + idWord(join) + "." + what }
 
 // slotKey is a member's slot on a level of a join's count, see [fanIn].
 func slotKey(join string, level, index int) string {
-	return "join." + join + "." + strconv.Itoa(level) + "." + strconv.Itoa(index)
+	return "join." + idWord(join) + "." + strconv.Itoa(level) + "." + strconv.Itoa(index)
 }
 
-func revokedKey(id string) string { return "revoked." + id }
+const revokedPrefix = "revoked."
+
+func revokedKey(id string) string { return revokedPrefix + idWord(id) }
 
 // ids makes the ids of one client: UUIDs of version 4, whose first eight digits
 // are the client's.
@@ -89,20 +94,4 @@ func isHex(s string) bool {
 		}
 	}
 	return true
-}
-
-// checkID refuses what cannot be the id of a task.
-func checkID(id string) error {
-	if id == "" || len(id) > 128 {
-		return fmt.Errorf("task id %q: use 1 to 128 letters, digits, - _ : = and @", clip([]byte(id)))
-	}
-	for _, c := range []byte(id) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		case c == '-' || c == '_' || c == ':' || c == '=' || c == '@':
-		default:
-			return fmt.Errorf("task id %q has a %q in it: use letters, digits, - _ : = and @", id, c)
-		}
-	}
-	return nil
 }

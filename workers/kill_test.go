@@ -45,10 +45,17 @@ var deaths = []death{
 	{workers.PointSettling, 2, "before the ack of the last member", nil, effectsOfChord()},
 	{workers.PointRecorded, 1, "after a retry was recorded", (*yard).applyFlaky, map[string]int{"flaky": 1, "flaky-first": 1}},
 	{workers.PointForwarded, 1, "after a task was forwarded", (*yard).applyLater, map[string]int{"later": 1}},
+	{workers.PointPostponed, 1, "after a foreign task was postponed", (*yard).applyForeign, map[string]int{"later": 1}},
 	{
 		workers.PointSent, 1, "after a result nobody asks for was handed on", (*yard).applyIgnored,
 		map[string]int{"ignored": 1, "callback-victim": 1, "next-victim": 1},
 	},
+	// Of the thirty steps of the chain, the first that do not travel are read when the
+	// tenth has ended, and the last ones when the twenty-eighth has.
+	{workers.PointRecorded, 10, "before steps that are kept are sent", (*yard).applyLongChain, map[string]int{"step": 30}},
+	{workers.PointSent, 10, "after steps that are kept were sent", (*yard).applyLongChain, map[string]int{"step": 30}},
+	{workers.PointCleared, 1, "after the steps were cleared away", (*yard).applyLongChain, map[string]int{"step": 30}},
+	{workers.PointSettling, 28, "before the ack of the step that cleared them away", (*yard).applyLongChain, map[string]int{"step": 30}},
 }
 
 // TestAKilledWorkerLosesNothing kills a worker with -9 at each point of a task's
@@ -139,6 +146,21 @@ func (y *yard) applyChord() {
 	}
 }
 
+func (y *yard) applyLongChain() {
+	step := workers.Skip[int](y.count.S("step", 1))
+	got, err := workers.Repeat(y.count.S("step", 1), step, 29).Run(y.ctx)
+	if got != 1 || err != nil {
+		y.Errorf("the chain gave %d, %v; want 1", got, err)
+	}
+	y.wantNoSteps()
+}
+
+// wantNoSteps wants the steps of chains to be forgotten.
+func (y *yard) wantNoSteps() {
+	y.Helper()
+	y.shop.until("the steps are forgotten", func() bool { return len(y.chains()) == 0 })
+}
+
 func (y *yard) applyFlaky() {
 	if got, err := y.flaky.S("flaky", 7).Run(y.ctx); got != 7 || err != nil {
 		y.Errorf("the task gave %d, %v; want 7", got, err)
@@ -149,6 +171,17 @@ func (y *yard) applyLater() {
 	got, err := y.count.S("later", 7).Run(y.ctx, workers.Countdown(200*time.Millisecond), workers.Queue("elsewhere"))
 	if got != 7 || err != nil {
 		y.Errorf("the task gave %d, %v; want 7", got, err)
+	}
+}
+
+// applyForeign has a client of Celery send a task with an ETA that is over before the
+// task comes again, so that it comes twice.
+func (y *yard) applyForeign() {
+	celery := newCeleryClient(&y.shop, y.conn)
+	eta := time.Now().Add(500 * time.Millisecond).UTC().Format(celeryTime)
+	celery.send(celeryMessage("foreign", "count", `["later", 7]`, streams.Table{"eta": eta}))
+	if f := celery.fate("foreign"); string(f.Result) != "7" {
+		y.Errorf("the task came to %+v, want 7", f)
 	}
 }
 
@@ -246,4 +279,35 @@ func (e *ends) await(n int) map[string][]workers.State {
 			e.y.Fatalf("ended: %v; want %d tasks", e.of, n)
 		}
 	}
+}
+
+// TestChain_AKilledWorkerHasGivenUpAStep: it dies when the steps that ended with it are
+// cleared away. They are in the dead letter, and stay there.
+func TestChain_AKilledWorkerHasGivenUpAStep(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, embeddedtest.Listen(t).Connect(t), workers.Config{Lease: 2 * time.Second})
+	victim := y.hire(order{Name: "victim", Concurrency: 1, Point: workers.PointCleared})
+	step := workers.Skip[int](y.count.S("step", 1))
+	behind := step
+	for range 19 {
+		behind = workers.Pipe(behind, step)
+	}
+	r := apply(&y.shop, workers.Chain3(workers.Repeat(y.count.S("step", 1), step, 9), workers.Skip[int](y.sulky.S("sulky", 1)), behind))
+	victim.await(y.ctx)
+	y.wantNoSteps()
+	y.work(workers.WorkerConfig{Name: "heir"})
+	if _, err := r.Get(y.ctx); err == nil {
+		t.Error("the chain has not failed")
+	}
+	y.untilEmpty("celery")
+	list := dead(&y.shop)
+	if len(list) != 1 {
+		t.Fatalf("%d dead letters, want one", len(list))
+	}
+	replay(&y.shop, list[0].ID)
+	if got, err := again(&y.shop, r.ID()); got != 1 || err != nil {
+		t.Errorf("the chain gave %d, %v; want 1", got, err)
+	}
+	y.wantNoSteps()
+	y.wantEffects(map[string]int{"step": 30, "sulky-first": 1, "sulky": 1})
 }

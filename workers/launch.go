@@ -28,12 +28,39 @@ type launch struct {
 // A launchPlan is how a launch is stored.
 type launchPlan struct {
 	// Canvas is frozen; a large one is kept apart.
-	Canvas json.RawMessage `json:"canvas"`
+	Canvas json.RawMessage `json:"canvas,omitempty"`
 	SentAt time.Time       `json:"sent_at"`
 	// Sent is how many of the pieces are.
 	Sent int `json:"sent"`
 	// Worker is who has taken it over.
 	Worker string `json:"worker,omitempty"`
+}
+
+// planJSON is how a plan is kept: with where its canvas is, if it is kept apart.
+type planJSON struct {
+	plainPlan
+	CanvasAt *blob `json:"canvas_at,omitempty"`
+}
+
+type plainPlan launchPlan
+
+// MarshalJSON writes the plan.
+func (p launchPlan) MarshalJSON() ([]byte, error) {
+	out := planJSON{plainPlan: plainPlan(p)}
+	out.Canvas, out.CanvasAt = apart(p.Canvas)
+	return marshal(out)
+}
+
+// UnmarshalJSON reads a plan.
+func (p *launchPlan) UnmarshalJSON(text []byte) error {
+	var in planJSON
+	if err := json.Unmarshal(text, &in); err != nil {
+		return err
+	}
+	*p = launchPlan(in.plainPlan)
+	var err error
+	p.Canvas, err = together(in.Canvas, in.CanvasAt)
+	return err
 }
 
 // A piece is tasks that are sent together: to a queue, or to wait for their time.
@@ -98,8 +125,11 @@ func (l *launch) send(ctx context.Context, mv *moves) error {
 	}
 	for l.plan.Sent < len(l.pieces) {
 		p := l.pieces[l.plan.Sent]
+		if l.plan.Sent > 0 {
+			mv.goOn()
+		}
 		if err := insist(ctx, func(ctx context.Context) error { return l.sendPiece(ctx, p, mv) }); err != nil {
-			return err
+			return l.refused(ctx, err)
 		}
 		l.plan.Sent++
 		reached(pointPiece)
@@ -115,6 +145,14 @@ func (l *launch) send(ctx context.Context, mv *moves) error {
 	}
 	l.end(ctx)
 	return nil
+}
+
+// refused forgets the plan of what was refused as a whole: no worker is to try again.
+func (l *launch) refused(ctx context.Context, err error) error {
+	if l.plan.Sent == 0 && lastingOf(err) == permanent {
+		l.end(ctx)
+	}
+	return err
 }
 
 // write stores the plan, with how far it came.
@@ -142,16 +180,16 @@ func (l *launch) write(ctx context.Context) error {
 // sendPiece sends a piece, and records that its tasks were sent.
 func (l *launch) sendPiece(ctx context.Context, p *piece, mv *moves) error {
 	if p.queue == "" {
-		return l.c.send(ctx, &moves{tasks: p.tasks, again: mv.again, sentAt: mv.sentAt})
+		return l.sendLater(ctx, p, mv)
 	}
 	if p.list == nil {
-		if err := l.prepare(ctx, p, mv.again); err != nil {
+		if err := l.prepare(ctx, p, mv); err != nil {
 			return err
 		}
 	}
 	err := l.c.publishAll(ctx, p.place, p.list)
-	if errors.Is(err, streams.ErrDuplicate) || errors.Is(err, streams.ErrNotImplemented) {
-		err = l.publishEach(ctx, p.list)
+	if errors.Is(err, streams.ErrDuplicate) || errors.Is(err, streams.ErrNotImplemented) || mv.refuses(err) {
+		err = l.publishEach(ctx, p, mv)
 	}
 	if err != nil {
 		return err
@@ -159,21 +197,33 @@ func (l *launch) sendPiece(ctx context.Context, p *piece, mv *moves) error {
 	return l.c.announceAll(ctx, p.list)
 }
 
+// sendLater sends a piece to where it waits for its time.
+func (l *launch) sendLater(ctx context.Context, p *piece, mv *moves) error {
+	some := &moves{tasks: p.tasks, again: mv.again, sentAt: mv.sentAt, final: mv.final, refused: mv.refused}
+	err := l.c.send(ctx, some)
+	mv.final, mv.refused = some.final, some.refused
+	return err
+}
+
 // prepare writes the tasks of a piece, of which some may have begun when it is
 // sent again.
-func (l *launch) prepare(ctx context.Context, p *piece, again bool) (err error) {
+func (l *launch) prepare(ctx context.Context, p *piece, mv *moves) (err error) {
 	tasks := p.tasks
-	if again {
+	if mv.again {
 		if tasks, err = l.c.notBegun(ctx, tasks); err != nil {
 			return err
 		}
 	}
-	list := make([]*sending, len(tasks))
-	for i, m := range tasks {
+	list := make([]*sending, 0, len(tasks))
+	for _, m := range tasks {
+		if mv.isRefused(m) {
+			continue
+		}
 		s := &sending{c: l.c, m: m}
-		list[i] = s
 		write := l.c.cfg.aroundSend(func(ctx context.Context, _ *Message) error { return s.write(ctx) })
-		if err := write(ctx, m); err != nil {
+		if err := write(ctx, m); err == nil {
+			list = append(list, s)
+		} else if err := mv.refuse(m, err); err != nil {
 			return err
 		}
 	}
@@ -181,22 +231,31 @@ func (l *launch) prepare(ctx context.Context, p *piece, again bool) (err error) 
 	return nil
 }
 
-// publishEach publishes tasks one by one: because some of them were before, or
-// the server knows no transactions.
-func (l *launch) publishEach(ctx context.Context, list []*sending) error {
+// publishEach publishes tasks one by one: because some of them were before, the server
+// knows no transactions, or one of them is refused.
+func (l *launch) publishEach(ctx context.Context, p *piece, mv *moves) error {
 	if !l.planned {
 		if err := l.write(ctx); err != nil {
 			return err
 		}
 	}
-	for _, s := range list {
-		if err := s.publish(ctx); err != nil {
+	var errs error
+	var sent []*sending
+	for _, s := range p.list {
+		err := s.publish(ctx)
+		if err == nil {
+			sent = append(sent, s)
+		} else if err := mv.refuse(s.m, err); err != nil {
 			return err
 		}
 	}
-	var errs error
-	for _, s := range list {
-		errs = errors.Join(errs, s.wait(ctx))
+	p.list = nil
+	for _, s := range sent {
+		err := s.wait(ctx)
+		if err == nil || !mv.refuses(err) {
+			p.list = append(p.list, s)
+		}
+		errs = errors.Join(errs, mv.refuse(s.m, err))
 	}
 	return errs
 }

@@ -24,7 +24,8 @@ type launches struct {
 
 type seenPlan struct {
 	streams.Entry
-	at time.Time
+	at    time.Time
+	tries int // how often it was taken over in vain
 }
 
 func newLaunches(w *Worker) *launches {
@@ -35,7 +36,7 @@ func newLaunches(w *Worker) *launches {
 func (l *launches) told(e streams.Entry) {
 	l.mu.Lock()
 	if e.Gone == streams.Present {
-		l.all[e.Key] = seenPlan{e, time.Now()}
+		l.all[e.Key] = seenPlan{e, time.Now(), l.all[e.Key].tries}
 	} else {
 		delete(l.all, e.Key)
 	}
@@ -55,8 +56,8 @@ func (l *launches) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		left, wait := l.left()
-		for _, e := range left {
-			if err := l.takeOver(ctx, e); err != nil && ctx.Err() == nil {
+		for _, p := range left {
+			if err := l.takeOver(ctx, p); err != nil && ctx.Err() == nil {
 				l.w.log.Warn("could not send the rest of a canvas whose client died; it is tried again", "error", err)
 			}
 		}
@@ -69,15 +70,16 @@ func (l *launches) run(ctx context.Context) {
 
 // left are the plans nobody goes on with, and how long to wait before there may be
 // more; 0 for as long as there are none.
-func (l *launches) left() (left []streams.Entry, wait time.Duration) {
+func (l *launches) left() (left []seenPlan, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lease := l.w.c.cfg.Lease
 	for key, p := range l.all {
 		rest := lease - time.Since(p.at)
 		if rest <= 0 {
-			left = append(left, p.Entry)
-			l.all[key] = seenPlan{p.Entry, time.Now()} // if it is not to be had, again later
+			p.at, p.tries = time.Now(), p.tries+1 // if it is not to be had, again later
+			left = append(left, p)
+			l.all[key] = p
 			rest = lease
 		}
 		if wait == 0 || rest < wait {
@@ -89,36 +91,77 @@ func (l *launches) left() (left []streams.Entry, wait time.Duration) {
 
 // takeOver sends the rest of a canvas, unless another worker does, or its client
 // lives.
-func (l *launches) takeOver(ctx context.Context, e streams.Entry) error {
+func (l *launches) takeOver(ctx context.Context, p seenPlan) error {
 	ctx, cancel := context.WithTimeout(ctx, l.w.c.cfg.Timeout)
 	defer cancel()
-	err := l.w.c.resume(ctx, e, l.w.cfg.Name)
-	if errors.Is(err, streams.ErrConflict) {
+	gone := func(err error) bool { return final(err, p.tries) }
+	err := l.w.c.resume(ctx, p.Entry, l.w.cfg.Name, gone)
+	switch {
+	case errors.Is(err, streams.ErrConflict):
 		return nil
+	case err != nil && gone(err):
+		return l.giveUp(ctx, p.Entry, err)
 	}
 	return err
 }
 
+// giveUp keeps a plan that nobody can go on with as a dead letter, and forgets it.
+func (l *launches) giveUp(ctx context.Context, e streams.Entry, cause error) error {
+	id := strings.TrimPrefix(e.Key, launchPrefix)
+	l.w.log.Error("gave up the rest of a canvas whose client died", "plan", id, "error", cause)
+	letter := DeadLetter{
+		ID: idOf(streams.Message{CorrelationID: id, Body: e.Value}), Worker: l.w.cfg.Name, Attempt: 1, Date: l.w.c.now(),
+		Failure: Failure{Type: malformed, Message: cause.Error(), Attempt: 1, Worker: l.w.cfg.Name},
+		Message: streams.Message{CorrelationID: id, Body: e.Value},
+	}
+	letter.Failure.TaskID = letter.ID
+	if err := l.w.c.bury(ctx, letter); err != nil {
+		return err
+	}
+	return l.w.c.store.Delete(ctx, e.Key)
+}
+
 // resume goes on with a plan as it was written.
-func (c *client) resume(ctx context.Context, e streams.Entry, worker string) error {
+func (c *client) resume(ctx context.Context, e streams.Entry, worker string, gone func(error) bool) error {
 	l := &launch{c: c, id: strings.TrimPrefix(e.Key, launchPrefix), planned: true, revision: e.Revision}
-	if err := json.Unmarshal(e.Value, &l.plan); err != nil {
-		return fmt.Errorf("read plan %s: %w", l.id, err)
+	var err error
+	if l.plan, err = parsePlan(e.Value); err != nil {
+		return permanently(fmt.Errorf("read plan %s: %w", l.id, err))
 	}
 	l.plan.Worker = worker
 	if err := l.write(ctx); err != nil {
 		return err
 	}
-	text, err := c.fetch(ctx, l.plan.Canvas)
+	sig, err := c.planned(ctx, l.plan)
 	if err != nil {
 		return fmt.Errorf("read plan %s: %w", l.id, err)
 	}
-	var sig Signature
-	if err := json.Unmarshal(text, &sig); err != nil {
-		return fmt.Errorf("read plan %s: %w", l.id, err)
-	}
-	mv := &moves{sentAt: l.plan.SentAt, again: true, launch: l}
+	mv := &moves{sentAt: l.plan.SentAt, again: true, launch: l, final: gone}
 	mv.start(sig, nil, spot{root: rootOf(sig), index: -1})
 	l.pieces = c.pieces(mv)
+	if len(l.pieces) == 0 || l.plan.Sent > len(l.pieces) {
+		return permanently(fmt.Errorf("read plan %s: %d of its %d pieces are sent", l.id, l.plan.Sent, len(l.pieces)))
+	}
 	return c.carry(ctx, mv)
+}
+
+// parsePlan reads a plan.
+func parsePlan(text []byte) (launchPlan, error) {
+	var p launchPlan
+	if err := json.Unmarshal(text, &p); err != nil {
+		return p, err
+	}
+	if p.Sent < 0 {
+		return p, fmt.Errorf("%d of its pieces are sent", p.Sent)
+	}
+	return p, nil
+}
+
+// planned reads the canvas of a plan.
+func (c *client) planned(ctx context.Context, p launchPlan) (sig Signature, err error) {
+	text, err := c.fetch(ctx, p.Canvas)
+	if err == nil {
+		err = permanently(json.Unmarshal(text, &sig))
+	}
+	return sig, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"warren/streams"
 )
@@ -87,9 +88,23 @@ func (l Level) queue(name string) string {
 	return reserved + l.String() + "." + name
 }
 
-func checkQueue(name string) error {
-	if strings.HasPrefix(name, reserved) {
-		return fmt.Errorf("queue %q: names that begin with %q are Warren's own; use another", name, reserved)
+// checkQueue refuses what cannot be the name of a queue for tasks of a level.
+func checkQueue(name string, l Level) error {
+	most := longestKey
+	if l != Normal {
+		most -= len(levelKey("", l))
+	}
+	switch {
+	case name == "":
+		return permanently(errors.New("the name of the queue is empty"))
+	case strings.HasPrefix(name, reserved):
+		return permanently(fmt.Errorf("queue %q: names that begin with %q are Warren's own; use another", clip([]byte(name)), reserved))
+	case strings.HasPrefix(name, "amq."):
+		return permanently(fmt.Errorf("queue %q: names that begin with \"amq.\" are the broker's own; use another", clip([]byte(name))))
+	case len(name) > most:
+		return permanently(fmt.Errorf("queue %q: the name has %d bytes; use %d at most for tasks of %s priority", clip([]byte(name)), len(name), most, l))
+	case !utf8.ValidString(name) || strings.ContainsAny(name, "\x00\r\n"):
+		return permanently(fmt.Errorf("queue %q: use UTF-8 without line breaks and zero bytes", clip([]byte(name))))
 	}
 	return nil
 }
@@ -120,7 +135,7 @@ func (c *client) declare(ctx context.Context, queue string, l Level) error {
 	if declared {
 		return nil
 	}
-	if err := checkQueue(queue); err != nil {
+	if err := checkQueue(queue, l); err != nil {
 		return err
 	}
 	if l != Normal {

@@ -44,15 +44,15 @@ func (r *run) logEnded(ctx context.Context, rec record) {
 	if !r.w.log.Enabled(ctx, level) {
 		return
 	}
-	attrs := []slog.Attr{slog.Int("attempt", r.m.Retries+1), slog.Duration("runtime", time.Since(r.began))}
+	attrs := []slog.Attr{slog.Int("attempt", r.m.Retries+1), slog.Duration("runtime", time.Since(r.start))}
 	var what string
 	switch rec.Status {
 	case Succeeded:
 		what = "task succeeded"
-		attrs = append(attrs, slog.String("result", clip(rec.Result)))
+		attrs = append(attrs, slog.String("result", clip(display(rec.Result))))
 	case Retrying:
 		what = "task is retried"
-		attrs = append(attrs, slog.Duration("in", time.Until(rec.Done)))
+		attrs = append(attrs, slog.Duration("in", r.w.c.untilDue(rec.Done)))
 	case Revoked:
 		what = "task revoked"
 	default:

@@ -18,13 +18,15 @@ func (c *client) read(ctx context.Context, id string) (record, error) {
 		return record{}, fmt.Errorf("look up its record: %w", err)
 	}
 	e, ok := entries[state]
+	ended := false
 	if !ok {
 		e, ok = entries[sent]
+		ended = e.Gone != streams.Present // its result was kept for less, see [run.outlive]
 	}
 	switch {
 	case !ok:
 		return record{}, errNotSent
-	case e.Gone == streams.Expired:
+	case ended, e.Gone == streams.Expired:
 		return record{}, fmt.Errorf("its record has expired: %w", ErrUnknown)
 	case e.Gone != 0:
 		return record{}, fmt.Errorf("it was forgotten: %w", ErrUnknown)
@@ -38,13 +40,13 @@ var errNotSent = fmt.Errorf("%w", ErrUnknown)
 func parseRecord(id string, text []byte) (record, error) {
 	var r record
 	if err := json.Unmarshal(text, &r); err != nil {
-		return r, fmt.Errorf("read the record of task %s: %w", id, err)
+		return record{}, permanently(fmt.Errorf("read the record of task %s: %w", id, err))
 	}
 	return r, nil
 }
 
 // runRecord reads the record of a task's run, and its revision; 0 says that there
-// is none.
+// is none. One that cannot be read has a revision too.
 func (c *client) runRecord(ctx context.Context, id string) (record, uint64, error) {
 	e, err := c.store.Get(ctx, stateKey(id))
 	if errors.Is(err, streams.ErrNoEntry) {

@@ -35,11 +35,17 @@ func (s *Signature) measure(depth int, left *int) error {
 		return err
 	}
 	for _, arg := range s.Args {
+		if isReference(arg) {
+			return errReference
+		}
 		if nests(arg, deepestArgument) {
 			return fmt.Errorf("an argument of %s nests more than %d deep", s.title(), deepestArgument)
 		}
 	}
 	for name, arg := range s.Kwargs {
+		if isReference(arg) {
+			return errReference
+		}
 		if nests(arg, deepestArgument) {
 			return fmt.Errorf("argument %q of %s nests more than %d deep", name, s.title(), deepestArgument)
 		}

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"warren/streams"
 )
@@ -44,8 +46,14 @@ type Message struct {
 	Kwargs map[string]json.RawMessage
 	Embed  Embed
 
+	// plan is where the steps are that follow those of Embed.Chain; nil for none.
+	plan *chainPlan
 	// turn says that its rate limit has let it through.
 	turn bool
+	// passes is how often it was handed back by workers that do not know it, and
+	// unclaimed for how long nobody was there who does.
+	passes    int
+	unclaimed time.Duration
 	// received is what the headers were read from: what has not changed since, and
 	// what only other programs know, is sent on as it was.
 	received streams.Table
@@ -56,7 +64,8 @@ type Message struct {
 type Embed struct {
 	Callbacks []Signature `json:"callbacks"`
 	Errbacks  []Signature `json:"errbacks"`
-	// Chain is what follows, the next step last.
+	// Chain is what follows, the next step last: of a long chain, the steps that travel
+	// with the task. The others are kept in the store.
 	Chain []Signature `json:"chain"`
 	// Chord is what all members of the group go into together.
 	Chord *Signature `json:"chord"`
@@ -71,7 +80,12 @@ const (
 	headerRetry     = ourPrefix + "retry"
 	headerResultTTL = ourPrefix + "result_expires"
 	headerTurn      = ourPrefix + "turn"
+	headerPasses    = ourPrefix + "passes"
+	headerUnclaimed = ourPrefix + "unclaimed"
 )
+
+// headerCompression says in Celery how a body is compressed.
+const headerCompression = "compression"
 
 // headerScheduled is the time at which a run of an [Entry] was due. It is one of
 // the headers that what follows a task has too.
@@ -98,6 +112,9 @@ func (m *Message) encode() (streams.Message, error) {
 // because nobody knew whether it had arrived, has the name it had.
 func (m *Message) dispatch() string {
 	name := m.attempt()
+	if m.passes > 0 {
+		name += fmt.Sprintf("^%d", m.passes)
+	}
 	if m.turn {
 		name += "~"
 	}
@@ -106,7 +123,7 @@ func (m *Message) dispatch() string {
 
 // handsOn reports whether others are given what the task comes to.
 func (m *Message) handsOn() bool {
-	return len(m.Embed.Callbacks)+len(m.Embed.Chain) > 0 || m.Embed.Chord != nil
+	return len(m.Embed.Callbacks)+len(m.Embed.Chain) > 0 || m.plan != nil || m.Embed.Chord != nil
 }
 
 // unwanted reports whether no result of the task is kept. One that is handed on is:
@@ -116,20 +133,36 @@ func (m *Message) unwanted() bool { return m.NoResult && !m.handsOn() }
 // attempt names one attempt at a task.
 func (m *Message) attempt() string {
 	if m.Retries == 0 {
-		return m.ID
+		return idName(m.ID)
 	}
-	return fmt.Sprintf("%s:%d", m.ID, m.Retries)
+	return fmt.Sprintf("%s:%d", idName(m.ID), m.Retries)
 }
 
 func (m *Message) body() ([]byte, error) {
-	args, kwargs := m.Args, m.Kwargs
+	args, kwargs, _ := m.places()
 	if args == nil {
 		args = []json.RawMessage{}
 	}
 	if kwargs == nil {
 		kwargs = map[string]json.RawMessage{}
 	}
-	return marshal([]any{args, kwargs, m.Embed})
+	embed := m.Embed
+	var err error
+	if embed.Chain, err = withPlan(embed.Chain, m.plan); err != nil {
+		return nil, err
+	}
+	text, err := marshal([]any{args, kwargs, embed})
+	if err == nil && !utf8.Valid(text) {
+		err = permanently(errors.New("an argument is not UTF-8, as JSON is; send bytes as base64, which []byte becomes"))
+	}
+	return toPython(text), err
+}
+
+// taskHeaders are the names that headers writes of every task, which say what they
+// say in Celery.
+var taskHeaders = map[string]bool{
+	"lang": true, "task": true, "id": true, "root_id": true, "parent_id": true, "group": true, "group_index": true,
+	"retries": true, "eta": true, "expires": true, "timelimit": true, "origin": true, "ignore_result": true,
 }
 
 // headers are Celery's, those without a value too, and ours where there is
@@ -166,12 +199,15 @@ func (m *Message) restore(t streams.Table) {
 		return
 	}
 	for name, was := range m.received {
+		if name == headerApart || name == headerChain {
+			continue // it says what is true of these arguments, and of these steps
+		}
 		if now, ok := t[name]; !ok || sameHeader(name, was, now) {
 			t[name] = was
 		}
 	}
 	for name, now := range t {
-		if _, was := m.received[name]; !was && sameHeader(name, nil, now) {
+		if _, was := m.received[name]; !was && name != headerApart && name != headerChain && sameHeader(name, nil, now) {
 			delete(t, name)
 		}
 	}
@@ -195,6 +231,23 @@ func (m *Message) ourHeaders(t streams.Table) error {
 	if _, was := m.received[headerTurn]; was || m.turn {
 		t[headerTurn] = m.turn
 	}
+	if _, _, at := m.places(); at != nil {
+		text, err := json.Marshal(at)
+		if err != nil {
+			return err
+		}
+		t[headerApart] = string(text)
+	}
+	if m.plan != nil {
+		text, err := m.plan.header()
+		if err != nil {
+			return err
+		}
+		t[headerChain] = text
+	}
+	if _, was := m.received[headerPasses]; was || m.passes > 0 {
+		t[headerPasses], t[headerUnclaimed] = int64(m.passes), m.unclaimed.Seconds()
+	}
 	if m.Retry != nil {
 		text, err := json.Marshal(m.Retry)
 		if err != nil {
@@ -202,10 +255,10 @@ func (m *Message) ourHeaders(t streams.Table) error {
 		}
 		t[headerRetry] = string(text)
 	}
+	if err := checkHeaders(m.Headers); err != nil {
+		return err
+	}
 	for name, value := range m.Headers {
-		if _, taken := t[name]; taken || celeryHeaders[name] || strings.HasPrefix(name, ourPrefix) {
-			return fmt.Errorf("header %q is the task's own; choose another name", name)
-		}
 		t[name] = value
 	}
 	return nil
@@ -239,32 +292,52 @@ func secondsOrNil(d time.Duration) any {
 	return d.Seconds()
 }
 
-// decodeMessage reads a task. What is none says what it lacks.
+// decodeMessage reads a task. What is none says what it lacks. With the error of a
+// task that has a name and an id it gives what could be read of it.
 func decodeMessage(in streams.Message) (*Message, error) {
+	body, unread := content(in)
+	if in.Headers[headerCompression] != nil && unread == nil {
+		in.Headers = maps.Clone(in.Headers)
+		delete(in.Headers, headerCompression) // should it be sent again
+	}
+	in.Body = body
+	if _, new := in.Headers["task"]; !new && unread == nil {
+		in, _ = upgrade(in)
+	}
 	m := &Message{GroupIndex: -1, Priority: in.Priority, received: in.Headers, replyTo: in.ReplyTo}
 	r := headerReader{m: m}
 	for name, value := range in.Headers {
 		r.read(name, value)
 	}
-	if r.err != nil {
-		return nil, r.err
+	if err := m.identify(in.CorrelationID); err != nil {
+		return nil, errors.Join(r.err, unread, err)
 	}
-	if m.Task == "" {
-		return nil, errors.New("it is no task of Celery's protocol 2: there is no header 'task'")
+	if unread == nil {
+		unread = m.decodeBody(in.Body)
 	}
-	if m.ID == "" {
-		m.ID = in.CorrelationID
+	if unread == nil {
+		unread = m.placeAll(in.Headers)
 	}
-	if m.ID == "" {
-		return nil, fmt.Errorf("task %q has no id", m.Task)
+	if m.plan != nil {
+		m.Embed.Chain = withoutPlan(m.Embed.Chain)
 	}
-	if m.RootID == "" {
-		m.RootID = m.ID
+	if unread != nil {
+		unread = fmt.Errorf("body of task %q: %w", m.Task, unread)
 	}
-	if err := m.decodeBody(in.Body); err != nil {
-		return nil, fmt.Errorf("body of task %q: %w", m.Task, err)
+	return m, errors.Join(r.err, unread)
+}
+
+// identify says what a task lacks so that nobody could ask for it.
+func (m *Message) identify(correlationID string) error {
+	m.ID = first(m.ID, correlationID)
+	m.RootID = first(m.RootID, m.ID)
+	switch {
+	case m.Task == "":
+		return errors.New("it is no task of Celery: there is no header 'task', and no 'task' in its body")
+	case m.ID == "":
+		return fmt.Errorf("task %q has no id", m.Task)
 	}
-	return m, nil
+	return nil
 }
 
 // endOfMost is how a body ends that was written here, when there are no named
@@ -278,6 +351,7 @@ func (m *Message) decodeBody(body []byte) error {
 	}
 	parts := []any{&m.Args, &m.Kwargs, &m.Embed}
 	if err := json.Unmarshal(body, &parts); err != nil {
+		m.Args, m.Kwargs, m.Embed = nil, nil, Embed{}
 		return err
 	}
 	if len(parts) != 3 {
@@ -326,8 +400,14 @@ func (r *headerReader) read(name string, value any) {
 		m.Queue = r.text(name, value)
 	case headerTurn:
 		m.turn, _ = value.(bool)
+	case headerPasses:
+		m.passes = r.count(name, value)
+	case headerUnclaimed:
+		m.unclaimed = r.duration(name, value)
 	case headerResultTTL:
 		m.ResultTTL = r.duration(name, value)
+	case headerChain:
+		r.plan(name, value)
 	case headerRetry:
 		r.fail(name, json.Unmarshal([]byte(r.text(name, value)), &m.Retry))
 	default:
@@ -350,6 +430,17 @@ func (r *headerReader) other(name string, value any) {
 		r.m.Headers = make(map[string]string)
 	}
 	r.m.Headers[name] = s
+}
+
+func (r *headerReader) plan(name string, value any) {
+	if value == nil {
+		return
+	}
+	var err error
+	if r.m.plan, err = parseChainPlan(r.text(name, value)); err != nil {
+		r.m.plan = nil
+		r.fail(name, err)
+	}
 }
 
 func (r *headerReader) fail(name string, err error) {

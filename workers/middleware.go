@@ -3,6 +3,7 @@ package workers
 import (
 	"context"
 	"encoding/json"
+	"slices"
 )
 
 // Middleware stands around what an app does: the sending of its tasks, and their
@@ -11,10 +12,11 @@ import (
 type Middleware struct {
 	// Send stands around the sending of a task, in whoever sends it: a client, or
 	// the worker that sends what follows a task. It may change the headers of the
-	// message. An error keeps the task from being sent.
+	// message. An error keeps the task from being sent; a panic, and the end of its
+	// goroutine by runtime.Goexit, are errors too.
 	Send func(next SendFunc) SendFunc
 	// Run stands around the code of a task. What it returns is what the task comes
-	// to; a panic goes through it.
+	// to; a panic goes through it, and so does runtime.Goexit.
 	Run func(next RunFunc) RunFunc
 }
 
@@ -26,6 +28,15 @@ type RunFunc func(ctx context.Context, r Request) (json.RawMessage, error)
 
 // aroundSend puts the middleware around the sending of a task.
 func (c Config) aroundSend(send SendFunc) SendFunc {
+	if !slices.ContainsFunc(c.Middleware, func(m Middleware) bool { return m.Send != nil }) {
+		return send
+	}
+	return func(ctx context.Context, m *Message) error {
+		return guarded("middleware around sending", func() error { return c.wrapSend(send)(ctx, m) })
+	}
+}
+
+func (c Config) wrapSend(send SendFunc) SendFunc {
 	for i := len(c.Middleware) - 1; i >= 0; i-- {
 		if wrap := c.Middleware[i].Send; wrap != nil {
 			send = wrap(send)

@@ -29,10 +29,15 @@ type workshop struct {
 
 func newWorkshop(tb testing.TB, nc *nats.Conn, app *App) *workshop {
 	tb.Helper()
+	return newWorkshopWith(tb, nc, app, Config{})
+}
+
+func newWorkshopWith(tb testing.TB, nc *nats.Conn, app *App, cfg Config) *workshop {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	tb.Cleanup(cancel)
 	w := &workshop{TB: tb, ctx: ctx, app: app, ended: make(map[string]record), news: make(chan struct{}, 1)}
-	if err := w.app.Connect(ctx, nc, Config{}); err != nil {
+	if err := w.app.Connect(ctx, nc, cfg); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
@@ -46,7 +51,7 @@ func newWorkshop(tb testing.TB, nc *nats.Conn, app *App) *workshop {
 
 // randomTasks are the tasks of random canvases.
 func randomTasks() *App {
-	app := New("workshop")
+	app := New("celery")
 	for name, fail := range map[string]bool{"ok": false, "bad": true} {
 		do := func(before json.RawMessage, label string) (string, error) {
 			value := work(before, label)
@@ -241,15 +246,26 @@ func leavesOf(err error) []string {
 
 func TestCanvasesComeToWhatTheyMustOnABroker(t *testing.T) {
 	t.Parallel()
+	for _, test := range []struct {
+		what    string
+		travels int
+		seeds   uint64
+	}{{"steps travel", 0, 60}, {"some steps travel", 700, 30}, {"no step travels", 1, 30}} {
+		t.Run(test.what, func(t *testing.T) { canvasesComeToWhatTheyMust(t, Config{travels: test.travels}, test.seeds) })
+	}
+}
+
+func canvasesComeToWhatTheyMust(t *testing.T, cfg Config, seeds uint64) {
+	t.Helper()
 	nc := embeddedtest.Connect(t)
-	w := newWorkshop(t, nc, randomTasks())
+	w := newWorkshopWith(t, nc, randomTasks(), cfg)
 	w.double(nc, "celery", "bench")
 	for i := range 3 {
 		worker := w.app.Worker(WorkerConfig{Name: fmt.Sprintf("w%d", i), Queues: []string{"bench"}, Concurrency: 4})
 		w.background("worker", worker.Run)
 	}
 	var all []sent
-	for seed := range uint64(60) {
+	for seed := range seeds {
 		all = append(all, w.send(seed))
 	}
 	w.await(all)

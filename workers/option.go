@@ -35,7 +35,16 @@ func (s *settings) refuse(format string, args ...any) {
 
 // Queue sends the task to a queue. Default: that of its definition, or the
 // app's routes, or the app's own.
-func Queue(name string) Option { return func(s *settings) { s.Queue = name } }
+func Queue(name string) Option {
+	return func(s *settings) {
+		if name != "" {
+			if err := checkQueue(name, Normal); err != nil {
+				s.refuse("%w", err)
+			}
+		}
+		s.Queue = name
+	}
+}
 
 // Countdown lets the task wait in the server for so long before a worker gets
 // it. Default: at once.
@@ -44,12 +53,12 @@ func Countdown(d time.Duration) Option {
 		if d < 0 {
 			s.refuse("countdown %v is negative; use 0 for at once", d)
 		}
-		s.Countdown = seconds(d)
+		s.Countdown = Seconds(d)
 	}
 }
 
-// ETA lets the task wait in the server until then.
-func ETA(at time.Time) Option { return func(s *settings) { s.ETA = &moment{at} } }
+// ETA lets the task wait in the server until then, by the broker's clock.
+func ETA(at time.Time) Option { return func(s *settings) { s.ETA = &Moment{at} } }
 
 // Expires revokes the task when no worker has begun it so long after it was
 // sent. Default: never.
@@ -58,16 +67,30 @@ func Expires(after time.Duration) Option {
 		if after <= 0 {
 			s.refuse("expiry %v is over before it begins; use a positive one", after)
 		}
-		s.Expires = &expiry{after: after}
+		s.expire(&Expiry{After: after})
 	}
 }
 
-// ExpiresAt revokes the task when no worker has begun it by then.
+// ExpiresAt revokes the task when no worker has begun it by then, by the broker's clock.
 func ExpiresAt(at time.Time) Option {
-	return func(s *settings) { s.Expires = &expiry{at: at} }
+	return func(s *settings) {
+		if at.IsZero() {
+			s.refuse("ExpiresAt has no time; leave it out for a task that does not expire")
+		}
+		s.expire(&Expiry{At: at})
+	}
 }
 
-// ID is the id of the task. A second one of the same id, within two minutes, is
+// expire refuses a time and a duration together.
+func (s *settings) expire(e *Expiry) {
+	if s.Expires != nil && s.Expires.At.IsZero() != e.At.IsZero() {
+		s.refuse("both Expires and ExpiresAt are given; use one")
+	}
+	s.Expires = e
+}
+
+// ID is the id of the task: any text of up to 255 bytes. A second one of the same id,
+// within two minutes, is
 // not sent. Default: one is made.
 func ID(id string) Option { return func(s *settings) { s.TaskID = id } }
 
@@ -99,14 +122,14 @@ func ResultExpires(after time.Duration) Option {
 		if after < time.Second {
 			s.refuse("result expiry %v: use a second or more", after)
 		}
-		s.ResultTTL = seconds(after)
+		s.ResultTTL = Seconds(after)
 	}
 }
 
 // Retry runs the task again when it fails. Default: it is not.
 func Retry(p RetryPolicy) Option {
 	return func(s *settings) {
-		if err := p.check(); err != nil {
+		if err := errors.Join(p.check(), p.fits()); err != nil {
 			s.refuse("%w", err)
 		}
 		s.Retry = &p
@@ -127,7 +150,7 @@ func SoftLimit(d time.Duration) Option {
 		if d <= 0 {
 			s.refuse("soft limit %v: use a positive one", d)
 		}
-		s.SoftLimit = seconds(d)
+		s.SoftLimit = Seconds(d)
 	}
 }
 
@@ -138,7 +161,7 @@ func HardLimit(d time.Duration) Option {
 		if d <= 0 {
 			s.refuse("hard limit %v: use a positive one", d)
 		}
-		s.HardLimit = seconds(d)
+		s.HardLimit = Seconds(d)
 	}
 }
 
@@ -185,14 +208,20 @@ func first[T comparable](a, b T) T {
 // check says what cannot be meant together.
 func (o CallOptions) check() error {
 	switch {
+	case o.Expires != nil && o.Expires.After != 0 && !o.Expires.At.IsZero():
+		return errors.New("the expiry has a moment and a duration; use one")
 	case o.Countdown != 0 && o.ETA != nil:
 		return errors.New("both a countdown and an ETA are given; use one")
 	case o.HardLimit != 0 && o.SoftLimit > o.HardLimit:
 		return errors.New("the soft limit is longer than the hard one; make it shorter")
 	case o.ETA != nil && checkTime(o.ETA.Time) != nil:
 		return checkTime(o.ETA.Time)
-	case o.Expires != nil && checkTime(o.Expires.at) != nil:
-		return checkTime(o.Expires.at)
+	case o.Retry != nil && o.Retry.check() != nil:
+		return o.Retry.check()
+	case checkDue(o.due(time.Now())) != nil:
+		return checkDue(o.due(time.Now()))
+	case o.Expires != nil && checkTime(o.Expires.At) != nil:
+		return checkTime(o.Expires.At)
 	}
 	return nil
 }

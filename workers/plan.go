@@ -35,6 +35,32 @@ type plan struct {
 	missed  Missed
 }
 
+// How far a run may be in the future: the clock is not known better. And how far the
+// clock is put back for that to be a correction of it, as in cron(8).
+const (
+	mostAhead  = time.Second
+	correction = 3 * time.Hour
+)
+
+// anew reports whether the runs begin anew, because they have come further than now:
+// the clock was put back since. Those of certain times of the day wait until the clock
+// has shown what it shows twice, as in cron(8), unless that was a correction.
+func (p plan) anew(reached, now time.Time) bool {
+	switch back := reached.Sub(now); {
+	case back <= mostAhead:
+		return false
+	case back > correction:
+		return true
+	}
+	switch t := p.times.(type) {
+	case crontab:
+		return t.anyHour
+	case moments:
+		return false
+	}
+	return true
+}
+
 // next is the first time after t at which a run is due.
 func (p plan) next(t time.Time) time.Time {
 	if t.Before(p.since) {

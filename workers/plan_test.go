@@ -96,8 +96,10 @@ func TestRunsHaveTheirIDs(t *testing.T) {
 	t.Parallel()
 	ids := make(map[string]bool)
 	for _, next := range []func() string{
-		runIDs("app", "entry", planStart), runIDs("app", "entry", planStart.Add(1)),
-		runIDs("app", "entr", planStart), runIDs("appe", "ntry", planStart), runIDs("app", "entry", planStart.In(time.FixedZone("", 3600))),
+		runIDs("app", "entry", lastRun{Due: planStart}), runIDs("app", "entry", lastRun{Due: planStart.Add(1)}),
+		runIDs("app", "entry", lastRun{Due: planStart, Anew: 1}),
+		runIDs("app", "entr", lastRun{Due: planStart}), runIDs("appe", "ntry", lastRun{Due: planStart}),
+		runIDs("app", "entry", lastRun{Due: planStart.In(time.FixedZone("", 3600)), Sent: true, From: planStart}),
 	} {
 		for range 2 {
 			id := next()
@@ -107,7 +109,7 @@ func TestRunsHaveTheirIDs(t *testing.T) {
 			ids[id] = true
 		}
 	}
-	if len(ids) != 8 {
-		t.Errorf("%d ids, want 8: two each, and the zone does not count", len(ids))
+	if len(ids) != 10 {
+		t.Errorf("%d ids, want 10: two each, and the zone does not count", len(ids))
 	}
 }

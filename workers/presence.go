@@ -28,12 +28,20 @@ type presence struct {
 	ID   string `json:"id"`
 	Name string `json:"hostname"`
 	PID  int    `json:"pid"`
+	// Tasks names the catalogue of what it knows, and Queues are those it takes from,
+	// or would if they were not paused.
+	Tasks  string   `json:"tasks"`
+	Queues []string `json:"queues"`
 }
 
 // appear makes the worker known, and answers what it is asked, until leave. Who
 // asks knows from the record whose answer is missing.
 func (w *Worker) appear(ctx context.Context, errands *sync.WaitGroup) (leave func(), err error) {
-	p := presence{ID: w.c.ids.next(), Name: w.cfg.Name, PID: os.Getpid()}
+	w.id = w.c.ids.next()
+	p := presence{ID: w.id, Name: w.cfg.Name, PID: os.Getpid(), Queues: w.intake.all()}
+	if p.Tasks, err = w.c.publishCatalogue(ctx); err != nil {
+		return nil, err
+	}
 	service, err := w.answer(ctx, p.ID)
 	if err != nil {
 		return nil, err
@@ -54,6 +62,7 @@ func (w *Worker) appear(ctx context.Context, errands *sync.WaitGroup) (leave fun
 func (w *Worker) beat(ctx context.Context, p presence) {
 	ticker := time.NewTicker(heartbeat)
 	defer ticker.Stop()
+	written := time.Now()
 	for {
 		select {
 		case <-ticker.C:
@@ -61,6 +70,12 @@ func (w *Worker) beat(ctx context.Context, p presence) {
 			return
 		}
 		w.emit(w.ofWorker(WorkerHeartbeat))
+		if time.Since(written) > catalogueEvery {
+			if _, err := w.c.publishCatalogue(ctx); err == nil {
+				written = time.Now()
+			}
+		}
+		p.Queues = w.intake.all()
 		if err := w.c.present(ctx, p); err != nil && ctx.Err() == nil {
 			w.log.Warn("could not say that the worker is there", "error", err)
 		}

@@ -9,7 +9,8 @@ import (
 
 // Progress tells how far the task of a context is, with anything that can be
 // written as JSON: Celery's update_state. Whoever asks with [Result.Progress] is
-// told what was told last; each telling is a write to the broker. An error of a
+// told what was told last; each telling is a write to the broker, of an eighth of what
+// it takes in a message at most. An error of a
 // run that another run has overtaken is a reason to stop: its result will be
 // dropped.
 func Progress(ctx context.Context, about any) error {
@@ -18,6 +19,9 @@ func Progress(ctx context.Context, about any) error {
 		return errors.New("tell progress: the context is of no task")
 	}
 	text, err := marshal(about)
+	if most := r.w.c.largest(); err == nil && len(text) > most {
+		err = fmt.Errorf("it has %d bytes; use %d at most, and keep more elsewhere", len(text), most)
+	}
 	if err == nil {
 		err = r.progress(ctx, text)
 	}

@@ -30,7 +30,14 @@ const (
 )
 
 func (s *Scheduler) tell(p Pulse) {
-	if s.cfg.Pulse != nil {
+	if s.cfg.Pulse == nil {
+		return
+	}
+	err := guarded("SchedulerConfig.Pulse", func() error {
 		s.cfg.Pulse(p)
+		return nil
+	})
+	if err != nil {
+		s.log.Error("could not tell what the scheduler does", "error", err)
 	}
 }

@@ -15,7 +15,8 @@ const purging = 16
 
 // Purge revokes the tasks that wait in a queue, or in the app's own if it is "",
 // and says how many there were. Those that a worker has, and those that wait for
-// their time, stay. Unlike in Celery, which only drops them, who waits for their
+// their time, stay. A queue whose oldest message is no task is not of tasks, and stays as
+// it is: [ErrNoTask]. Unlike in Celery, which only drops them, who waits for their
 // results is told, and what stands behind them ends.
 func (a *App) Purge(ctx context.Context, queue string) (int, error) {
 	c, err := a.connected()
@@ -37,6 +38,13 @@ func (c *client) purge(ctx context.Context, queue string) (int, error) {
 	w := c.app.Worker(WorkerConfig{Name: origin})
 	w.c, w.cfg, w.log = c, w.cfg.withDefaults(c.cfg), c.cfg.Logger
 	var count atomic.Int64
+	ok, err := w.purgeOne(ctx, queue, Normal, true)
+	if err != nil {
+		return 0, err
+	}
+	if ok {
+		count.Add(1)
+	}
 	errs := make([]error, purging)
 	var all sync.WaitGroup
 	for i := range errs {
@@ -52,34 +60,43 @@ func (c *client) purge(ctx context.Context, queue string) (int, error) {
 
 func (w *Worker) purge(ctx context.Context, queue string, l Level, count *atomic.Int64) error {
 	for {
-		d, ok, err := w.c.session.Get(ctx, l.queue(queue))
+		ok, err := w.purgeOne(ctx, queue, l, false)
 		if l != Normal && errors.Is(err, streams.ErrNotFound) {
 			return nil // no task of that level was ever sent there
 		}
 		if err != nil || !ok {
 			return err
 		}
-		if err := w.drop(ctx, queue, d); err != nil {
-			return errors.Join(err, d.Nack(streams.Requeue))
-		}
-		if err := d.Ack(); err != nil {
-			return err
-		}
 		count.Add(1)
 	}
 }
 
+// purgeOne purges the oldest message, if there is one.
+func (w *Worker) purgeOne(ctx context.Context, queue string, l Level, tasksOnly bool) (ok bool, err error) {
+	d, ok, err := w.c.session.Get(ctx, l.queue(queue))
+	if err != nil || !ok {
+		return false, err
+	}
+	if err := w.drop(ctx, queue, d, tasksOnly); err != nil {
+		return false, errors.Join(err, d.Nack(streams.Requeue))
+	}
+	return true, d.Ack()
+}
+
 // drop ends a task that was not begun as a revoked one.
-func (w *Worker) drop(ctx context.Context, queue string, d *streams.Delivery) error {
-	m, err := decodeMessage(d.Message)
-	if err != nil {
+func (w *Worker) drop(ctx context.Context, queue string, d *streams.Delivery, tasksOnly bool) error {
+	m, _ := w.c.receive(d.Message, d.Stored())
+	switch {
+	case m == nil && tasksOnly:
+		return ErrNoTask
+	case m == nil:
 		return nil // nobody waits for what is no task
 	}
 	if m.Queue == "" {
 		m.Queue = queue
 	}
 	r := w.newRun(m)
-	if _, done, err := r.ended(ctx); done || err != nil {
+	if _, done, err := r.ended(ctx); done || err != nil && lastingOf(err) != permanent {
 		return err
 	}
 	if err := r.finish(ctx, outcome{err: ErrRevoked}); err != nil && !errors.Is(err, errOvertaken) {

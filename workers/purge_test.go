@@ -40,6 +40,29 @@ func TestPurgeRevokes(t *testing.T) {
 	}
 }
 
+// A queue of ordinary messages is not purged of them.
+func TestPurge_OrdinaryMessages(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	s := newShop(t)
+	s.connect(nc, workers.Config{})
+	other := session(t, nc)
+	if _, err := other.DeclareQueue(s.ctx, streams.Queue{Name: "hello"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := other.Publish(s.ctx, "", "hello", streams.Message{Body: []byte("no task")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := s.Purge(s.ctx, "hello"); n != 0 || !errors.Is(err, workers.ErrNoTask) {
+		t.Errorf("got %d, %v, want ErrNoTask", n, err)
+	}
+	if info, err := other.InspectQueue(s.ctx, "hello"); err != nil || info.Ready != 3 {
+		t.Errorf("got %+v, %v, want 3 messages", info, err)
+	}
+}
+
 func TestScheduledTasksAreListed(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

@@ -77,6 +77,15 @@ type turns struct {
 
 func turnsKey(task string) string { return "rate." + task }
 
+// parseTurns reads turns; what are none begin anew.
+func parseTurns(text []byte) turns {
+	var t turns
+	if json.Unmarshal(text, &t) != nil {
+		return turns{}
+	}
+	return t
+}
+
 // sharedWait is wait for all workers together: the next turn is taken by
 // compare-and-set.
 func (c *client) sharedWait(ctx context.Context, task string, limit pace) (time.Duration, error) {
@@ -85,13 +94,8 @@ func (c *client) sharedWait(ctx context.Context, task string, limit pace) (time.
 		if err != nil && !errors.Is(err, streams.ErrNoEntry) {
 			return 0, err
 		}
-		var t turns
-		if err == nil {
-			if err := json.Unmarshal(e.Value, &t); err != nil {
-				return 0, err
-			}
-		}
-		now := time.Now()
+		t, now := parseTurns(e.Value), c.now()
+		t.wrote(e.Time, now)
 		delay := t.take(now, limit)
 		text, err := marshal(t)
 		if err != nil {
@@ -104,6 +108,14 @@ func (c *client) sharedWait(ctx context.Context, task string, limit pace) (time.
 		if !errors.Is(err, streams.ErrConflict) {
 			return 0, err
 		}
+	}
+}
+
+// wrote says when the turns were written. Who has written them after now has gone by a
+// clock that was put back since: what was left to wait then is left now.
+func (t *turns) wrote(at, now time.Time) {
+	if at.After(now) {
+		t.Next = t.Next.Add(now.Sub(at))
 	}
 }
 
@@ -132,7 +144,7 @@ func (r *run) turn(ctx context.Context) (done bool, err error) {
 		pause(r.ctx, delay)
 		return false, nil
 	}
-	return true, r.deferTo(ctx, time.Now().Add(delay))
+	return true, r.deferTo(ctx, r.w.c.now().Add(delay))
 }
 
 func (r *run) nextTurn(ctx context.Context, limit pace) (time.Duration, error) {
@@ -146,10 +158,5 @@ func (r *run) nextTurn(ctx context.Context, limit pace) (time.Duration, error) {
 func (r *run) deferTo(ctx context.Context, at time.Time) error {
 	later := *r.m
 	later.turn = true
-	later.ETA = at
-	s, err := r.w.c.dispatch(ctx, &later, time.Now())
-	if err != nil {
-		return err
-	}
-	return s.wait(ctx)
+	return r.w.sendLater(ctx, &later, at)
 }

@@ -121,8 +121,8 @@ func (r *reign) add(ctx, sending context.Context, name string, e, last streams.E
 	}
 	t.last, t.revision = parseLast(last)
 	t.job, err = r.clock.NewJob(
-		gocron.CronJob("", true), gocron.NewTask(func() { t.take(ctx, sending) }),
-		gocron.WithCronImplementation(bell{t.plan}), gocron.WithName(name))
+		gocron.CronJob("", true), gocron.NewTask(func() { t.ring(ctx, sending) }),
+		gocron.WithCronImplementation(bell{t.plan, r.s.c}), gocron.WithName(name))
 	if err != nil {
 		r.s.log.Error("an entry cannot be scheduled", "entry", name, "error", err)
 	}
@@ -135,16 +135,21 @@ func (r *reign) lookOver(ctx, sending context.Context) {
 	}
 }
 
-// A bell has gocron call when a plan's runs are to be sent.
-type bell struct{ plan plan }
+// A bell has gocron call when a plan's runs are to be sent. Gocron goes by the clock of
+// this machine, and the plan by the broker's.
+type bell struct {
+	plan plan
+	c    *client
+}
 
 // IsValid says that there is no crontab to check.
 func (bell) IsValid(string, *time.Location, time.Time) error { return nil }
 
 // Next is when to call next. Gocron wants a time, also when there is none.
 func (b bell) Next(after time.Time) time.Time {
-	if next := b.plan.nextFire(after); !next.IsZero() {
-		return next.UTC()
+	ahead := time.Until(b.c.now())
+	if next := b.plan.nextFire(after.Add(ahead)); !next.IsZero() {
+		return next.Add(-ahead).UTC()
 	}
 	return time.Now().AddDate(100, 0, 0)
 }
@@ -171,6 +176,8 @@ type turn struct {
 	last     lastRun
 	revision uint64 // of last
 	failing  bool   // and that was told
+	passed   bool   // another scheduler had sent the run before, as was found out
+	tries    int    // of the run that is sent now
 }
 
 func newTurn(s *Scheduler, lease time.Duration, stored uint64) *turn {
@@ -184,8 +191,22 @@ func (t *turn) end() {
 	t.ended = true
 }
 
+// soon is how long a run is waited for that is not due yet when gocron calls.
+const soon = 100 * time.Millisecond
+
+// ring takes what is due now, by the clock of this machine: by the broker's it may be
+// a moment away.
+func (t *turn) ring(reigning, sending context.Context) {
+	now := t.s.c.now()
+	if next := t.plan.nextFire(now); !next.IsZero() && next.Sub(now) < soon {
+		pause(reigning, next.Sub(now))
+	}
+	t.take(reigning, sending)
+}
+
 // take sends what is due, while the reign lasts. What cannot be sent now is due
-// again later.
+// again later. Where another scheduler has sent the run before, and no more, what is due
+// is sent all the same: that one may lead no more.
 func (t *turn) take(reigning, sending context.Context) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -193,6 +214,9 @@ func (t *turn) take(reigning, sending context.Context) {
 		return
 	}
 	err := t.send(reigning, sending)
+	for errors.Is(err, streams.ErrConflict) && t.passed {
+		err = t.send(reigning, sending)
+	}
 	if errors.Is(err, streams.ErrConflict) {
 		err = nil // another scheduler is ahead
 	}
@@ -200,22 +224,33 @@ func (t *turn) take(reigning, sending context.Context) {
 		t.s.log.Warn("could not send a run; it is tried again", "entry", t.entry.Name, "error", err)
 	}
 	t.failing = err != nil
+	switch {
+	case err == nil:
+		t.tries = 0
+	case lastingOf(err) != passing:
+		t.tries++
+	}
 }
 
 func (t *turn) send(reigning, sending context.Context) error {
 	ctx, cancel := context.WithTimeout(sending, t.s.c.cfg.Timeout)
 	defer cancel()
+	t.passed = false
 	if reigning.Err() != nil {
 		return nil
 	}
 	if err := t.finish(ctx); err != nil {
 		return err
 	}
-	for _, due := range t.plan.due(t.last.Due, time.Now(), 2*t.lease) {
+	now := t.s.c.now()
+	if begins, err := t.beginAnew(ctx, now); begins || err != nil {
+		return err
+	}
+	for _, due := range t.plan.due(t.last.reached(), now, 2*t.lease) {
 		if reigning.Err() != nil {
 			return nil
 		}
-		if err := t.note(ctx, lastRun{Due: due}); err != nil {
+		if err := t.note(ctx, lastRun{Due: due, Anew: t.last.Anew}); err != nil {
 			return err
 		}
 		if err := t.finish(ctx); err != nil {
@@ -225,24 +260,81 @@ func (t *turn) send(reigning, sending context.Context) error {
 	return nil
 }
 
+// beginAnew begins from now where an entry was put, or ran, later than now, because
+// the clock was put back since. True says that the entry is written, and this turn is
+// followed by another one.
+func (t *turn) beginAnew(ctx context.Context, now time.Time) (bool, error) {
+	if t.entry.Since.Sub(now) > mostAhead {
+		t.s.log.Warn("an entry was put later than now: the clock was put back; it begins anew", "entry", t.entry.Name, "put", t.entry.Since)
+		return true, t.putAnew(ctx, now)
+	}
+	if !t.plan.anew(t.last.reached(), now) {
+		return false, nil
+	}
+	t.s.log.Warn("an entry ran later than now: the clock was put back; its runs begin anew", "entry", t.entry.Name, "ran", t.last.reached())
+	return false, t.note(ctx, lastRun{From: now, Anew: t.last.Anew + 1})
+}
+
+// putAnew puts the entry as if it were put now.
+func (t *turn) putAnew(ctx context.Context, now time.Time) error {
+	e := t.entry
+	e.Since = now.Truncate(time.Millisecond)
+	text, err := marshal(e)
+	if err != nil {
+		return err
+	}
+	_, err = t.s.store.Put(ctx, streams.Put{Key: entryKey(e.App, e.Name), Value: text, Expect: streams.Revision(t.stored)})
+	return err
+}
+
 // finish sends the run that was claimed, unless it is known to be sent: whoever
 // claimed it may have been killed before. It has the ids it had.
 func (t *turn) finish(ctx context.Context) error {
 	if t.last.Sent || t.last.Due.IsZero() {
 		return nil
 	}
-	sig, err := t.s.c.canvas(t.entry, t.last.Due)
-	if err != nil {
-		return err
+	if err := t.sendRun(ctx); err != nil {
+		if !final(err, t.tries) {
+			return err
+		}
+		if err := t.giveUp(ctx, err); err != nil {
+			return err
+		}
 	}
-	mv := moves{sentAt: time.Now()}
-	mv.start(sig, nil, spot{root: rootOf(sig), index: -1})
-	if err := t.s.c.carry(ctx, &mv); err != nil {
-		return err
-	}
-	id := runIDs(t.entry.App, t.entry.Name, t.last.Due)()
+	id := runIDs(t.entry.App, t.entry.Name, t.last)()
 	t.s.tell(Pulse{Kind: PulseSent, Entry: t.entry.Name, ID: id, Due: t.last.Due})
-	return t.note(ctx, lastRun{Due: t.last.Due, Sent: true})
+	sent := t.last
+	sent.Sent = true
+	return t.note(ctx, sent)
+}
+
+// sendRun sends the run that was claimed. An entry of an earlier version may have what
+// is refused today.
+func (t *turn) sendRun(ctx context.Context) error {
+	sig, err := t.s.c.canvas(t.entry, t.last)
+	if err != nil {
+		return permanently(err)
+	}
+	mv := moves{sentAt: t.s.c.now(), final: func(err error) bool { return final(err, t.tries) }}
+	mv.start(sig, nil, spot{root: rootOf(sig), index: -1})
+	return t.s.c.carry(ctx, &mv)
+}
+
+// giveUp keeps a run that can never be sent as a dead letter: the next one is due all
+// the same.
+func (t *turn) giveUp(ctx context.Context, cause error) error {
+	m := &Message{
+		ID: runIDs(t.entry.App, t.entry.Name, t.last)(), Task: first(t.entry.Call.Task, string(t.entry.Call.Kind)),
+		GroupIndex: -1, Args: t.entry.Call.Args, Kwargs: t.entry.Call.Kwargs, Queue: t.entry.Call.Options.Queue,
+	}
+	t.s.log.Error("gave up a run that can never be sent", "entry", t.entry.Name, "id", m.ID, "error", cause)
+	f := t.s.c.unsent(refusal{m, cause})
+	if err := t.s.c.bury(ctx, t.s.c.letterOf(m, f)); err != nil {
+		return err
+	}
+	return insist(ctx, func(ctx context.Context) error {
+		return recorded(ctx, []*streams.Pending{t.s.c.begin(ctx, end{id: m.ID, task: m.Task, cause: f})})
+	})
 }
 
 // note writes how far the runs have come, unless another scheduler has written
@@ -261,6 +353,7 @@ func (t *turn) note(ctx context.Context, last lastRun) error {
 	e, readErr := t.s.store.Get(ctx, key)
 	if readErr == nil || errors.Is(readErr, streams.ErrNoEntry) {
 		t.last, t.revision = parseLast(e)
+		t.passed = t.last.Sent
 	}
 	return err
 }

@@ -38,9 +38,9 @@ func (c *client) replay(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	m, err := decodeMessage(l.Message)
+	m, err := c.receive(l.Message, l.Date)
 	if err != nil {
-		err = c.sendAgain(ctx, l)
+		err = c.sendAgain(ctx, m, l)
 	} else {
 		err = c.rise(ctx, m, l)
 	}
@@ -51,16 +51,41 @@ func (c *client) replay(ctx context.Context, id string) error {
 	return err
 }
 
-// sendAgain sends what is no task to its queue as it was: workers of a later
-// version may know better.
-func (c *client) sendAgain(ctx context.Context, l DeadLetter) error {
+// sendAgain sends what is no task, or is refused as one, to its queue as it was:
+// workers of a later version may know better.
+func (c *client) sendAgain(ctx context.Context, m *Message, l DeadLetter) error {
 	if err := c.declare(ctx, l.Queue, Normal); err != nil {
 		return err
+	}
+	if m != nil {
+		if err := c.reopenRefused(ctx, m); err != nil {
+			return err
+		}
 	}
 	return c.session.Publish(ctx, "", l.Queue, l.Message, streams.Mandatory)
 }
 
+// reopenRefused makes a task that was refused one that waits.
+func (c *client) reopenRefused(ctx context.Context, m *Message) error {
+	rec, revision, err := c.runRecord(ctx, m.ID)
+	if err != nil || revision == 0 || rec.Status != Failed || rec.Retries != m.Retries {
+		return err
+	}
+	if err := waitFor(ctx, c.put(ctx, sentKey(m.ID), m.about(Pending), 0, streams.Any)); err != nil {
+		return err
+	}
+	_, err = c.store.Purge(ctx, stateKey(m.ID))
+	return err
+}
+
 func (c *client) rise(ctx context.Context, m *Message, l DeadLetter) error {
+	if err := checkQueue(c.route(m.Task, m.Queue), m.Level()); err != nil {
+		return err
+	}
+	m, err := c.revivable(ctx, m)
+	if err != nil {
+		return err
+	}
 	next := *m
 	next.Retries, next.ETA, next.Expires = m.Retries+1, time.Time{}, time.Time{}
 	if err := c.reopenTask(ctx, m, l); err != nil {
@@ -71,11 +96,22 @@ func (c *client) rise(ctx context.Context, m *Message, l DeadLetter) error {
 	if err := c.reopen(ctx, behind); err != nil {
 		return err
 	}
-	s, err := c.dispatch(ctx, &next, time.Now())
+	s, err := c.dispatch(ctx, &next, c.now())
 	if err != nil {
 		return err
 	}
 	return s.wait(ctx)
+}
+
+// revivable is a task with all steps behind it, which are to wait again.
+func (c *client) revivable(ctx context.Context, m *Message) (*Message, error) {
+	all := *m
+	var err error
+	all.Embed.Chain, all.plan, err = c.allSteps(ctx, m.Embed.Chain, m.plan)
+	if errors.Is(err, errPlanOver) { // they have run
+		all.Embed.Chain, all.plan, err = nil, nil, nil
+	}
+	return &all, err
 }
 
 // reopenTask makes the record of a task one of a task that is to be run again,
@@ -91,7 +127,7 @@ func (c *client) reopenTask(ctx context.Context, m *Message, l DeadLetter) error
 		return fmt.Errorf("the task has gone on: it is %s", rec.Status)
 	}
 	rec = m.about(Retrying)
-	rec.Retries, rec.Failure, rec.Worker, rec.Done = m.Retries+1, &l.Failure, l.Worker, time.Now().UTC()
+	rec.Retries, rec.Failure, rec.Worker, rec.Done = m.Retries+1, &l.Failure, l.Worker, c.now()
 	p := c.put(ctx, stateKey(m.ID), rec, 0, streams.Revision(revision))
 	if err := waitFor(ctx, p); errors.Is(err, streams.ErrConflict) {
 		return fmt.Errorf("somebody else has just changed the task: %w", err)
@@ -162,12 +198,15 @@ func (c *client) unbreak(ctx context.Context, j *join, s slot, list []*filled) e
 	}
 	for i, f := range list {
 		if i != s.index && f != nil && f.Failure != nil {
-			_, err := c.store.Put(ctx, streams.Put{Key: joinKey(j.ID, "broken"), Value: []byte(strconv.Itoa(i)), TTL: j.own().keptFor()})
+			_, err := c.store.Put(ctx, streams.Put{Key: joinKey(j.ID, "broken"), Value: []byte(strconv.Itoa(i)), TTL: c.keptFor(j.own())})
 			return err
 		}
 	}
+	if j.Rest, j.Plan, err = c.allSteps(ctx, j.Rest, j.Plan); err != nil && !errors.Is(err, errPlanOver) {
+		return err
+	}
 	ended := &moves{}
-	ended.broke(j, nil, false)
+	ended.broke(j, j.failure(nil), false)
 	if err := c.reopen(ctx, ended); err != nil {
 		return err
 	}

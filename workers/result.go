@@ -62,6 +62,14 @@ func ResultOf[R any](app *App, id string) (*Result[R], error) {
 // ID is the id of the task; of a group, that of the group.
 func (r *Result[R]) ID() string { return r.h.id() }
 
+// String says what it is a handle on. It asks nobody.
+func (r *Result[R]) String() string {
+	if r.h.cell == nil {
+		return "group " + r.h.group
+	}
+	return "task " + r.h.cell.id
+}
+
 func (h *handle) id() string {
 	if h.cell == nil {
 		return h.group
@@ -102,6 +110,10 @@ func (h *handle) get(ctx context.Context) (json.RawMessage, error) {
 	r, err := h.c.results.wait(ctx, h)
 	if err != nil {
 		return nil, fmt.Errorf("wait for task %s: %w", h.cell.id, err)
+	}
+	if r.Failure != nil {
+		whole := h.c.wholeFailure(ctx, *r.Failure)
+		r.Failure = &whole
 	}
 	value, err := r.value(h.c.app)
 	if err != nil {

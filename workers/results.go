@@ -21,7 +21,7 @@ type results struct {
 	beginning chan struct{} // has room for who begins to
 
 	mu    sync.Mutex
-	cells map[string]weak.Pointer[cell] // by the id of the task
+	cells map[string]weak.Pointer[cell] // by the word of the task
 	again chan struct{}                 // closed when all are to be looked at again
 }
 
@@ -89,7 +89,7 @@ func (r *results) hear(ctx context.Context) error {
 	for _, e := range entries {
 		r.told(e)
 		if e.Gone != streams.Present {
-			r.cell(taskOf(e.Key)).gone.Store(true)
+			r.forgotten(taskOf(e.Key))
 		}
 	}
 	r.hears.Store(true)
@@ -102,33 +102,43 @@ func (r *results) open() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var keys []string
-	for id, pointer := range r.cells {
+	for _, pointer := range r.cells {
 		if c := pointer.Value(); c != nil && !c.ended() {
-			keys = append(keys, stateKey(id))
+			keys = append(keys, stateKey(c.id), sentKey(c.id))
 		}
 	}
 	return keys
 }
 
-// cell gives the cell of a task, the same to everybody.
-func (r *results) cell(id string) *cell {
+// forgotten is called with the word of a task whose record has gone.
+func (r *results) forgotten(word string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c := r.cells[id].Value(); c != nil {
+	if c := r.cells[word].Value(); c != nil {
+		c.gone.Store(true)
+	}
+}
+
+// cell gives the cell of a task, the same to everybody.
+func (r *results) cell(id string) *cell {
+	word := idWord(id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.cells[word].Value(); c != nil {
 		return c
 	}
 	c := &cell{id: id, done: make(chan struct{})}
-	r.cells[id] = weak.Make(c)
-	runtime.AddCleanup(c, r.drop, id)
+	r.cells[word] = weak.Make(c)
+	runtime.AddCleanup(c, r.drop, word)
 	return c
 }
 
 // drop forgets a cell nobody has any more, unless there is a new one.
-func (r *results) drop(id string) {
+func (r *results) drop(word string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.cells[id].Value() == nil {
-		delete(r.cells, id)
+	if r.cells[word].Value() == nil {
+		delete(r.cells, word)
 	}
 }
 

@@ -2,6 +2,7 @@ package workers
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -19,7 +20,9 @@ type RetryPolicy struct {
 	// Backoff multiplies the delay from one retry to the next. Default: 1, the
 	// same every time.
 	Backoff float64 `json:"backoff,omitempty"`
-	// MaxDelay bounds the delay. Default: 10 minutes, as in Celery.
+	// MaxDelay bounds the delay as Backoff lengthens it; it is no less than Delay. Default:
+	// 10 minutes, as in Celery, or Delay where there is no Backoff. A Delay of 10 minutes
+	// and more with a Backoff needs one.
 	MaxDelay time.Duration `json:"max_delay,omitempty"`
 	// Jitter takes a random moment up to the delay instead of the delay.
 	// Default: the delay.
@@ -40,17 +43,32 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 		p.Backoff = 1
 	}
 	if p.MaxDelay == 0 {
-		p.MaxDelay = 10 * time.Minute
+		p.MaxDelay = max(defaultMaxDelay, p.Delay)
 	}
 	return p
+}
+
+// defaultMaxDelay is what backoff is bounded by, as Celery's retry_backoff_max.
+const defaultMaxDelay = 10 * time.Minute
+
+// fits refuses a bound that would cut the delay that was asked for. It is not asked of
+// policies on their way: an earlier version took them.
+func (p RetryPolicy) fits() error {
+	switch {
+	case p.MaxDelay != 0 && p.Delay > p.MaxDelay:
+		return fmt.Errorf("retry policy: the delay of %v is longer than its bound of %v; make MaxDelay longer, or leave it out", p.Delay, p.MaxDelay)
+	case p.MaxDelay == 0 && p.Backoff > 1 && p.Delay >= defaultMaxDelay:
+		return fmt.Errorf("retry policy: a backoff from %v on ends at the default bound of %v; set MaxDelay", p.Delay, defaultMaxDelay)
+	}
+	return nil
 }
 
 func (p RetryPolicy) check() error {
 	switch {
 	case p.Delay < 0 || p.MaxDelay < 0:
 		return errors.New("retry policy: a delay is negative; use 0 for none")
-	case p.Backoff != 0 && !(p.Backoff >= 1):
-		return errors.New("retry policy: the backoff is below 1; use 1 for the same delay every time")
+	case p.Backoff != 0 && !(p.Backoff >= 1) || math.IsInf(p.Backoff, 1):
+		return errors.New("retry policy: the backoff is below 1, or no number; use 1 for the same delay every time")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -249,4 +250,36 @@ func pause(ctx context.Context, t *testing.T) {
 	case <-ctx.Done():
 		t.Fatal("nothing goes on")
 	}
+}
+
+// TestRetryPolicy_LongDelayIsObeyed: in an hour, when an hour was asked for, and the
+// same where it is refused what a bound would cut.
+func TestRetryPolicy_LongDelayIsObeyed(t *testing.T) {
+	var late workers.Task0[int]
+	bubble(t, func(s *shop) {
+		late = workers.Func0(s.App, "late", func(context.Context) (int, error) { s.say("tried"); return 0, errBroken },
+			workers.Retry(workers.RetryPolicy{Max: 2, Delay: time.Hour}))
+	}, func(s *shop) {
+		s.work(workers.WorkerConfig{})
+		start := time.Now()
+		_ = failing(s, late.S())
+		if took := time.Since(start).Round(time.Minute); took != 2*time.Hour {
+			t.Errorf("two retries came within %v, want 2h", took)
+		}
+		for what, p := range map[string]workers.RetryPolicy{
+			"longer than its bound": {Delay: time.Hour, MaxDelay: time.Minute},
+			"set MaxDelay":          {Delay: 20 * time.Minute, Backoff: 2},
+		} {
+			if _, err := late.S().Apply(s.ctx, workers.Retry(p)); err == nil || !strings.Contains(err.Error(), what) {
+				t.Errorf("got %v, want an error with %q", err, what)
+			}
+		}
+		for _, p := range []workers.RetryPolicy{
+			{Delay: 20 * time.Minute, Backoff: 2, MaxDelay: time.Hour}, {Delay: 20 * time.Minute, Backoff: 1}, {Delay: time.Minute, Backoff: 2},
+		} {
+			if _, err := late.S().Apply(s.ctx, workers.Retry(p)); err != nil {
+				t.Errorf("%+v: %v", p, err)
+			}
+		}
+	})
 }

@@ -64,14 +64,14 @@ func (c *client) revoke(ctx context.Context, rv revocation) error {
 	}
 	ttl := joinExpires // and longer, where a task waits longer
 	for _, w := range waiting {
-		ttl = max(ttl, joinExpires+untilDue(w.ETA))
+		ttl = max(ttl, joinExpires+c.untilDue(w.ETA))
 	}
 	err = recordAll(ctx, rv.ids, func(ctx context.Context, id string) *streams.Pending {
 		return c.store.Begin(ctx, streams.Put{Key: revokedKey(id), Value: []byte("{}"), TTL: wholeSeconds(ttl)})
 	})
 	if err == nil {
 		err = recordAll(ctx, waiting, func(ctx context.Context, w waiter) *streams.Pending {
-			return c.put(ctx, stateKey(w.ID), w.revoked(), c.cfg.ResultExpires, streams.Revision(w.revision))
+			return c.put(ctx, stateKey(w.ID), w.revoked(c.now()), c.cfg.ResultExpires, streams.Revision(w.revision))
 		})
 	}
 	if err != nil {
@@ -87,11 +87,18 @@ type waiter struct {
 }
 
 // revoked is its record when it does not wait any more.
-func (w waiter) revoked() record {
+func (w waiter) revoked(now time.Time) record {
 	rec := w.record
-	rec.Status, rec.Worker, rec.Done = Revoked, "", time.Now().UTC()
+	rec.Status, rec.Worker, rec.Done = Revoked, "", now
 	rec.Failure = &Failure{TaskID: w.ID, Task: w.Task, Type: revokedType, Message: ErrRevoked.Error()}
 	return rec
+}
+
+// read reads its record. Of one that cannot be read nobody knows that it has ended.
+func (w *waiter) read(text []byte) {
+	if rec, err := parseRecord(w.ID, text); err == nil {
+		w.record = rec
+	}
 }
 
 // waiting looks which tasks of a revocation wait.
@@ -112,14 +119,11 @@ func (c *client) waiting(ctx context.Context, rv revocation) ([]waiter, error) {
 		switch {
 		case begun && state.Gone == streams.Present:
 			w.revision = state.Revision
-			w.record, err = parseRecord(id, state.Value)
+			w.read(state.Value)
 		case wasSent && sent.Gone == streams.Present:
-			w.record, err = parseRecord(id, sent.Value)
+			w.read(sent.Value)
 		case begun || wasSent || rv.sent:
 			continue // nobody knows it, or does not any more
-		}
-		if err != nil {
-			return nil, err
 		}
 		switch w.Status {
 		case Pending, Received, Retrying:
@@ -129,49 +133,49 @@ func (c *client) waiting(ctx context.Context, rv revocation) ([]waiter, error) {
 	return list, nil
 }
 
-// revocations are the ids that must not run.
+// revocations are the ids that must not run, as words of their keys.
 type revocations struct {
-	mu  sync.Mutex
-	ids map[string]struct{}
+	mu    sync.Mutex
+	words map[string]struct{}
 }
 
 func (r *revocations) has(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, ok := r.ids[id]
+	_, ok := r.words[idWord(id)]
 	return ok
 }
 
-func (r *revocations) set(id string, revoked bool) {
+func (r *revocations) set(word string, revoked bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !revoked {
-		delete(r.ids, id)
+		delete(r.words, word)
 		return
 	}
-	if r.ids == nil {
-		r.ids = make(map[string]struct{})
+	if r.words == nil {
+		r.words = make(map[string]struct{})
 	}
-	r.ids[id] = struct{}{}
+	r.words[word] = struct{}{}
 }
 
 // followRevocations returns when the worker knows what is revoked, and goes on
 // to follow what will be.
 func (w *Worker) followRevocations(ctx, aside context.Context, errands *sync.WaitGroup) error {
-	return w.follow(ctx, aside, errands, revokedKey("*"), w.revoke)
+	return w.follow(ctx, aside, errands, revokedPrefix+"*", w.revoke)
 }
 
 // revoke is called with every id that is revoked, or is not any more.
 func (w *Worker) revoke(e streams.Entry) {
-	id := strings.TrimPrefix(e.Key, revokedKey(""))
-	w.revoked.set(id, e.Gone == 0)
+	word := strings.TrimPrefix(e.Key, revokedPrefix)
+	w.revoked.set(word, e.Gone == 0)
 	if e.Gone != 0 {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range w.active {
-		if r.m.ID == id || r.m.RootID == id {
+		if idWord(r.m.ID) == word || idWord(r.m.RootID) == word {
 			r.cancel(ErrRevoked)
 		}
 	}

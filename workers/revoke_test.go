@@ -107,7 +107,7 @@ func TestARevocationOutlastsTheWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	msg, err := stream.GetLastMsgForSubject(s.ctx, "warren.t.tasks.revoked."+r.ID())
+	msg, err := stream.GetLastMsgForSubject(s.ctx, "warren.v.tasks.revoked."+r.ID())
 	if err != nil {
 		t.Fatal(err)
 	}

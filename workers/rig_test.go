@@ -87,6 +87,9 @@ func newShop(tb testing.TB) *shop {
 func (s *shop) connect(nc *nats.Conn, cfg workers.Config) {
 	s.Helper()
 	s.conn = nc
+	if cfg.Queue == "" {
+		cfg.Queue = "celery" // as that of the lecture's app, and of Celery's
+	}
 	if err := s.Connect(s.ctx, nc, cfg); err != nil {
 		s.Fatal(err)
 	}

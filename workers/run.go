@@ -21,8 +21,12 @@ type run struct {
 	task   *task             // nil where it is not registered
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	began  time.Time
+	began  time.Time // by the broker's clock
+	start  time.Time // the same moment, to measure from
+	tries  int       // of what is done now
 
+	refused bool        // it was given up as it was delivered
+	whole   *Message    // the task with all steps behind it, once they were read to end them
 	thrown  bool        // it failed as was to be expected
 	called  atomic.Bool // its code has been called
 	vacated atomic.Bool // its place is another's
@@ -36,7 +40,7 @@ type run struct {
 }
 
 func (w *Worker) newRun(m *Message) *run {
-	return &run{w: w, m: m, task: w.app.lookup(m.Task), began: time.Now().UTC()}
+	return &run{w: w, m: m, task: w.app.lookup(m.Task), began: w.c.now(), start: time.Now()}
 }
 
 // lingering is how long a task runs before its record says that it has begun.
@@ -51,98 +55,177 @@ var errOvertaken = errors.New("another run of the task has overtaken this one")
 // A task of another program that waited among more urgent ones goes to where those
 // of its level wait.
 func (w *Worker) take(ctx context.Context, queue string, l Level, d *streams.Delivery) {
-	m, err := w.c.receive(d.Message)
-	if err != nil {
+	m, err := w.c.receive(d.Message, d.Stored())
+	if m == nil {
 		w.discard(ctx, queue, d, err)
 		return
 	}
 	if m.Queue == "" {
 		m.Queue = queue
 	}
-	if m.Level() < l {
-		d.MessageID = m.dispatch()
-		w.forwardTask(ctx, m, d)
+	if err != nil {
+		w.giveUp(ctx, m, d, err)
 		return
 	}
-	err = w.serve(ctx, m, d)
-	reached(pointSettling)
-	switch {
-	case err == nil:
-		w.settle(d.Ack())
-	case errors.Is(err, errOvertaken):
-		// An ack would take it from the other run: were its worker killed, nobody
-		// would run the task again.
-		w.settle(d.Lapse())
-	case errors.Is(err, errShutdown):
-		w.settle(d.Nack(streams.Requeue))
-	default:
-		m.log(w.log).Warn("could not record what became of a task; it is run again", "error", err)
-		pause(ctx, time.Second)
-		w.settle(d.Nack(streams.Requeue))
+	if waits, err := w.postponed(ctx, m, d); waits || err != nil {
+		w.sendAway(ctx, m, d, func(again bool) error {
+			if err != nil {
+				return err
+			}
+			return w.postpone(ctx, m, again)
+		})
+		return
 	}
+	if m.Level() < l {
+		w.forwardLess(ctx, m, d)
+		return
+	}
+	w.serve(ctx, m, d)
 }
 
-// serve does everything about one delivery of a task but settling it. The tasks of
-// an [Entry] are claimed before they run: however long ago the same one was sent
-// before, it does not run again.
-func (w *Worker) serve(ctx context.Context, m *Message, d *streams.Delivery) error {
+// serve does everything about one delivery of a task. What follows the task's code is
+// deferred: code that ends its goroutine, as runtime.Goexit does, ends this one.
+func (w *Worker) serve(ctx context.Context, m *Message, d *streams.Delivery) {
 	r := w.newRun(m)
 	r.d = d
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.cancel(nil)
 	if !w.enter(r) {
-		return errOvertaken // it is running here already
+		r.settle(ctx, errOvertaken) // it is running here already
+		return
 	}
-	defer w.leave(r)
 	r.received(ctx)
-	err := r.perform(ctx, d.Redelivered)
+	o, err := outcome{err: errExited}, error(nil)
+	defer func() {
+		if err == nil {
+			err = r.record(ctx, o)
+		}
+		err = r.concede(ctx, err)
+		w.leave(r)
+		r.settle(ctx, err)
+	}()
+	o, err = r.perform(ctx, d.Redelivered)
+}
+
+// settle settles the delivery of a run by what became of it. An ack of one that was
+// overtaken would take it from the other run: were its worker killed, nobody would
+// run the task again.
+func (r *run) settle(ctx context.Context, err error) {
+	reached(pointSettling)
+	switch {
+	case err == nil:
+		r.w.settle(r.d.Ack())
+	case errors.Is(err, errOvertaken):
+		r.w.settle(r.d.Lapse())
+	case errors.Is(err, errShutdown):
+		r.w.settle(r.d.Nack(streams.Requeue))
+	default:
+		r.log().Warn("could not record what became of a task; it is run again", "error", err)
+		pause(ctx, time.Second)
+		r.w.settle(r.d.Nack(streams.Requeue))
+	}
+}
+
+// concede looks at what another run, or who revoked the task, has made of it. The tasks
+// of an [Entry] are claimed before they run: however long ago the same one was sent
+// before, it does not run again.
+func (r *run) concede(ctx context.Context, err error) error {
 	if errors.Is(err, ErrRevoked) { // it was while it seemed to wait
 		err = r.finish(ctx, outcome{err: ErrRevoked})
 	}
 	if !errors.Is(err, errOvertaken) {
 		return err
 	}
-	_, done, err := r.ended(ctx)
-	if done {
+	if _, done, err := r.ended(ctx); done || err != nil {
 		return err
 	}
 	return errOvertaken
 }
 
-// perform runs the task, unless it has run, and records what it came to.
-func (r *run) perform(ctx context.Context, again bool) error {
-	if done, err := r.turn(ctx); done || err != nil {
+// perform runs the task, unless it has run. What keeps it from being begun for good is
+// what it came to.
+func (r *run) perform(ctx context.Context, again bool) (outcome, error) {
+	var done bool
+	err := r.persist(func() (err error) {
+		done, err = r.begin(ctx, again)
 		return err
+	}, undecided)
+	switch {
+	case r.final(err):
+		return outcome{err: Reject(err)}, nil
+	case done || err != nil:
+		return outcome{recorded: done}, err
 	}
-	if again || r.m.Retries > 0 || r.m.turn {
+	return r.attempt(ctx), nil
+}
+
+// begin does what comes before the task's code. It is done when there is nothing left
+// to run.
+func (r *run) begin(ctx context.Context, again bool) (done bool, err error) {
+	if done, err := r.passOn(ctx); done || err != nil {
+		return done, err
+	}
+	if done, err := r.turn(ctx); done || err != nil {
+		return done, err
+	}
+	if again || r.m.Retries > 0 || r.m.turn || r.m.passes > 0 {
 		if done, err := r.resume(ctx, again); done || err != nil {
-			return err
+			return done, err
 		}
 	}
 	if r.m.Headers[headerScheduled] != "" && !r.said {
 		if err := r.say(ctx, Started); err != nil {
-			return err
+			return false, err
 		}
 	}
-	o, err := r.outcome(ctx)
-	if err != nil {
-		return err
+	return false, r.w.c.fetchAll(ctx, r.m)
+}
+
+// record records what the task came to, and sends what follows. Where that cannot be
+// done, that is what it came to, and where not even that can be recorded, it is kept
+// as a dead letter.
+func (r *run) record(ctx context.Context, o outcome) error {
+	if o.recorded {
+		return nil
 	}
 	defer r.vacate()()
-	for refused := false; ; {
-		err := r.finish(ctx, o)
-		switch {
-		case err == nil || errors.Is(err, errOvertaken) || errors.Is(err, errShutdown) || errors.Is(err, ErrRevoked) || r.w.ending():
+	for range 2 {
+		err := r.persist(func() error { return r.finish(ctx, o) }, passing)
+		if !r.final(err) {
 			return err
-		case errors.Is(err, streams.ErrPreconditionFailed) && !refused:
-			// What it came to, or what follows, is too large for the broker, and will
-			// be the next time.
-			refused, o = true, outcome{err: Reject(err)}
-			continue
 		}
-		r.log().Warn("could not record what became of a task; it is tried again", "error", err)
+		o = outcome{err: Reject(err)}
+	}
+	r.log().Error("gave up a task whose end cannot be recorded", "error", o.err)
+	rec := r.m.about(Failed)
+	rec.Worker, rec.Failure, rec.Done = r.w.cfg.Name, r.failure(o.err), r.w.c.now()
+	return r.bury(ctx, rec)
+}
+
+// persist does something until it is done, the worker ends, or it is known to be in
+// vain. What fails for a reason that lasts otherwise than the worst it puts up with is
+// left to its caller.
+func (r *run) persist(do func() error, worst lasting) error {
+	for r.tries = 1; ; r.tries++ {
+		err := do()
+		lasts := lastingOf(err)
+		if err == nil || others(err) || r.w.ending() || final(err, r.tries) || lasts > worst {
+			return err
+		}
+		if lasts == passing {
+			r.tries--
+		}
+		r.log().Warn("could not record what becomes of a task; it is tried again", "error", err)
 		r.w.rest(time.Second)
 	}
+}
+
+// final reports whether what failed so is given up.
+func (r *run) final(err error) bool { return err != nil && !others(err) && final(err, r.tries) }
+
+// others reports whether an error says that the run is somebody else's to end.
+func others(err error) bool {
+	return errors.Is(err, errOvertaken) || errors.Is(err, errShutdown) || errors.Is(err, ErrRevoked)
 }
 
 // vacate gives the place of a run whose code is done to the next task, which is
@@ -202,13 +285,14 @@ func (r *run) resume(ctx context.Context, again bool) (done bool, err error) {
 // follows is then sent again, in case it was not.
 func (r *run) ended(ctx context.Context) (rec record, done bool, err error) {
 	rec, revision, err := r.w.c.runRecord(ctx, r.m.ID)
-	if err != nil {
-		return rec, false, err
+	if err == nil || revision != 0 {
+		r.mu.Lock()
+		r.revision = revision
+		r.mu.Unlock()
 	}
-	r.mu.Lock()
-	r.revision = revision
-	r.mu.Unlock()
 	switch {
+	case err != nil:
+		return rec, false, err
 	case rec.Status.Ready():
 		return rec, true, r.follow(ctx, rec)
 	case rec.Retries > r.m.Retries:
@@ -249,6 +333,7 @@ func (r *run) write(ctx context.Context, rec record) error {
 		switch {
 		case err == nil:
 			r.revision = revision
+			r.outlive(ctx, put.TTL)
 			return nil
 		case !errors.Is(err, streams.ErrConflict) && (ctx.Err() != nil || !time.Now().Before(until) || !unanswered(err)):
 			return err
@@ -259,13 +344,28 @@ func (r *run) write(ctx context.Context, rec record) error {
 	}
 }
 
+// outlive takes away what was recorded when the task was sent, where that would be
+// kept for longer than the result, and would say then that the task waits.
+func (r *run) outlive(ctx context.Context, kept time.Duration) {
+	if kept == 0 || kept >= r.w.c.cfg.ResultExpires {
+		return
+	}
+	if err := r.w.c.store.Delete(ctx, sentKey(r.m.ID)); err != nil {
+		r.w.log.Debug("could not forget that a task was sent", "id", r.m.ID, "error", err)
+	}
+}
+
 // regain looks whose record is in the place of the one that is to be replaced by one
 // of a state. It may be the run's own, of which nobody knew whether it had arrived;
 // the one before may have expired, or been forgotten. Who revokes a task that waits
 // records that, and the run, which nobody had told, ends so.
 func (r *run) regain(ctx context.Context, s State) error {
 	rec, revision, err := r.w.c.runRecord(ctx, r.m.ID)
-	if err != nil {
+	switch {
+	case err != nil && revision != 0:
+		r.revision = revision // of what cannot be read nobody gets anything
+		return nil
+	case err != nil:
 		return err
 	}
 	revoked := rec.Status == Revoked && rec.Worker == ""
@@ -296,20 +396,9 @@ func (r *run) expires(s State) time.Duration {
 
 // outcome is what an attempt came to.
 type outcome struct {
-	value json.RawMessage
-	err   error
-}
-
-// outcome fetches the arguments that are kept apart, and runs the task. An error
-// says that they could not be had now.
-func (r *run) outcome(ctx context.Context) (outcome, error) {
-	switch err := r.w.c.fetchAll(ctx, r.m); {
-	case errors.Is(err, errBlob):
-		return outcome{err: Reject(err)}, nil
-	case err != nil:
-		return outcome{}, err
-	}
-	return r.attempt(ctx), nil
+	value    json.RawMessage
+	err      error
+	recorded bool // it has run before, or waits for its turn: nothing is left to do
 }
 
 // attempt runs the task, unless it must not be run any more.
@@ -320,7 +409,7 @@ func (r *run) attempt(ctx context.Context) outcome {
 		return outcome{err: context.Cause(r.ctx)}
 	case r.w.revoked.has(m.ID) || r.w.revoked.has(m.RootID):
 		return outcome{err: ErrRevoked}
-	case !m.Expires.IsZero() && time.Now().After(m.Expires):
+	case !m.Expires.IsZero() && r.w.c.now().After(m.Expires):
 		return outcome{err: ErrExpired}
 	}
 	invoke, err := r.code()
@@ -334,8 +423,10 @@ func (r *run) attempt(ctx context.Context) outcome {
 	if !r.said {
 		defer r.linger(ctx)()
 	}
-	run := r.w.c.cfg.aroundRun(func(ctx context.Context, _ Request) (json.RawMessage, error) { return invoke(ctx) })
-	o := r.guard(limited, func(ctx context.Context) (json.RawMessage, error) { return run(ctx, r.request()) })
+	o := r.guard(limited, func(ctx context.Context) (json.RawMessage, error) {
+		run := r.w.c.cfg.aroundRun(func(ctx context.Context, _ Request) (json.RawMessage, error) { return invoke(ctx) })
+		return run(ctx, r.request())
+	})
 	reached(pointRan)
 	return o
 }
@@ -372,14 +463,14 @@ func (r *run) sayStarted(ctx context.Context) {
 // run.
 func (r *run) limit() (context.Context, context.CancelFunc) {
 	ctx := context.WithValue(r.ctx, runKey{}, r)
-	if soft := r.bound(r.m.SoftLimit, func(o CallOptions) seconds { return o.SoftLimit }); soft > 0 {
+	if soft := r.bound(r.m.SoftLimit, func(o CallOptions) Seconds { return o.SoftLimit }); soft > 0 {
 		return context.WithTimeoutCause(ctx, soft, ErrSoftTimeLimit)
 	}
 	return ctx, func() {}
 }
 
 // bound is a limit of the call, or else of the task.
-func (r *run) bound(asked time.Duration, defined func(CallOptions) seconds) time.Duration {
+func (r *run) bound(asked time.Duration, defined func(CallOptions) Seconds) time.Duration {
 	if asked > 0 {
 		return asked
 	}
@@ -391,19 +482,22 @@ func (r *run) bound(asked time.Duration, defined func(CallOptions) seconds) time
 
 // guard runs the code, and gives it up at the hard limit.
 func (r *run) guard(ctx context.Context, invoke func(context.Context) (json.RawMessage, error)) outcome {
-	hard := r.bound(r.m.HardLimit, func(o CallOptions) seconds { return o.HardLimit })
+	hard := r.bound(r.m.HardLimit, func(o CallOptions) Seconds { return o.HardLimit })
 	if hard == 0 {
 		return call(ctx, invoke)
 	}
 	done := make(chan outcome)
 	givenUp := make(chan struct{})
 	go func() {
-		o := call(ctx, invoke)
-		select {
-		case done <- o:
-		case <-givenUp:
-			r.w.leaked.Add(-1)
-		}
+		o := outcome{err: errExited}
+		defer func() { // also when the code ends its goroutine
+			select {
+			case done <- o:
+			case <-givenUp:
+				r.w.leaked.Add(-1)
+			}
+		}()
+		o = call(ctx, invoke)
 	}()
 	timer := time.NewTimer(hard)
 	defer timer.Stop()
@@ -418,7 +512,8 @@ func (r *run) guard(ctx context.Context, invoke func(context.Context) (json.RawM
 	}
 }
 
-// call runs the code of a task and catches its panic.
+// call runs the code of a task and catches its panic, and that of the error it returns:
+// a nil pointer in an interface panics when it is asked for its text.
 func call(ctx context.Context, invoke func(context.Context) (json.RawMessage, error)) (o outcome) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -426,16 +521,23 @@ func call(ctx context.Context, invoke func(context.Context) (json.RawMessage, er
 		}
 	}()
 	value, err := invoke(ctx)
-	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+	if err == nil {
+		return outcome{value: value}
+	}
+	_ = err.Error()
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 	}
-	return outcome{value, err}
+	return outcome{err: err}
 }
 
 // code finds what runs a task.
 func (r *run) code() (func(context.Context) (json.RawMessage, error), error) {
 	if r.m.foreignChord() {
 		return nil, ErrForeignChord
+	}
+	if r.m.Task == chainTask {
+		return func(context.Context) (json.RawMessage, error) { return r.m.given(), nil }, nil
 	}
 	if r.m.Task == starmapTask || r.m.Task == mapTask {
 		return r.w.mapCode(r.m)

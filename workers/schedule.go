@@ -18,14 +18,24 @@ type Schedule struct {
 }
 
 // Every is due again and again, for the first time one interval after its entry
-// was put. The interval is of time that passes: no clock that is put forward or
-// back changes it. It is a second or more.
+// was put, by the broker's clock. It is a second or more. The time zone does not count,
+// nor does the clock of the scheduler. Where the broker's clock is put back behind the
+// last run, runs go on at once; where it is put forward, what is left out counts as
+// [Missed].
 func Every(interval time.Duration) Schedule { return Schedule{every: interval} }
 
 // Crontab is due when the clock shows a time of the crontab: five fields, minute,
 // hour, day of the month, month and day of the week, or six with the second in
 // front of them. Names such as MON, steps, lists, and @hourly, @daily, @weekly,
-// @monthly and @yearly are known. The clock is that of UTC; see [Schedule.In].
+// @monthly and @yearly are known, and Sunday is 0 and 7. As in crontab(5), a day is one
+// of the month's and one of the week's if one of these fields begins with a star, as */2
+// does; if neither does, one of the two is enough. Celery's crontab wants both in any
+// case: for the first Monday of a month, write "0 9 */31,2-7 * MON". The clock is the broker's, in UTC; see [Schedule.In].
+//
+// Where the broker's clock is put back behind the last run, a crontab that leaves the
+// hour open goes on at once. One of certain hours waits until the clock has shown what it
+// shows twice, as in cron(8), unless it was put back by more than three hours: that was a
+// correction, and the crontab goes on at once.
 func Crontab(spec string) Schedule { return Schedule{crontab: spec} }
 
 // At is due at these times, once each. Those that are over when its entry is put
@@ -111,7 +121,7 @@ func (m moments) after(t time.Time) time.Time {
 
 // scheduleJSON is how a schedule is stored.
 type scheduleJSON struct {
-	Every   seconds     `json:"every,omitzero"`
+	Every   Seconds     `json:"every,omitzero"`
 	Crontab string      `json:"crontab,omitempty"`
 	Zone    string      `json:"zone,omitempty"`
 	At      []time.Time `json:"at,omitempty"`
@@ -119,7 +129,7 @@ type scheduleJSON struct {
 
 // MarshalJSON writes the schedule.
 func (s Schedule) MarshalJSON() ([]byte, error) {
-	return json.Marshal(scheduleJSON{seconds(s.every), s.crontab, s.zone, newMoments(s.at)})
+	return json.Marshal(scheduleJSON{Seconds(s.every), s.crontab, s.zone, newMoments(s.at)})
 }
 
 // UnmarshalJSON reads it.

@@ -41,7 +41,7 @@ func (a *App) Scheduled(ctx context.Context) iter.Seq2[ScheduledTask, error] {
 			if err != nil {
 				m = &Message{ID: s.ID} // no task: that it waits is all there is to say
 			}
-			if !yield(ScheduledTask{m.ID, m.Task, m.Args, m.Kwargs, m.Queue, m.Retries, s.At, m.Priority}, nil) {
+			if !yield(ScheduledTask{m.ID, m.Task, displayAll(m.Args), displayByName(m.Kwargs), m.Queue, m.Retries, s.At, m.Priority}, nil) {
 				return
 			}
 		}

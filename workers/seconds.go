@@ -6,20 +6,24 @@ import (
 	"time"
 )
 
-// seconds is a duration that Celery writes as a number of seconds.
-type seconds time.Duration
+// Seconds is a duration that Celery writes as a number of seconds. It prints as a
+// time.Duration does.
+type Seconds time.Duration
+
+// String is that of the duration.
+func (s Seconds) String() string { return time.Duration(s).String() }
 
 // MarshalJSON writes seconds.
-func (s seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
+func (s Seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
 
 // UnmarshalJSON reads seconds.
-func (s *seconds) UnmarshalJSON(text []byte) error {
+func (s *Seconds) UnmarshalJSON(text []byte) error {
 	var n float64
 	if err := json.Unmarshal(text, &n); err != nil {
 		return err
 	}
 	d, err := durationOf(n)
-	*s = seconds(d)
+	*s = Seconds(d)
 	return err
 }
 

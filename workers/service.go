@@ -63,8 +63,7 @@ func (w *Worker) endpoints(ctx context.Context) map[string]func(order) (any, err
 			if o.Concurrency < 1 {
 				return nil, fmt.Errorf("concurrency is %d; use a positive number", o.Concurrency)
 			}
-			w.intake.tasks.Set(o.Concurrency)
-			return o.Concurrency, nil
+			return o.Concurrency, w.intake.tasks.Set(o.Concurrency)
 		},
 		"add_consumer":    func(o order) (any, error) { return o.Queue, w.changeQueue(ctx, o.Queue, true) },
 		"cancel_consumer": func(o order) (any, error) { return o.Queue, w.changeQueue(ctx, o.Queue, false) },

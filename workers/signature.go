@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"unicode/utf8"
 )
 
 // A Signature is a call as data: Celery's JSON form of a task that is to run, or
@@ -141,6 +142,9 @@ func (s *Signature) UnmarshalJSON(text []byte) error {
 func (s *Signature) unmarshal(text []byte) error {
 	if nests(text, deepestJSON) {
 		return fmt.Errorf("it nests more than %d deep", deepestJSON)
+	}
+	if !utf8.Valid(text) { // it could be begun, and not be sent
+		return errors.New("it is not UTF-8, as JSON is; send bytes as base64")
 	}
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(text, &all); err != nil {

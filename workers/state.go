@@ -51,6 +51,33 @@ type record struct {
 	Losses int `json:"losses,omitempty"`
 }
 
+// recordJSON is how a record is kept: with where its result is, if it is kept apart.
+type recordJSON struct {
+	plainRecord
+	ResultAt *blob `json:"result_at,omitempty"`
+}
+
+type plainRecord record
+
+// MarshalJSON writes the record.
+func (r record) MarshalJSON() ([]byte, error) {
+	out := recordJSON{plainRecord: plainRecord(r)}
+	out.Result, out.ResultAt = apart(r.Result)
+	return marshal(out)
+}
+
+// UnmarshalJSON reads a record.
+func (r *record) UnmarshalJSON(text []byte) error {
+	var in recordJSON
+	if err := json.Unmarshal(text, &in); err != nil {
+		return err
+	}
+	*r = record(in.plainRecord)
+	var err error
+	r.Result, err = together(in.Result, in.ResultAt)
+	return err
+}
+
 // begun reports whether an attempt has begun, by the record of its task.
 func (r record) begun(retries int) bool {
 	return r.Status.Ready() || r.Retries > retries || r.Retries == retries && r.Status != Retrying

@@ -12,12 +12,12 @@ import (
 type Stats struct {
 	PID int `json:"pid"`
 	// Uptime is how long it has been there.
-	Uptime      seconds `json:"uptime"`
+	Uptime      Seconds `json:"uptime"`
 	Concurrency int     `json:"concurrency"`
 	// Running are the places that are taken, and Oldest how long ago the first of
 	// them was.
 	Running int     `json:"running"`
-	Oldest  seconds `json:"oldest"`
+	Oldest  Seconds `json:"oldest"`
 	// Queues are those it takes tasks from, Paused those it would.
 	Queues []string `json:"queues"`
 	Paused []string `json:"paused"`
@@ -41,7 +41,7 @@ type ActiveTask struct {
 	Began    time.Time `json:"time_start"`
 	// Age is how long it has had its place, by the worker's clock: what tells a
 	// task that hangs from one that runs.
-	Age seconds `json:"age"`
+	Age Seconds `json:"age"`
 	// Cancelled is why its context has ended; empty while it has not. A task that
 	// goes on behind it does not look at its context.
 	Cancelled string `json:"cancelled,omitempty"`
@@ -49,7 +49,7 @@ type ActiveTask struct {
 
 // stats looks at the worker.
 func (w *Worker) stats() Stats {
-	s := Stats{PID: os.Getpid(), Uptime: seconds(time.Since(w.since)), Concurrency: w.intake.tasks.Limit()}
+	s := Stats{PID: os.Getpid(), Uptime: Seconds(time.Since(w.since)), Concurrency: w.intake.tasks.Limit()}
 	s.Queues, s.Paused = w.intake.queues()
 	s.Total, s.States = w.tally.all()
 	s.Running, s.Oldest = w.places()
@@ -58,13 +58,13 @@ func (w *Worker) stats() Stats {
 
 // places counts the places that are taken, and says how long ago the first of them
 // was.
-func (w *Worker) places() (taken int, oldest seconds) {
+func (w *Worker) places() (taken int, oldest Seconds) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range w.active {
 		if !r.vacated.Load() {
 			taken++
-			oldest = max(oldest, seconds(time.Since(r.began)))
+			oldest = max(oldest, Seconds(time.Since(r.start)))
 		}
 	}
 	return taken, oldest
@@ -88,7 +88,7 @@ func (w *Worker) slots(called bool) []ActiveTask {
 func (r *run) look() ActiveTask {
 	a := ActiveTask{
 		ID: r.m.ID, Name: r.m.Task, Queue: r.m.Queue, Priority: r.m.Priority, Retries: r.m.Retries,
-		Began: r.began, Age: seconds(time.Since(r.began)),
+		Began: r.began, Age: Seconds(time.Since(r.start)),
 	}
 	if r.called.Load() {
 		a.Args, a.Kwargs = r.m.clipped()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -64,10 +65,16 @@ func marshalAll(values ...any) ([]json.RawMessage, error) {
 // arg reads one argument.
 func arg[T any](task string, args []json.RawMessage, i int) (T, error) {
 	var v T
-	if err := json.Unmarshal(args[i], &v); err != nil {
-		return v, argumentError(task, "argument %d is %s, not a %T", i+1, clip(args[i]), v)
+	err := readValue(args[i], &v)
+	var mismatch *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case err == nil:
+		return v, nil
+	case errors.As(err, &mismatch) || errors.As(err, &syntax):
+		return v, argumentError(task, "argument %d is %s, not a %s", i+1, clip(toPython(args[i])), typeName(reflect.TypeFor[T]()))
 	}
-	return v, nil
+	return v, argumentError(task, "argument %d is %s: %v", i+1, clip(toPython(args[i])), err) // the type says it itself
 }
 
 // clip shortens what a message quotes.
@@ -103,7 +110,7 @@ func (t *task) verify(args []json.RawMessage, kwargs map[string]json.RawMessage)
 // check says whether arguments, from one on, are of the types the task takes.
 func (t *task) check(args []json.RawMessage, from int) error {
 	for i := from; i < len(args); i++ {
-		if err := json.Unmarshal(args[i], reflect.New(t.params[i]).Interface()); err != nil {
+		if err := readValue(args[i], reflect.New(t.params[i]).Interface()); err != nil {
 			return t.mistyped(args, i)
 		}
 	}
@@ -111,7 +118,7 @@ func (t *task) check(args []json.RawMessage, from int) error {
 }
 
 func (t *task) mistyped(args []json.RawMessage, i int) error {
-	return argumentError(t.name, "argument %d is %s, not a %v", i+1, clip(args[i]), t.params[i])
+	return argumentError(t.name, "argument %d is %s, not a %v", i+1, clip(toPython(args[i])), t.params[i])
 }
 
 // verifyAfter checks the arguments of a call that is given what comes before it.

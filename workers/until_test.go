@@ -11,6 +11,7 @@ import (
 
 	"warren/embedded"
 	"warren/embedded/embeddedtest"
+	"warren/streams"
 )
 
 // aYear is longer than anything is kept of a task that nobody makes wait.
@@ -21,12 +22,13 @@ const aYear = 365 * 24 * time.Hour
 func TestAGroupIsKeptUntilItsLastMemberIsDue(t *testing.T) {
 	t.Parallel()
 	nc := embeddedtest.Connect(t)
-	app := New("tasks")
+	app := New("celery")
 	add := Func2(app, "add", func(_ context.Context, x, y int) (int, error) { return x + y, nil })
 	sum := Func1(app, "sum", func(_ context.Context, list []int) (int, error) { return len(list), nil })
 	w := newWorkshop(t, nc, app)
 	worker := app.Worker(WorkerConfig{})
 	w.background("worker", worker.Run)
+	news := w.hearOf("join.>")
 	early := add.S(1, 1)
 	inner := Chord(Group(add.S(2, 2), add.S(3, 3).With(Countdown(aYear))), sum.P())
 	if _, err := Chord(Group(early, inner), sum.P()).Apply(w.ctx); err != nil {
@@ -34,7 +36,7 @@ func TestAGroupIsKeptUntilItsLastMemberIsDue(t *testing.T) {
 	}
 	for len(w.kept(nc, "join.>")) < 4 { // two plans, and what two members have come to
 		select {
-		case <-w.news:
+		case <-news:
 		case <-w.ctx.Done():
 			t.Fatalf("kept are %v", w.kept(nc, "join.>"))
 		}
@@ -42,10 +44,38 @@ func TestAGroupIsKeptUntilItsLastMemberIsDue(t *testing.T) {
 	w.wantKept(nc, "join.>", aYear+joinExpires)
 }
 
+// hearOf tells of every write at some keys. What is written of a group comes after the
+// end of the member that it is of.
+func (w *workshop) hearOf(keys string) <-chan struct{} {
+	w.Helper()
+	news := make(chan struct{}, 1)
+	stop, err := w.app.client.store.Notify(w.ctx, keys, func(streams.Entry) { poke(news) })
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(stop)
+	return news
+}
+
+// TestChain_IsKeptUntilItsLastStepIsDue: the steps of a chain that do not travel, of which
+// one is due a year after the first has ended.
+func TestChain_IsKeptUntilItsLastStepIsDue(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	app := New("celery")
+	add := Func2(app, "add", func(_ context.Context, x, y int) (int, error) { return x + y, nil })
+	w := newWorkshop(t, nc, app)
+	late := add.P(1).With(Countdown(aYear))
+	if _, err := Chain3(Repeat(add.S(1, 1), add.P(1), 40), late, Pipe(add.P(1), add.P(1))).Apply(w.ctx); err != nil {
+		t.Fatal(err)
+	}
+	w.wantKept(nc, "chain.>", aYear+joinExpires)
+}
+
 func TestArgumentsAreKeptUntilTheirTaskIsDue(t *testing.T) {
 	t.Parallel()
 	nc := embeddedtest.Start(t, embedded.Config{MaxPayload: 64 << 10}).Connect(t)
-	app := New("tasks")
+	app := New("celery")
 	length := Func1(app, "length", func(_ context.Context, s string) (int, error) { return len(s), nil })
 	w := newWorkshop(t, nc, app)
 	if _, err := length.Delay(w.ctx, strings.Repeat("x", 100_000), Countdown(aYear)); err != nil {
@@ -58,7 +88,7 @@ func TestArgumentsAreKeptUntilTheirTaskIsDue(t *testing.T) {
 func TestALargeResultIsKeptForPartOfASecond(t *testing.T) {
 	t.Parallel()
 	nc := embeddedtest.Start(t, embedded.Config{MaxPayload: 64 << 10}).Connect(t)
-	app := New("tasks")
+	app := New("celery")
 	long := Func1(app, "long", func(_ context.Context, n int) (string, error) { return strings.Repeat("x", n), nil })
 	w := newWorkshop(t, nc, app)
 	worker := app.Worker(WorkerConfig{})
@@ -80,11 +110,11 @@ func (w *workshop) kept(nc *nats.Conn, keys string) map[string]time.Duration {
 	if err != nil {
 		w.Fatal(err)
 	}
-	stream, err := js.Stream(w.ctx, "warren~t~tasks")
+	stream, err := js.Stream(w.ctx, "warren~v~tasks")
 	if err != nil {
 		w.Fatal(err)
 	}
-	info, err := stream.Info(w.ctx, jetstream.WithSubjectFilter("warren.t.tasks."+keys))
+	info, err := stream.Info(w.ctx, jetstream.WithSubjectFilter("warren.v.tasks."+keys))
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -118,8 +148,8 @@ func (w *workshop) wantKept(nc *nats.Conn, keys string, want time.Duration) {
 func TestWhenACanvasIsDue(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	after := func(d time.Duration) Signature { return Signature{Options: CallOptions{Countdown: seconds(d)}} }
-	at := func(d time.Duration) Signature { return Signature{Options: CallOptions{ETA: &moment{now.Add(d)}}} }
+	after := func(d time.Duration) Signature { return Signature{Options: CallOptions{Countdown: Seconds(d)}} }
+	at := func(d time.Duration) Signature { return Signature{Options: CallOptions{ETA: &Moment{now.Add(d)}}} }
 	chain := func(list ...Signature) Signature { return Signature{Kind: KindChain, Tasks: list} }
 	group := func(list ...Signature) Signature { return Signature{Kind: KindGroup, Tasks: list} }
 	for what, test := range map[string]struct {

@@ -30,13 +30,7 @@ func (u Untyped) Named(name string, value any) Untyped {
 	if err != nil {
 		u.fail(argumentError(u.sig.Task, "cannot be given argument %q (%v)", name, err))
 	}
-	kwargs := map[string]json.RawMessage{name: text}
-	for n, v := range u.sig.Kwargs {
-		if n != name {
-			kwargs[n] = v
-		}
-	}
-	u.sig.Kwargs = kwargs
+	u.sig.Kwargs = withValue(u.sig.Kwargs, name, text)
 	return u
 }
 

@@ -19,7 +19,11 @@ type WorkerConfig struct {
 	// Name tells the worker from others. Default: "celery@" and the host's name.
 	Name string
 	// Queues are those it takes tasks from, all their levels among them; names that
-	// begin with "warren." are taken. Default: the app's own.
+	// begin with "warren." are taken. Default: the app's own, and "celery", the default
+	// of Celery's clients. A task that the worker does not know it hands back while
+	// another worker is there that knows it and takes from the same queue. When none is,
+	// the task fails with [ErrNotRegistered]: at once on the app's own queue, as in
+	// Celery, and on any other when none has come within about a minute.
 	Queues []string
 	// Weights are how much of the worker queues get while tasks wait in several of
 	// them: with 6 and 3, two tasks of the first are begun for each one of the second.
@@ -52,6 +56,9 @@ func (c WorkerConfig) withDefaults(app Config) WorkerConfig {
 	}
 	if len(c.Queues) == 0 {
 		c.Queues = []string{app.Queue}
+		if app.Queue != celeryQueue {
+			c.Queues = append(c.Queues, celeryQueue)
+		}
 	}
 	if c.Concurrency == 0 {
 		c.Concurrency = 8
@@ -90,6 +97,7 @@ type Worker struct {
 	cfg WorkerConfig
 	c   *client
 	log *slog.Logger
+	id  string // of its presence
 
 	ready     chan struct{}
 	cold      chan struct{}
@@ -100,6 +108,8 @@ type Worker struct {
 	recording atomic.Int64 // runs whose code is done
 	revoked   revocations
 	paces     paces
+	mates     mates
+	unknown   unknowns
 	intake    *intake
 	quit      context.CancelFunc // ends Run, as its context does
 	since     time.Time
@@ -152,7 +162,10 @@ func (w *Worker) run(ctx context.Context) error {
 	var errands sync.WaitGroup
 	defer errands.Wait()
 	defer stop()
-	w.intake, w.since = newIntake(w), time.Now()
+	w.since = time.Now()
+	if w.intake, err = newIntake(w); err != nil {
+		return err
+	}
 	if err := w.followRevocations(ctx, aside, &errands); err != nil {
 		return err
 	}
@@ -243,16 +256,52 @@ func (w *Worker) forward(ctx context.Context, d *streams.Delivery) {
 	w.forwardTask(ctx, m, d)
 }
 
+// forwardLess sends a task that is less urgent than the level it came to on to its own.
+// What AMQP counts from the sending on would begin anew: it is written down.
+func (w *Worker) forwardLess(ctx context.Context, m *Message, d *streams.Delivery) {
+	if d.Expiration != "" {
+		text, err := m.encode()
+		if err != nil {
+			w.giveUp(ctx, m, d, err)
+			return
+		}
+		d.Message = text
+	}
+	d.MessageID = m.dispatch()
+	w.forwardTask(ctx, m, d)
+}
+
 // forwardTask sends a task to where it is to wait, and settles it.
 func (w *Worker) forwardTask(ctx context.Context, m *Message, d *streams.Delivery) {
-	if err := w.sendOn(ctx, m, d.Message, d.Redelivered); err != nil {
-		m.log(w.log).Warn("could not forward a task; it is tried again", "error", err)
-		pause(ctx, time.Second)
-		w.settle(d.Nack(streams.Requeue))
-		return
+	w.sendAway(ctx, m, d, func(again bool) error {
+		err := w.sendOn(ctx, m, d.Message, again)
+		if err == nil {
+			reached(pointForwarded)
+		}
+		return err
+	})
+}
+
+// sendAway sends a task elsewhere, and settles it. One that can never be sent there is
+// given up: it holds up others.
+func (w *Worker) sendAway(ctx context.Context, m *Message, d *streams.Delivery, send func(again bool) error) {
+	for try := 1; ; try++ {
+		err := send(d.Redelivered || try > 1)
+		switch {
+		case err == nil:
+			w.settle(d.Ack())
+			return
+		case final(err, try):
+			w.giveUp(ctx, m, d, err)
+			return
+		}
+		m.log(w.log).Warn("could not send a task on; it is tried again", "error", err)
+		w.rest(time.Second)
+		if w.ending() || lastingOf(err) == passing {
+			w.settle(d.Nack(streams.Requeue))
+			return
+		}
 	}
-	reached(pointForwarded)
-	w.settle(d.Ack())
 }
 
 // sendOn sends a task on, unless it was by a worker that was killed, and has
@@ -266,6 +315,9 @@ func (w *Worker) sendOn(ctx context.Context, m *Message, body streams.Message, a
 		}
 	}
 	m.Queue = w.c.route(m.Task, m.Queue)
+	if err := m.check(); err != nil {
+		return err
+	}
 	s := &sending{c: w.c, m: m, body: body}
 	if err := s.publish(ctx); err != nil {
 		return err

@@ -1,0 +1,121 @@
+package workers
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// What is checked of every task of a canvas before anything of it is sent, and again
+// of every task that comes from a queue: another program may have sent it, or an
+// earlier version of this one.
+
+// longestTask is how many bytes the name of a task may have.
+const longestTask = 255
+
+// latest is the last year in which a task can be due.
+const latest = 2261
+
+// check refuses a call that no task can be sent of.
+func (s *Signature) check() error {
+	o := s.Options
+	if o.TaskID != "" {
+		if err := checkID(o.TaskID); err != nil {
+			return err
+		}
+	}
+	if err := checkTask(s.Task); err != nil {
+		return err
+	}
+	level := Normal
+	if o.Priority != nil {
+		level = levelOf(*o.Priority)
+	}
+	if err := checkQueue(o.Queue, level); err != nil {
+		return fmt.Errorf("%s: %w", s.title(), err)
+	}
+	if err := checkHeaders(o.Headers); err != nil && s.Task != chainTask {
+		return fmt.Errorf("%s: %w", s.title(), err)
+	}
+	return nil
+}
+
+func checkTask(name string) error {
+	if name == "" || len(name) > longestTask {
+		return permanently(fmt.Errorf("task %q: use a name of 1 to %d bytes", clip([]byte(name)), longestTask))
+	}
+	return nil
+}
+
+// checkHeaders refuses headers that have a meaning of their own.
+func checkHeaders(headers map[string]string) error {
+	for name := range headers {
+		if taskHeaders[name] || celeryHeaders[name] || strings.HasPrefix(name, ourPrefix) {
+			return permanently(fmt.Errorf("header %q is the task's own; choose another name", name))
+		}
+		if len(name) > longestKey {
+			return permanently(fmt.Errorf("the name of header %q has %d bytes; use %d at most", clip([]byte(name)), len(name), longestKey))
+		}
+	}
+	return nil
+}
+
+// check refuses a task of which nobody could keep what becomes of it.
+func (m *Message) check() error {
+	if err := checkID(m.ID); err != nil {
+		return err
+	}
+	if err := checkTask(m.Task); err != nil {
+		return err
+	}
+	for name, id := range map[string]string{"root_id": m.RootID, "parent_id": m.ParentID, "group": m.Group} {
+		if len(id) > longestKey {
+			return permanently(fmt.Errorf("%s %q has %d bytes; use %d at most", name, clip([]byte(id)), len(id), longestKey))
+		}
+	}
+	if m.Queue != "" {
+		if err := checkQueue(m.Queue, Normal); err != nil {
+			return err
+		}
+	}
+	if m.Retry != nil {
+		if err := m.Retry.check(); err != nil {
+			return permanently(err)
+		}
+	}
+	if err := checkDue(m.ETA); err != nil {
+		return err
+	}
+	return m.checkChord()
+}
+
+// checkToSend refuses a task that cannot be sent.
+func (m *Message) checkToSend() error {
+	if err := m.check(); err != nil {
+		return err
+	}
+	return checkQueue(m.Queue, m.Level())
+}
+
+// checkChord refuses a member of a group that has no place in it.
+func (m *Message) checkChord() error {
+	if m.Embed.Chord == nil || m.foreignChord() {
+		return nil
+	}
+	o := m.Embed.Chord.Options
+	if err := checkID(o.GroupID); err != nil {
+		return fmt.Errorf("chord: %w", err)
+	}
+	if o.ChordSize < 1 || o.ChordSize > widest || m.GroupIndex < 0 || m.GroupIndex >= o.ChordSize {
+		return permanently(fmt.Errorf("chord: it is member %d of a group of %d", m.GroupIndex, o.ChordSize))
+	}
+	return nil
+}
+
+// checkDue refuses a time that no queue keeps a task until.
+func checkDue(at time.Time) error {
+	if at.UTC().Year() > latest {
+		return permanently(fmt.Errorf("the task is due in %d; use a time before %d", at.UTC().Year(), latest+1))
+	}
+	return nil
+}
