@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 
@@ -18,21 +19,11 @@ import (
 // addresses are where the broker is: one, or several of a cluster.
 type addresses []*url.URL
 
-// findBroker is where the flag says, or else $NATS_URL, or else this machine.
-// A scheme and a port may be left out.
-func findBroker(flag string) (addresses, error) {
-	text, from := flag, "--server"
-	if text == "" {
-		text, from = os.Getenv("NATS_URL"), "$NATS_URL"
-	}
-	if text == "" {
-		text = nats.DefaultURL
-	}
-	var a addresses
+func parseAddresses(text string) (a addresses, err error) {
 	for part := range strings.SplitSeq(text, ",") {
 		u, err := parseAddress(strings.TrimSpace(part))
 		if err != nil {
-			return nil, usageError{fmt.Errorf("%s: %w", from, err)}
+			return nil, err
 		}
 		a = append(a, u)
 	}
@@ -51,9 +42,9 @@ func parseAddress(text string) (*url.URL, error) {
 	case "nats", "tls", "ws", "wss":
 		return u, nil
 	case "amqp", "amqps":
-		return nil, fmt.Errorf("%q is a RabbitMQ's address; Warren speaks NATS: nats://127.0.0.1:4222", u.Redacted())
+		return nil, fmt.Errorf("%q is a RabbitMQ's address; Warren speaks NATS: nats://127.0.0.1:4222", redacted(u))
 	}
-	return nil, fmt.Errorf("%q is no address of a NATS server; write it like nats://127.0.0.1:4222", u.Redacted())
+	return nil, fmt.Errorf("%q is no address of a NATS server; write it like nats://127.0.0.1:4222", redacted(u))
 }
 
 // validPort reports whether there is such a port, or it was left out.
@@ -76,9 +67,16 @@ func (a addresses) dial() string {
 	return a.join((*url.URL).String)
 }
 
-// String is what may be printed: there are no passwords in it.
-func (a addresses) String() string {
-	return a.join((*url.URL).Redacted)
+// String is what may be printed: there are no passwords in it, and no tokens.
+func (a addresses) String() string { return a.join(redacted) }
+
+func redacted(u *url.URL) string {
+	if _, user := u.User.Password(); u.User == nil || user {
+		return u.Redacted()
+	}
+	hidden := *u
+	hidden.User = url.User("xxxxx")
+	return hidden.String()
 }
 
 func (a addresses) join(text func(*url.URL) string) string {
@@ -96,9 +94,13 @@ func (a addresses) explain(err error, serve string) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, nats.ErrAuthorization):
-		return fmt.Errorf("the broker at %s refused the user or the password: give them as --server nats://USER:PASSWORD@HOST:PORT", a)
+		return fmt.Errorf("the broker at %s refused the user or the password: give --user NAME and the password in %s, or --creds, --nkey or --context", a, passwordPlaces)
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("no broker at %s: type '%s' in another terminal, or add --embedded", a, serve)
+	case errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked), errors.Is(err, nats.ErrAccountAuthExpired):
+		return fmt.Errorf("the broker at %s takes these credentials no more: get new ones", a)
+	case tlsTrouble(err) != "":
+		return fmt.Errorf("no TLS with the broker at %s: %w: %s", a, err, tlsTrouble(err))
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return fmt.Errorf("the broker at %s speaks no TLS: write its address as nats://HOST:PORT", a)
 	case silent(err):
@@ -107,6 +109,22 @@ func (a addresses) explain(err error, serve string) error {
 		return fmt.Errorf("what answers at %s is not a NATS server: check --server, or type '%s' in another terminal", a, serve)
 	}
 	return fmt.Errorf("no connection to a broker at %s: %w: check --server, or type '%s' in another terminal", a, err, serve)
+}
+
+// tlsTrouble is what to do about an error of TLS, and empty for other errors.
+func tlsTrouble(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var other x509.HostnameError
+	var refused tls.AlertError
+	switch {
+	case errors.As(err, &unknown):
+		return "if you trust the broker, name who signed its certificate as --tls-ca FILE"
+	case errors.As(err, &other):
+		return "use the name that the certificate is for"
+	case errors.As(err, &refused), errors.Is(err, nats.ErrTLS), strings.Contains(err.Error(), "remote error: tls:"):
+		return "the broker may want a certificate of yours: --tls-cert FILE --tls-key FILE"
+	}
+	return ""
 }
 
 // silent reports whether somebody was there, and said nothing.

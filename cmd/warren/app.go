@@ -22,8 +22,15 @@ func (b *broker) withApp(cmd *cobra.Command, app *workers.App, use func(context.
 	})
 }
 
+// lectureQueue is where the lecture's tasks wait, as in Celery, and what the program
+// sends that is told no other.
+const lectureQueue = "celery"
+
 func (b *broker) appConfig(stderr io.Writer) workers.Config {
-	return workers.Config{VHost: b.vhost, Replicas: b.replicas, Lease: b.lease, Logger: newLogger(stderr, b.logLevel.Level)}
+	return workers.Config{
+		Queue: lectureQueue, VHost: b.vhost, Replicas: b.replicas, Lease: b.lease, Replies: b.replies,
+		Logger: newLogger(stderr, b.logLevel.Level),
+	}
 }
 
 func closeApp(app *workers.App, nc *nats.Conn) error {

@@ -144,12 +144,11 @@ func unfinished(t *testing.T, js jetstream.JetStream) (faults []string) {
 // records are the records of the topology by key.
 func records(t *testing.T, js jetstream.JetStream) map[string][]byte {
 	t.Helper()
-	const bucket = "warren-topology"
-	stream, err := js.Stream(t.Context(), "KV_"+bucket)
+	stream, err := js.Stream(t.Context(), "warren~topology")
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter("$KV."+bucket+".>"))
+	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter("warren.topology.>"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +158,7 @@ func records(t *testing.T, js jetstream.JetStream) map[string][]byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		values[strings.TrimPrefix(subject, "$KV."+bucket+".")] = msg.Data
+		values[strings.TrimPrefix(subject, "warren.topology.")] = msg.Data
 	}
 	return values
 }

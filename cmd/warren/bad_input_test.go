@@ -86,6 +86,20 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+// TestBench_NumbersWithoutEnd: a run that never ends, or a body that no broker takes,
+// is refused before anything is measured.
+func TestBench_NumbersWithoutEnd(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ args, stderr string }{
+		{"--for 2562047h", "--for is 2562047h0m0s and --repeats 3; use at most 1h0m0s and 1000"},
+		{"--repeats 9223372036854775807", "--for is 1s and --repeats 9223372036854775807; use at most 1h0m0s and 1000"},
+		{"--size 9223372036854775807", "--size is 9223372036854775807; use at most 67108864"},
+	}
+	for _, test := range tests {
+		refused(t, append([]string{"bench"}, strings.Fields(test.args)...), exitUsage, test.stderr)
+	}
+}
+
 // TestBadServer: whatever answers, or does not, one line says what to do.
 func TestBadServer(t *testing.T) {
 	t.Parallel()

@@ -12,15 +12,16 @@ import (
 // A bar shows on a terminal how far a command is; elsewhere it shows nothing. When all
 // of one thing is done, it can be told of the next.
 type bar struct {
-	w     io.Writer // nil if it is no terminal
+	w     io.Writer // the terminal itself, or nil if there is none
 	shown *progressbar.ProgressBar
 }
 
 func newBar(w io.Writer) *bar {
-	if !isTerminal(w) {
+	s := screenOf(w)
+	if s == nil {
 		return new(bar)
 	}
-	return &bar{w: w}
+	return &bar{w: s.to}
 }
 
 // tell shows that so much is done, and what is being done.
@@ -33,7 +34,7 @@ func (b *bar) tell(done, total int, what string) {
 			progressbar.OptionSetWriter(b.w), progressbar.OptionSetWidth(24), progressbar.OptionShowCount(),
 			progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true), progressbar.OptionUseANSICodes(knowsEscapes()))
 	}
-	b.shown.Describe(what)
+	b.shown.Describe(described(what))
 	if done == 0 {
 		_ = b.shown.RenderBlank() // it shows nothing by itself yet
 	}
@@ -47,6 +48,10 @@ func (b *bar) end() {
 	}
 }
 
+// described is a text that may stand in a bar: the bar moves the cursor, and its text
+// does not.
+func described(text string) string { return visible(onOneLine.Replace(text)) }
+
 const (
 	// brief is a wait that nobody needs to be told of.
 	brief = 500 * time.Millisecond
@@ -58,7 +63,8 @@ const (
 // for what: a spinner, or if there is a limit a bar that is full when that is over.
 // Of a brief wait it shows nothing. What is shown is gone when stop returns.
 func showWaiting(ctx context.Context, w io.Writer, limit time.Duration, what func(context.Context) string) (stop func()) {
-	if !isTerminal(w) {
+	s := screenOf(w)
+	if s == nil {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -75,7 +81,7 @@ func showWaiting(ctx context.Context, w io.Writer, limit time.Duration, what fun
 			most = -1
 		}
 		shown := progressbar.NewOptions64(most,
-			progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(24), progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetWriter(s.to), progressbar.OptionSetWidth(24), progressbar.OptionClearOnFinish(),
 			progressbar.OptionSetSpinnerChangeInterval(0), progressbar.OptionSpinnerType(14),
 			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
 			progressbar.OptionUseANSICodes(knowsEscapes()))
@@ -83,7 +89,7 @@ func showWaiting(ctx context.Context, w io.Writer, limit time.Duration, what fun
 		defer ticks.Stop()
 		for ctx.Err() == nil {
 			if about := what(ctx); ctx.Err() == nil {
-				shown.Describe(about + ", " + time.Since(began).Round(time.Second).String())
+				shown.Describe(described(about) + ", " + time.Since(began).Round(time.Second).String())
 			}
 			if most > 0 {
 				_ = shown.Set64(min(time.Since(began).Milliseconds(), most-1))

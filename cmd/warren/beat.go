@@ -24,6 +24,10 @@ func newBeat(b *broker) *cobra.Command {
 		Long: `Beat sends tasks when they are due: every so often, or at the times of a
 crontab. It runs none of them; in another terminal type 'warren worker'.
 
+Of a crontab's day of the month and day of the week both must match if one of
+them begins with a star, and one is enough if neither does, as in crontab(5).
+Celery wants both in any case.
+
 Entries are stored at the broker. Beat puts those of its flags and its file, and
 sends those that were put before too. While it runs, 'warren beat add' and
 'warren beat remove' change them. Start several, and one leads. The others wait,

@@ -22,6 +22,13 @@ type benchOptions struct {
 	format         reportFormat
 }
 
+// What bench measures at most: a run counts messages in advance.
+const (
+	longestRun  = time.Hour
+	mostRepeats = 1000
+	largestSize = 64 << 20
+)
+
 func newBench(b *broker) *cobra.Command {
 	var o benchOptions
 	cmd := &cobra.Command{
@@ -40,8 +47,8 @@ Workloads are ` + wrapIDs() + `.`,
 		Args: noArguments,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "a RabbitMQ, by its `URL`:\namqp://USER:PASSWORD@HOST:PORT/")
-	flags.StringVar(&o.nats, "nats", "", "a NATS with JetStream, by its `URL`")
+	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "a RabbitMQ, by its `URL`:\namqp://USER@HOST:PORT/,\nwith the password in $"+rabbitPasswordVariable)
+	flags.StringVar(&o.nats, "nats", "", "a NATS with JetStream, by its `URL`;\na user's password as for --server")
 	flags.StringSliceVar(&o.targets, "target", nil, "measure these `TARGETS` (default: warren embedded)")
 	flags.StringSliceVar(&o.workloads, "workload", nil, "run these `WORKLOADS` (default: all)")
 	flags.StringSliceVar(&o.classes, "class", nil, "in these `CLASSES` of durability: D0, D1, D2\n(default: all)")
@@ -49,7 +56,7 @@ Workloads are ` + wrapIDs() + `.`,
 	flags.DurationVar(&o.run, "for", time.Second, "how long a run takes, about")
 	flags.IntVar(&o.repeats, "repeats", 3, "how often each is measured")
 	o.format.addTo(flags)
-	without(cmd, "server", "vhost", "embedded", "dir", "lease", "explain")
+	without(cmd, otherFlags("password-file", "replicas")...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return o.bench(cmd, b)
 	}
@@ -74,11 +81,18 @@ func (o benchOptions) bench(cmd *cobra.Command, b *broker) error {
 	if o.run <= 0 || o.repeats < 1 {
 		return usageError{fmt.Errorf("--for is %v and --repeats %d; use more than nothing", o.run, o.repeats)}
 	}
+	if o.run > longestRun || o.repeats > mostRepeats {
+		return usageError{fmt.Errorf("--for is %v and --repeats %d; use at most %v and %d", o.run, o.repeats, longestRun, mostRepeats)}
+	}
 	program, err := thisProgram()
 	if err != nil {
 		return err
 	}
-	choice := compare.Choice{Program: program, RabbitMQ: o.rabbitmq, NATS: o.nats, Replicas: b.replicas, Names: o.targets}
+	rabbitmq, nats, err := otherBrokers(b, o.rabbitmq, o.nats)
+	if err != nil {
+		return err
+	}
+	choice := compare.Choice{Program: program, RabbitMQ: rabbitmq, NATS: nats, Replicas: b.replicas, Names: o.targets}
 	for _, name := range o.targets {
 		if there := choice.TargetNames(); !slices.Contains(there, name) {
 			return usageError{fmt.Errorf("there is no target %q; there are %s", name, strings.Join(there, ", "))}
@@ -106,6 +120,9 @@ func (o benchOptions) chosen() (list []compare.Workload, err error) {
 	for _, size := range o.sizes {
 		if size < compare.MinSize {
 			return nil, fmt.Errorf("--size is %d; use at least %d, for what is written in a body to count it", size, compare.MinSize)
+		}
+		if size > largestSize {
+			return nil, fmt.Errorf("--size is %d; use at most %d, which is the most that NATS sends", size, largestSize)
 		}
 	}
 	for _, w := range compare.Full() {

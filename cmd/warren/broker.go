@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,7 +21,7 @@ import (
 
 // broker is how a command finds its broker: the flags that all commands share.
 type broker struct {
-	server   string
+	connection
 	vhost    string
 	embedded bool
 	dir      string
@@ -27,31 +29,65 @@ type broker struct {
 	lease    time.Duration
 	explain  bool
 	logLevel logLevel // of what apps log
+	replies  bool     // of workers of Celery, which apps take
 }
 
 func newBroker(flags *pflag.FlagSet) *broker {
 	b := &broker{logLevel: logLevel{slog.LevelWarn}}
-	flags.StringVar(&b.server, "server", "", "`ADDRESS` of the broker\n(default: $NATS_URL, or "+nats.DefaultURL+")")
+	b.addConnection(flags)
 	flags.StringVar(&b.vhost, "vhost", streams.DefaultVHost, "virtual host by this `NAME`")
 	flags.BoolVar(&b.embedded, "embedded", false, "run a broker in this command, at --server")
 	flags.StringVar(&b.dir, "dir", "", "`DIRECTORY` of an embedded broker's data\n(default: a temporary directory)")
 	flags.IntVar(&b.replicas, "replicas", 1, "on how many servers of a cluster to keep new queues\nand exchanges")
 	flags.DurationVar(&b.lease, "lease", 10*time.Second, "after how long the messages of a killed receiver\ncome back, in new queues")
-	flags.BoolVar(&b.explain, "explain", false, "print what each step of AMQP becomes on NATS, on stderr")
+	flags.BoolVar(&b.explain, "explain", false, "print what each step of AMQP becomes on NATS,\non stderr")
 	return b
+}
+
+// otherFlags are the names of the shared flags, without some of them.
+func otherFlags(except ...string) (names []string) {
+	shared := pflag.NewFlagSet("", pflag.ContinueOnError)
+	newBroker(shared)
+	shared.VisitAll(func(flag *pflag.Flag) {
+		if !slices.Contains(except, flag.Name) {
+			names = append(names, flag.Name)
+		}
+	})
+	return names
 }
 
 // with opens a session for a command, and closes it, after which everything
 // the command held is handed back.
 func (b *broker) with(cmd *cobra.Command, use func(context.Context, *streams.Session) error) error {
+	return b.withChecked(cmd, func(context.Context, *nats.Conn) error { return nil }, use)
+}
+
+// withChecked opens no session unless the check passes.
+func (b *broker) withChecked(cmd *cobra.Command, check func(context.Context, *nats.Conn) error, use func(context.Context, *streams.Session) error) error {
 	return b.attach(cmd, leave, func(ctx context.Context, nc *nats.Conn) (err error) {
-		s, err := streams.Open(ctx, nc, b.config(cmd.ErrOrStderr()))
+		if err := check(ctx, nc); err != nil {
+			return err
+		}
+		cfg := b.config(cmd.ErrOrStderr())
+		cfg.Lead = b.embedded // nobody else stays for as long as the broker
+		s, err := streams.Open(ctx, nc, cfg)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, closeSession(s, nc)) }()
 		return use(ctx, s)
 	})
+}
+
+// look is [broker.with] for commands that change nothing, or only what is there: they
+// do not create a virtual host whose name may be mistyped.
+func (b *broker) look(cmd *cobra.Command, use func(context.Context, *streams.Session) error) error {
+	return b.withChecked(cmd, func(ctx context.Context, nc *nats.Conn) error {
+		if b.vhost == streams.DefaultVHost || b.vhost == "/" || b.vhost == "" {
+			return nil // it is there always, as RabbitMQ's / is
+		}
+		return streams.CheckVHost(ctx, nc, b.vhost)
+	}, use)
 }
 
 // attach connects a command, which is made to part when it is told to stop.
@@ -128,12 +164,18 @@ func abandon(cmd *cobra.Command, nc *nats.Conn, why string) {
 // connect gives a connection and the function that ends it, with the embedded
 // broker if there is one.
 func (b *broker) connect(cmd *cobra.Command) (*nats.Conn, func() error, error) {
-	at, err := findBroker(b.server)
+	if b.embedded {
+		if err := b.refuseWithEmbedded(cmd); err != nil {
+			return nil, nil, err
+		}
+	}
+	at, err := b.find(b.embedded)
 	if err != nil {
 		return nil, nil, err
 	}
+	warnIfOpen(cmd.ErrOrStderr(), b.passwordFile)
 	if b.embedded {
-		return embed(cmd, at, b.dir)
+		return embed(cmd, at.addresses, b.dir)
 	}
 	nc, err := at.connect(cmd.Context(), natsOptions(cmd)...)
 	if err != nil {
@@ -182,8 +224,23 @@ func natsOptions(cmd *cobra.Command) []nats.Option {
 			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) { fmt.Fprintln(stderr, "Connected again.") }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			newLogger(stderr, slog.LevelWarn).Warn("the broker complains", "error", strings.TrimPrefix(err.Error(), "nats: "))
-		}),
+		nats.ErrorHandler(complaints(cmd)),
+	}
+}
+
+// complaints says what the broker complains of. What is not permitted is tried again
+// and again, and said once.
+func complaints(cmd *cobra.Command) nats.ErrHandler {
+	var said sync.Map
+	return func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		text := strings.TrimPrefix(err.Error(), "nats: ")
+		log := newLogger(cmd.ErrOrStderr(), slog.LevelWarn)
+		if !errors.Is(err, nats.ErrPermissionViolation) {
+			log.Warn("the broker complains", "error", text)
+			return
+		}
+		if _, twice := said.LoadOrStore(text, true); !twice {
+			log.Warn("the user lacks a permission", "error", text, "see", call(cmd, "help connecting"))
+		}
 	}
 }

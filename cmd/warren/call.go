@@ -25,6 +25,7 @@ type callOptions struct {
 	hardLimit    time.Duration
 	ignoreResult bool
 	wait         bool
+	replies      bool
 	timeout      time.Duration
 }
 
@@ -54,6 +55,7 @@ ask with --wait, or 'warren result ID'.`,
 	flags.StringVar(&o.id, "id", "", "give it this `ID` (default: one is made)")
 	flags.BoolVar(&o.ignoreResult, "ignore-result", false, "keep no result of it")
 	flags.BoolVar(&o.wait, "wait", false, "wait for the result, and print it")
+	flags.BoolVar(&o.replies, "replies", false, "take it from a worker of Celery too, whose\nbackend is rpc://")
 	flags.DurationVar(&o.timeout, "timeout", 0, "wait so long at most (default: for ever)")
 	cmd.SetFlagErrorFunc(negativeNumber)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -66,6 +68,7 @@ ask with --wait, or 'warren result ID'.`,
 			return usageError{err}
 		}
 		app := workers.New(programName)
+		b.replies = o.replies
 		return b.withApp(cmd, app, func(ctx context.Context) error { return o.run(ctx, cmd, app, sig, opts) })
 	}
 	return cmd
@@ -104,6 +107,9 @@ func (o callOptions) options() ([]workers.Option, error) {
 	var opts []workers.Option
 	if o.timeout != 0 && !o.wait {
 		return nil, errors.New("--timeout goes with --wait")
+	}
+	if o.replies && !o.wait {
+		return nil, errors.New("--replies goes with --wait")
 	}
 	if o.wait && o.ignoreResult {
 		return nil, errors.New("with --ignore-result there is nothing to wait for")

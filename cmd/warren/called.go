@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,16 +13,13 @@ import (
 // ofGoRun is the end of a directory in which go run keeps what it has built.
 var ofGoRun = regexp.MustCompile(`/b[0-9]+/exe$|/[0-9a-f]{2}/[0-9a-f]{64}-d$`)
 
-// calledAs is what to type to call a program again that was called by this path.
+// calledAs is how to call a program again that was called by this path: its name is
+// enough, as for any other program, unless go run keeps it where nobody looks.
 func calledAs(path string) string {
 	if ofGoRun.MatchString(filepath.ToSlash(filepath.Dir(path))) {
 		return "go run ./cmd/warren"
 	}
-	name := strings.TrimSuffix(filepath.Base(path), ".exe")
-	if found, err := exec.LookPath(name); err == nil && found == path {
-		return name
-	}
-	return typed([]string{path})
+	return typed([]string{strings.TrimSuffix(filepath.Base(path), ".exe")})
 }
 
 // inHelp is the program in a text of a help: at the start of an indented line, or

@@ -52,7 +52,7 @@ func (c canvas) run(ctx context.Context) error {
 
 // delay calls a task asynchronously, and looks at it before and after.
 func (c canvas) delay(ctx context.Context) error {
-	result, err := c.l.add.Delay(ctx, 1, 1) // the same as add.S(1, 1).Apply(ctx)
+	result, err := c.l.add.Delay(ctx, whole(1), whole(1)) // the same as add.S(...).Apply(ctx)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (c canvas) delay(ctx context.Context) error {
 	return c.look(ctx, result, workers.Succeeded, true)
 }
 
-func (c canvas) look(ctx context.Context, r *workers.Result[int], want workers.State, done bool) error {
+func (c canvas) look(ctx context.Context, r *workers.Result[number], want workers.State, done bool) error {
 	state, err := r.State(ctx)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (c canvas) look(ctx context.Context, r *workers.Result[int], want workers.S
 
 // call calls a task here.
 func (c canvas) call(ctx context.Context) error {
-	n, err := c.l.add.Call(ctx, 1, 1)
+	n, err := c.l.add.Call(ctx, whole(1), whole(1))
 	if err != nil {
 		return err
 	}
@@ -90,10 +90,10 @@ func (c canvas) call(ctx context.Context) error {
 }
 
 // adds are ten calls.
-func (c canvas) adds() workers.Sig[[]int] {
-	var calls []workers.Sig[int]
+func (c canvas) adds() workers.Sig[[]number] {
+	var calls []workers.Sig[number]
 	for i := range 10 {
-		calls = append(calls, c.l.add.S(i, i))
+		calls = append(calls, c.l.add.S(whole(i), whole(i)))
 	}
 	return workers.Group(calls...)
 }
@@ -110,12 +110,12 @@ func (c canvas) group(ctx context.Context) error {
 	if err != nil {
 		return c.explain(ctx, err)
 	}
-	return c.print(pythonList(list), pythonList([]int{0, 2, 4, 6, 8, 10, 12, 14, 16, 18}))
+	return c.print(pythonList(list), "[0, 2, 4, 6, 8, 10, 12, 14, 16, 18]")
 }
 
 // chain gives the result of one task to the next.
 func (c canvas) chain(ctx context.Context) error {
-	result, err := workers.Chain2(c.l.add.S(4, 4), c.l.mul.P(8)).Apply(ctx)
+	result, err := workers.Chain2(c.l.add.S(whole(4), whole(4)), c.l.mul.P(whole(8))).Apply(ctx)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (c canvas) callbacks(ctx context.Context) error {
 }
 
 // get waits for a result, as long as the lecture does, and prints it.
-func (c canvas) get(ctx context.Context, r *workers.Result[int], want int) error {
+func (c canvas) get(ctx context.Context, r *workers.Result[number], want int) error {
 	ctx, cancel := context.WithTimeout(ctx, resultTimeout)
 	defer cancel()
 	n, err := r.Get(ctx)
@@ -156,7 +156,7 @@ func (c canvas) print(got, want any) error {
 	if _, err := fmt.Fprintln(c.out, got); err != nil {
 		return err
 	}
-	if got != want {
+	if fmt.Sprint(got) != fmt.Sprint(want) {
 		return fmt.Errorf("got %v, want %v", got, want)
 	}
 	return nil

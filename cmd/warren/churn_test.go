@@ -82,7 +82,7 @@ func churnedExchange(name string) streams.Exchange {
 
 // hold is a process that has a queue and a consumer on it, for good:
 //
-//	hold URL QUEUE exclusive|auto-delete
+//	hold URL QUEUE exclusive|auto-delete|exclusive-consumer
 func hold() {
 	nc, err := nats.Connect(os.Args[1])
 	check(err)
@@ -92,7 +92,7 @@ func hold() {
 	q := streams.Queue{Name: os.Args[2], Exclusive: os.Args[3] == "exclusive", AutoDelete: os.Args[3] == "auto-delete"}
 	_, err = s.DeclareQueue(ctx, q)
 	check(err)
-	_, err = s.Consume(ctx, q.Name, streams.ConsumeOptions{})
+	_, err = s.Consume(ctx, q.Name, streams.ConsumeOptions{Exclusive: os.Args[3] == "exclusive-consumer"})
 	check(err)
 	fmt.Fprintln(os.Stdout, "holding", q.Name)
 	select {}

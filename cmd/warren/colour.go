@@ -21,20 +21,23 @@ const (
 )
 
 // A painter paints what is read on a terminal, and leaves the rest as it is.
-type painter struct{ colour bool }
+type painter struct{ on *screen } // nil without colour
 
 // newPainter decides for all commands whether there is colour: on terminals that
 // have it, unless the user says otherwise (see no-color.org). Windows' older
 // consoles do not have it, and do not say so.
 func newPainter(w io.Writer) painter {
-	return painter{isTerminal(w) && knowsEscapes() && os.Getenv("NO_COLOR") == ""}
+	if !knowsEscapes() || os.Getenv("NO_COLOR") != "" {
+		return painter{}
+	}
+	return painter{screenOf(w)}
 }
 
 func (p painter) paint(how, text string) string {
-	if !p.colour || how == "" {
+	if p.on == nil || how == "" {
 		return text
 	}
-	return "\x1b[" + how + "m" + text + "\x1b[0m"
+	return p.on.colour(how) + text + p.on.colour("0")
 }
 
 // stateColours say at a glance how a task fares.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"iter"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -39,7 +40,7 @@ func (j jsonText) String() string {
 	}
 	const most = 60
 	if len(text) > most {
-		return string(text[:most]) + "..."
+		return strings.ToValidUTF8(string(text[:most]), "") + "..." // no half of a character
 	}
 	return string(text)
 }

@@ -139,3 +139,20 @@ func (e *ear) Write(text []byte) (int, error) {
 	}
 	return len(text), nil
 }
+
+// awaitLines waits until so many lines with that text in them were said.
+func (c *command) awaitLines(t *testing.T, text string, want int) {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		_, more := c.out.with("")
+		if strings.Count(c.said(), text) >= want {
+			return
+		}
+		select {
+		case <-more:
+		case <-deadline:
+			t.Fatalf("%s did not say %q %d times; its output:\n%s", c.cmd, text, want, c.said())
+		}
+	}
+}

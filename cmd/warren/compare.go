@@ -45,13 +45,13 @@ Ctrl-C ends it early and still prints what there is.`,
 		Args: noArguments,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "a RabbitMQ, by its `URL`:\namqp://USER:PASSWORD@HOST:PORT/")
+	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "a RabbitMQ, by its `URL`:\namqp://USER@HOST:PORT/,\nwith the password in $"+rabbitPasswordVariable)
 	flags.StringVar(&o.restart, "rabbitmq-restart", "", "shell `COMMAND` that restarts the RabbitMQ\n(default: it is not restarted)")
-	flags.StringVar(&o.nats, "nats", "", "a NATS with JetStream, by its `URL`")
+	flags.StringVar(&o.nats, "nats", "", "a NATS with JetStream, by its `URL`;\na user's password as for --server")
 	flags.BoolVar(&o.quick, "quick", false, "a first look, in about a minute (default)")
 	flags.BoolVar(&o.full, "full", false, "all workloads, sizes and classes; takes long")
 	o.format.addTo(flags)
-	without(cmd, "server", "vhost", "embedded", "dir", "lease", "explain")
+	without(cmd, otherFlags("password-file", "replicas")...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.quick && o.full {
 			return usageError{errors.New("--quick and --full exclude each other")}
@@ -76,7 +76,11 @@ func (o compareOptions) run(cmd *cobra.Command, b *broker) error {
 	if o.full {
 		plan = compare.Plan{Workloads: compare.Full(), Repeats: 5}
 	}
-	choice := compare.Choice{Program: program, RabbitMQ: o.rabbitmq, RabbitMQRestart: o.restart, NATS: o.nats, Replicas: b.replicas}
+	rabbitmq, nats, err := otherBrokers(b, o.rabbitmq, o.nats)
+	if err != nil {
+		return err
+	}
+	choice := compare.Choice{Program: program, RabbitMQ: rabbitmq, RabbitMQRestart: o.restart, NATS: nats, Replicas: b.replicas}
 	c := comparison{choice: choice, plan: plan, behave: true, format: o.format}
 	return c.run(cmd)
 }

@@ -38,7 +38,10 @@ func (r *reception) check() error {
 // Ctrl-C, or until there were enough. The callback acknowledges, if it should;
 // what it left unsettled when it was interrupted goes back to the queue.
 func (r reception) consume(ctx context.Context, s *streams.Session, out io.Writer, queue string, callback func(*streams.Delivery) error) error {
-	window := streams.NewWindow(r.room(0))
+	window, err := streams.NewWindow(r.room(0))
+	if err != nil {
+		return err
+	}
 	consumer, err := s.Consume(ctx, queue, streams.ConsumeOptions{Window: window, AutoAck: r.autoAck()})
 	if err != nil {
 		return err
@@ -52,7 +55,9 @@ func (r reception) consume(ctx context.Context, s *streams.Session, out io.Write
 			return stopped(ctx, s, err)
 		}
 		taken++
-		window.Set(r.room(taken))
+		if err := window.Set(r.room(taken)); err != nil {
+			return err
+		}
 		if err := r.handle(d, callback); err != nil {
 			return stopped(ctx, s, err)
 		}

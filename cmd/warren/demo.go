@@ -28,7 +28,7 @@ and what came back. It needs nothing, leaves nothing behind and takes less than
 			return runDemo(cmd.Context(), cmd.Root().DisplayName(), cmd.OutOrStdout())
 		},
 	}
-	without(cmd, "server", "vhost", "embedded", "dir", "replicas", "lease", "explain")
+	without(cmd, otherFlags()...)
 	return cmd
 }
 
@@ -127,7 +127,7 @@ func (d *demo) sum(differs []string, took time.Duration) error {
 	}
 	d.tell.verdict(false, "%d of %d steps differ:", len(differs), all)
 	for _, title := range differs {
-		d.tell.say("  %s", title)
+		d.tell.text("  ", "", "", title)
 	}
 	return fmt.Errorf("the demo differs in %d of %d steps", len(differs), all)
 }

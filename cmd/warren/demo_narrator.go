@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // width is that of the narrowest usual terminal.
@@ -12,41 +13,87 @@ const width = 80
 // narrator tells what happens.
 type narrator struct {
 	painter
-	out io.Writer
+	out  io.Writer
+	room int // how many columns there are
 }
 
-func newNarrator(out io.Writer) narrator { return narrator{newPainter(out), out} }
+func newNarrator(out io.Writer) narrator {
+	room := width
+	if columns := terminalWidth(out); columns > 0 {
+		room = max(columns, narrowest)
+	}
+	return narrator{newPainter(out), out, room}
+}
+
+// narrowest is where texts have as many words in a line as to make sense.
+const narrowest = 40
+
+// indent is what stands in front of all that belongs to a step.
+const indent = "   "
 
 func (n narrator) say(format string, args ...any) {
-	fmt.Fprintf(n.out, format+"\n", args...)
+	n.text("", "", "", fmt.Sprintf(format, args...))
+}
+
+// text tells something in lines that fit, the first behind first, and the others
+// behind as many blanks as it has.
+func (n narrator) text(first, paintedFirst, how, text string) {
+	blanks := strings.Repeat(" ", len(first))
+	if paintedFirst == "" {
+		paintedFirst = first
+	}
+	for line, rest := "", text; ; paintedFirst = blanks {
+		line, rest = wrap(rest, n.room-len(first))
+		fmt.Fprintf(n.out, "%s%s\n", paintedFirst, n.paint(how, line))
+		if rest == "" {
+			return
+		}
+	}
 }
 
 // title begins a step.
 func (n narrator) title(number int, s step) {
-	n.say("\n%s", n.paint(bold, fmt.Sprintf("%d. %s", number, s.title)))
-	n.say("   %s\n", s.proves)
+	fmt.Fprintln(n.out)
+	n.text("", "", bold, fmt.Sprintf("%d. %s", number, s.title))
+	n.text(indent, "", "", s.proves)
+	fmt.Fprintln(n.out)
 }
 
-// command shows what is typed, with a remark behind it.
+// command shows what is typed, with a remark behind it, or above it where they do not
+// fit into one line. A line that is broken goes on as a shell would read it.
 func (n narrator) command(line, remark string) {
 	line = "$ " + line
-	if remark != "" {
-		line = fmt.Sprintf("%-46s %s", line, n.paint(dim, "# "+remark))
+	if remark != "" && len(indent)+max(utf8.RuneCountInString(line), remarkColumn)+len(" # ")+utf8.RuneCountInString(remark) <= n.room {
+		fmt.Fprintf(n.out, "%s%-*s %s\n", indent, remarkColumn, line, n.paint(dim, "# "+remark))
+		return
 	}
-	n.say("   %s", line)
+	if remark != "" {
+		n.remark("%s", remark)
+	}
+	for begin := ""; ; begin = indent {
+		part, rest := wrap(line, n.room-len(indent)-len(begin)-len(` \`))
+		if rest == "" || utf8.RuneCountInString(line) <= n.room-len(indent)-len(begin) {
+			fmt.Fprintf(n.out, "%s%s%s\n", indent, begin, line)
+			return
+		}
+		fmt.Fprintf(n.out, "%s%s%s \\\n", indent, begin, part)
+		line = rest
+	}
 }
+
+// remarkColumn is where remarks begin, behind commands that are not longer.
+const remarkColumn = 46
 
 // remark tells of what is not typed.
 func (n narrator) remark(format string, args ...any) {
-	n.say("   %s", n.paint(dim, "# "+fmt.Sprintf(format, args...)))
+	n.text(indent+"# ", indent+n.paint(dim, "# "), dim, fmt.Sprintf(format, args...))
 }
 
 // output shows a line that a program printed; a long one goes on below.
 func (n narrator) output(label, line string) {
-	const room = width - len("   123456789012 | ")
 	for rest := line; ; label = "" {
-		line, rest = wrap(rest, room)
-		n.say("   %12s | %s", label, line)
+		line, rest = wrap(rest, n.room-len("   123456789012 | "))
+		fmt.Fprintf(n.out, "   %12s | %s\n", label, line)
 		if rest == "" {
 			return
 		}
@@ -79,11 +126,11 @@ func wrap(line string, room int) (first, rest string) {
 
 // checked tells of a check.
 func (n narrator) checked(ok bool, format string, args ...any) {
-	mark := n.paint(green, "ok  ")
+	mark, how := "ok  ", green
 	if !ok {
-		mark = n.paint(red, "DIFFERS")
+		mark, how = "DIFFERS", red
 	}
-	n.say("   %s %s", mark, fmt.Sprintf(format, args...))
+	n.text(indent+mark+" ", indent+n.paint(how, mark)+" ", "", fmt.Sprintf(format, args...))
 }
 
 // verdict ends the demo.
@@ -92,7 +139,8 @@ func (n narrator) verdict(ok bool, format string, args ...any) {
 	if !ok {
 		how = red
 	}
-	n.say("\n%s", n.paint(how, fmt.Sprintf(format, args...)))
+	fmt.Fprintln(n.out)
+	n.text("", "", how, fmt.Sprintf(format, args...))
 }
 
 // typed is how arguments are typed in a shell.

@@ -97,7 +97,7 @@ func playRetry(st *stage) {
 		attempts = append(attempts, "succeeded")
 		return n, nil
 	}, workers.Retry(workers.RetryPolicy{Max: 3, Delay: 100 * time.Millisecond, Backoff: 2}))
-	st.tell.say("   In Go: workers.Retry(workers.RetryPolicy{Max: 3, Delay: 100 * time.Millisecond, Backoff: 2})")
+	st.tell.text(indent, "", "", "In Go: workers.Retry(workers.RetryPolicy{Max: 3, Delay: 100 * time.Millisecond, Backoff: 2})")
 	got, err := st.runTask(app, func(ctx context.Context) (int, error) { return flaky.S(42).Run(ctx) })
 	if err != nil {
 		st.fail(err)

@@ -66,7 +66,7 @@ func (o *entryFlags) add(flags *pflag.FlagSet) {
 	flags.Var(&o.Every, "every", "send the task every so often, like 10s")
 	flags.StringVar(&o.Cron, "cron", "", "send it at the times of a `CRONTAB`: \"*/5 * * * *\"")
 	flags.StringVar(&o.Zone, "tz", "", "time `ZONE` of the crontab, like Europe/Berlin\n(default: UTC)")
-	flags.StringVar(&o.Task, "task", "", "`NAME` of the task")
+	flags.StringVar(&o.Task, "task", "", "the `TASK` to send, by its name")
 	flags.StringVar(&o.args, "args", "", "its arguments, as a `JSON` list")
 	flags.StringVar(&o.kwargs, "kwargs", "", "its arguments by name, as a `JSON` object")
 	flags.StringVar(&o.Queue, "queue", "", "send it to this `QUEUE` (default: celery)")
@@ -118,24 +118,32 @@ func readEntries(path string) ([]workers.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	list, err := parseEntries(text)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return list, nil
+}
+
+func parseEntries(text []byte) ([]workers.Entry, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	var forms []entryForm
 	if err := dec.Decode(&forms); err != nil {
-		return nil, fmt.Errorf("read %s: %w; it is to be a JSON list of entries", path, err)
+		return nil, fmt.Errorf("%w; it is to be a JSON list of entries", err)
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("read %s: there is something behind the list of entries", path)
+		return nil, errors.New("there is something behind the list of entries")
 	}
 	names := make(map[string]bool)
 	var list []workers.Entry
 	for i, form := range forms {
 		e, err := form.entry()
 		if err != nil {
-			return nil, fmt.Errorf("read %s: entry %d: %w", path, i+1, err)
+			return nil, fmt.Errorf("entry %d: %w", i+1, err)
 		}
 		if names[e.Name] {
-			return nil, fmt.Errorf("read %s: entry %d: there is another entry %q; give it a name of its own", path, i+1, e.Name)
+			return nil, fmt.Errorf("entry %d: there is another entry %q; give it a name of its own", i+1, e.Name)
 		}
 		names[e.Name] = true
 		list = append(list, e)

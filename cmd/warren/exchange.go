@@ -31,12 +31,12 @@ func newExchangeDelete(b *broker) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&ifUnused, "if-unused", false, "refuse while a queue is bound to it")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
+		return b.look(cmd, func(ctx context.Context, s *streams.Session) error {
 			// Deleting what is not there succeeds in AMQP, and hides a mistyped name.
 			if err := s.CheckExchange(ctx, args[0]); err != nil {
 				return err
 			}
-			if err := s.DeleteExchange(ctx, args[0], deleteFlags(false, ifUnused)...); err != nil {
+			if err := s.DeleteExchange(ctx, args[0], unusedFlags(ifUnused)...); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "Deleted exchange '%s'\n", args[0])

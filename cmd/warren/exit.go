@@ -75,6 +75,8 @@ func hintFor(cmd *cobra.Command, err error) string {
 	case strings.HasPrefix(amqp.Detail, "inequivalent arg"):
 		return fmt.Sprintf("It exists already, and otherwise. Declare it the same way, use another name,\n"+
 			"or delete it first: '%s', '%s'.", call(cmd, "queue delete NAME"), call(cmd, "exchange delete NAME"))
+	case strings.HasPrefix(amqp.Detail, "no vhost"):
+		return fmt.Sprintf("The first command that uses a virtual host makes it: '%s'.", call(cmd, "send --vhost NAME"))
 	case amqp.Code == streams.ErrNotFound.Code:
 		return fmt.Sprintf("See what there is: '%s', '%s'.", call(cmd, "list queues"), call(cmd, "list exchanges"))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -35,6 +36,30 @@ func TestAKilledSessionsQueuesGo(t *testing.T) {
 		}
 		for _, fault := range audit(t, c) {
 			t.Error(fault)
+		}
+	}
+}
+
+// TestAKilledExclusiveConsumerFreesItsQueue: for whoever consumes next.
+func TestAKilledExclusiveConsumerFreesItsQueue(t *testing.T) {
+	t.Parallel()
+	broker := serveProcess(t)
+	c := openClient(t, broker.url, streams.Config{})
+	for _, o := range []streams.ConsumeOptions{{}, {Exclusive: true}} {
+		holder := launch(t, nil, "hold", broker.url, "held", "exclusive-consumer")
+		holder.awaitLine(t, "holding held")
+		if _, err := c.Consume(t.Context(), "held", o); !errors.Is(err, streams.ErrAccessRefused) {
+			t.Errorf("beside the exclusive consumer: %v, want 403", err)
+		}
+		holder.kill(t)
+		began := time.Now()
+		consumer, err := c.Consume(t.Context(), "held", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outcome{kills: 1}.log(t, "free after %v", time.Since(began).Round(time.Millisecond))
+		if err := consumer.Cancel(t.Context()); err != nil {
+			t.Error(err)
 		}
 	}
 }

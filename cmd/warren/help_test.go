@@ -39,7 +39,7 @@ func TestHelpLeavesOut(t *testing.T) {
 	shared := []string{"--dir", "--embedded", "--explain", "--lease", "--replicas", "--server", "--vhost"}
 	for name, want := range map[string]string{
 		"receive": strings.Join(shared, " "), "status": strings.Join(shared, " "),
-		"compare": "--replicas", "bench": "--replicas", "serve": "--dir --vhost", "demo": "", "version": "",
+		"compare": "--replicas", "bench": "--replicas", "serve": "--dir --explain --lease --replicas --server --vhost", "demo": "", "version": "",
 	} {
 		var out, errs strings.Builder
 		run(t.Context(), programName, []string{name, "--help"}, &out, &errs)

@@ -9,12 +9,12 @@ import (
 // newHoldMessages is a worker that a comparison of brokers starts, to kill it.
 func newHoldMessages() *cobra.Command {
 	return &cobra.Command{
-		Use:    compare.HoldCommand + " ORDER",
+		Use:    compare.HoldCommand,
 		Short:  "Hold messages until killed, as a comparison of brokers orders",
 		Hidden: true,
-		Args:   cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return compare.Hold(cmd.Context(), args[0], cmd.InOrStdin(), cmd.OutOrStdout())
+		Args:   noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return compare.Hold(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}
 }

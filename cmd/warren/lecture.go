@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,9 +15,9 @@ import (
 type lecture struct {
 	app *workers.App
 
-	add           workers.Task2[int, int, int]
-	mul           workers.Task2[int, int, int]
-	xsum          workers.Task1[[]int, int]
+	add           workers.Task2[number, number, number]
+	mul           workers.Task2[number, number, number]
+	xsum          workers.Task1[[]number, number]
 	brokenTask    workers.Task0[workers.None]
 	onTaskError   workers.Task2[string, string, workers.None]
 	printTask     workers.Task1[string, workers.None]
@@ -28,26 +27,38 @@ type lecture struct {
 // newLecture makes the tasks, with where a worker prints to.
 func newLecture(out io.Writer) *lecture {
 	app := workers.New("tasks")
+	app.RegisterError("ValueError", errValue)
+	app.RegisterError("OverflowError", errOverflow)
 	say := func(format string, args ...any) error {
 		_, err := fmt.Fprintf(out, format+"\n", args...)
 		return err
 	}
 	l := &lecture{app: app}
-	l.add = workers.Func2(app, "add", func(ctx context.Context, x, y int) (int, error) {
-		if err := say("add(%d, %d)", x, y); err != nil {
-			return 0, err
+	l.add = workers.Func2(app, "add", func(ctx context.Context, x, y number) (number, error) {
+		if err := say("add(%v, %v)", x, y); err != nil {
+			return number{}, err
 		}
-		return x + y, pause(ctx, 100*time.Millisecond)
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return number{}, err
+		}
+		return inJSON(x.plus(y))
 	})
-	l.mul = workers.Func2(app, "mul", func(_ context.Context, x, y int) (int, error) {
-		return x * y, say("mul(%d, %d)", x, y)
+	l.mul = workers.Func2(app, "mul", func(_ context.Context, x, y number) (number, error) {
+		if err := say("mul(%v, %v)", x, y); err != nil {
+			return number{}, err
+		}
+		return inJSON(x.times(y))
 	})
-	l.xsum = workers.Func1(app, "xsum", func(_ context.Context, list []int) (int, error) {
-		sum := 0
+	l.xsum = workers.Func1(app, "xsum", func(_ context.Context, list []number) (sum number, err error) {
+		if err := say("xsum(%s)", pythonList(list)); err != nil {
+			return number{}, err
+		}
 		for _, x := range list {
-			sum += x
+			if sum, err = sum.plus(x); err != nil {
+				return number{}, err
+			}
 		}
-		return sum, say("xsum(%s)", pythonList(list))
+		return inJSON(sum, nil)
 	})
 	l.brokenTask = workers.Func0(app, "broken_task", func(context.Context) (workers.None, error) {
 		return workers.None{}, errors.New("failed")
@@ -64,11 +75,19 @@ func newLecture(out io.Writer) *lecture {
 	return l
 }
 
+// inJSON is the result of a task, if it can be written.
+func inJSON(n number, err error) (number, error) {
+	if err == nil {
+		err = n.check()
+	}
+	return n, err
+}
+
 // pythonList writes a list as the lecture's programs print it.
-func pythonList(list []int) string {
+func pythonList(list []number) string {
 	words := make([]string, len(list))
 	for i, x := range list {
-		words[i] = strconv.Itoa(x)
+		words[i] = x.String()
 	}
 	return "[" + strings.Join(words, ", ") + "]"
 }

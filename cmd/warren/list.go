@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,18 +87,19 @@ func newListing[T any](b *broker, what string, columns []column[T], list func(*s
 		Example: "  warren list " + what + "\n  warren list " + what + " --json",
 		Args:    func(_ *cobra.Command, args []string) error { return knownColumns(columns, args) },
 	}
+	cmd.ValidArgs = names(columns)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
+		return b.look(cmd, func(ctx context.Context, s *streams.Session) error {
 			rows, err := list(s, ctx)
-			if err != nil {
+			if err != nil && !errors.As(err, new(*streams.DamagedError)) {
 				return err
 			}
-			chosen := choose(columns, args, asJSON)
+			chosen, show := choose(columns, args, asJSON), printTable[T]
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), chosen, rows)
+				show = printJSON[T]
 			}
-			return printTable(cmd.OutOrStdout(), chosen, rows)
+			return errors.Join(show(cmd.OutOrStdout(), chosen, rows), err) // what is damaged is told below the rest
 		})
 	}
 	return cmd

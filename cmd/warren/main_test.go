@@ -1,12 +1,11 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"go.uber.org/goleak"
+
+	"warren/embedded/embeddedtest"
 )
 
 func TestMain(m *testing.M) {
@@ -14,19 +13,17 @@ func TestMain(m *testing.M) {
 		"warren": main,
 		"churn":  churn,
 		"hold":   hold,
+		"amqp":   amqpClient,
+
+		"profiled": profiled,
+		"produce":  produce,
+		"consume":  consume,
+		"remain":   remain,
+		"node":     node,
 	})
 }
 
 // leakChecked fails a run that leaves goroutines behind.
 type leakChecked struct{ m *testing.M }
 
-func (l leakChecked) Run() int {
-	code := l.m.Run()
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintf(os.Stderr, "goroutines left after the tests: %v\n", err)
-			code = 1
-		}
-	}
-	return code
-}
+func (l leakChecked) Run() int { return embeddedtest.Run(l.m) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -15,17 +16,21 @@ func newPurge(b *broker) *cobra.Command {
 		Short: "Revoke the tasks that wait in a queue",
 		Long: `Purge revokes all tasks that wait in a queue, celery if none is named, without
 asking. Who waits for their results is told. Tasks that a worker has, or that
-wait for their time, stay.`,
+wait for their time, stay. A queue of ordinary messages is refused: 'warren queue
+purge' drops those.`,
 		Example: "  warren purge\n  warren purge io",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			queue := "celery"
+			queue := lectureQueue
 			if len(args) > 0 {
 				queue = args[0]
 			}
 			app := workers.New(programName)
 			return b.withApp(cmd, app, func(ctx context.Context) error {
 				count, err := app.Purge(ctx, queue)
+				if errors.Is(err, workers.ErrNoTask) {
+					return fmt.Errorf("%w: type '%s' to drop all messages of the queue", err, call(cmd, "queue purge "+typed([]string{queue})))
+				}
 				if err != nil {
 					return err
 				}

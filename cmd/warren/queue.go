@@ -26,11 +26,12 @@ func newQueuePurge(b *broker) *cobra.Command {
 		Use:   "purge QUEUE",
 		Short: "Drop the messages of a queue that nobody has received",
 		Long: `Purge drops the ready messages of a queue. Those that a receiver holds and has
-not acknowledged are its own.`,
+not acknowledged are its own. Tasks are dropped without a word to those who wait for
+their results: for a queue of tasks use 'warren purge'.`,
 		Example: "  warren queue purge hello",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
+			return b.look(cmd, func(ctx context.Context, s *streams.Session) error {
 				count, err := s.PurgeQueue(ctx, args[0])
 				if err != nil {
 					return err
@@ -53,7 +54,7 @@ func newQueueDelete(b *broker) *cobra.Command {
 	cmd.Flags().BoolVar(&ifEmpty, "if-empty", false, "refuse while it has messages")
 	cmd.Flags().BoolVar(&ifUnused, "if-unused", false, "refuse while it has consumers")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
+		return b.look(cmd, func(ctx context.Context, s *streams.Session) error {
 			// Deleting what is not there succeeds in AMQP, and hides a mistyped name.
 			if _, err := s.InspectQueue(ctx, args[0]); err != nil {
 				return err
@@ -78,6 +79,13 @@ func deleteFlags(ifEmpty, ifUnused bool) []streams.DeleteFlag {
 		flags = append(flags, streams.IfUnused)
 	}
 	return flags
+}
+
+func unusedFlags(ifUnused bool) []streams.UnusedFlag {
+	if ifUnused {
+		return []streams.UnusedFlag{streams.IfUnused}
+	}
+	return nil
 }
 
 func messages(count int) string {

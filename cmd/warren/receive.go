@@ -14,9 +14,10 @@ import (
 
 type receiveOptions struct {
 	reception
-	queue   string
-	durable bool
-	work    work
+	queue     string
+	durable   bool
+	lifetimes lifetimes
+	work      work
 }
 
 func newReceive(b *broker) *cobra.Command {
@@ -28,7 +29,9 @@ func newReceive(b *broker) *cobra.Command {
 messages; in another terminal type 'warren send'.
 
 Without --ack a message is done with as soon as it is sent here, and whatever a
-receiver that dies had not handled is lost. With --ack it comes back.`,
+receiver that dies had not handled is lost. With --ack it comes back.
+
+` + bytesHelp,
 		Example: `  warren receive
   warren receive --work 1s-5s                       in two terminals or more
   warren receive --work 1s-5s --ack --durable       kill it, start it again
@@ -42,19 +45,21 @@ receiver that dies had not handled is lost. With --ack it comes back.`,
 	flags.BoolVar(&o.ack, "ack", false, "acknowledge each message when it is done with")
 	flags.IntVar(&o.prefetch, "prefetch", 0, "hold so many messages at most, and --ack;\n0 is no limit")
 	flags.Var(&o.work, "work", "be busy with each message for a time,\nor a random one between two")
+	o.lifetimes.add(flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := errors.Join(o.check(), checkQueue(o.queue)); err != nil {
 			return err
 		}
 		return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
-			return o.run(ctx, s, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			q := o.lifetimes.of(cmd, streams.Queue{Name: o.queue, Durable: o.durable})
+			return o.run(ctx, s, q, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		})
 	}
 	return cmd
 }
 
-func (o receiveOptions) run(ctx context.Context, s *streams.Session, out, stderr io.Writer) error {
-	if _, err := s.DeclareQueue(ctx, streams.Queue{Name: o.queue, Durable: o.durable}); err != nil {
+func (o receiveOptions) run(ctx context.Context, s *streams.Session, q streams.Queue, out, stderr io.Writer) error {
+	if _, err := s.DeclareQueue(ctx, q); err != nil {
 		return err
 	}
 	return o.consume(ctx, s, out, o.queue, func(d *streams.Delivery) error {

@@ -23,7 +23,9 @@ func newReceiveLogs(b *broker) *cobra.Command {
 		Short: "Receive every message of the fanout exchange 'logs'",
 		Long: `Receive-logs binds a queue of its own to the fanout exchange 'logs'. Start
 several, and each gets everything; in another terminal type 'warren emit-log'.
-NAME is what the logger calls itself, "Logger" and a number otherwise.`,
+NAME is what the logger calls itself, "Logger" and a number otherwise.
+
+` + bytesHelp,
 		Example: `  warren receive-logs
   warren receive-logs "Logger 512"`,
 		Args: cobra.MaximumNArgs(1),

@@ -22,7 +22,9 @@ func newReceiveLogsDirect(b *broker) *cobra.Command {
 		Short: "Receive chosen severities of the exchange 'direct_logs'",
 		Long: `Receive-logs-direct binds a queue of its own to the direct exchange
 'direct_logs', once for each SEVERITY, and gets the messages whose routing key
-is one of them. In another terminal type 'warren emit-log-direct'.`,
+is one of them. In another terminal type 'warren emit-log-direct'.
+
+` + bytesHelp,
 		Example: `  warren receive-logs-direct warning error
   warren emit-log-direct error "Disk is full"`,
 		Args: cobra.MinimumNArgs(1),

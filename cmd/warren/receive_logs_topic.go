@@ -22,7 +22,9 @@ func newReceiveLogsTopic(b *broker) *cobra.Command {
 		Short: "Receive what matches keys of the exchange 'topic_logs'",
 		Long: `Receive-logs-topic binds a queue of its own to the topic exchange 'topic_logs',
 once for each KEY. In a KEY * stands for one word and # for any number of them,
-none too. In another terminal type 'warren emit-log-topic'.`,
+none too. In another terminal type 'warren emit-log-topic'.
+
+` + bytesHelp,
 		Example: `  warren receive-logs-topic "app.notification.sms.#"
   warren receive-logs-topic "*.critical" "kern.*"
   warren emit-log-topic app.notification.sms.sent "To 555-0100"`,

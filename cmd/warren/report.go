@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -56,7 +57,11 @@ func (f reportFormat) check() error {
 }
 
 func (f reportFormat) write(cmd *cobra.Command, r compare.Report) error {
-	err := f.print(cmd.OutOrStdout(), r)
+	var text bytes.Buffer // a terminal is given whole characters
+	err := f.print(&text, r)
+	if err == nil {
+		_, err = text.WriteTo(cmd.OutOrStdout())
+	}
 	if f.page == "" {
 		return err
 	}

@@ -18,7 +18,8 @@ const programName = "warren"
 func run(ctx context.Context, called string, args []string, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	out := &output{to: stdout, stop: cancel}
+	out := &output{to: onScreen(stdout), stop: cancel}
+	stderr = onScreen(stderr)
 	root := newRoot(called)
 	root.SetArgs(args)
 	root.SetOut(out)
@@ -54,6 +55,12 @@ or watch them all at once:
 
   warren demo
 
+On a terminal control characters in messages, names and results are shown, as
+\x1b or \r, and not obeyed.
+
+A broker that runs already, with users or TLS, is reached with flags that
+'warren help connecting' explains.
+
 In names of commands and flags, _ is the same as -: emit_log is emit-log.
 
 Exit codes: 0 done, or a receiver stopped by Ctrl-C; 1 failure; 2 a command line
@@ -72,7 +79,8 @@ func newRoot(called string) *cobra.Command {
 		Args:          subcommand,
 		RunE:          showHelp,
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.Version = buildVersion()
+	root.SetVersionTemplate(programName + " {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	b := newBroker(root.PersistentFlags())
 	root.SetGlobalNormalizationFunc(dashed)
@@ -91,8 +99,9 @@ func newRoot(called string) *cobra.Command {
 		newWorker(b), newCanvas(b), newWeather(b), newBeat(b), newCall(b), newResult(b), newRevoke(b), newPurge(b),
 		newStatus(b), newInspect(b), newControl(b), newEvents(b), newDead(b))
 	addGroup(root, groupBroker,
-		newServe(b), newList(b), newQueue(b), newExchange(b), newCompare(b), newBench(b), newDemo(), newVersion())
-	root.AddCommand(newHoldMessages())
+		newServe(b), newList(b), newQueue(b), newExchange(b), newCompare(b), newBench(b), newDemo(), newMan(), newVersion())
+	root.AddCommand(newConnectingHelp(), newHoldMessages())
+	addCompletions(root, b)
 	aliasUnderscores(root)
 	sayCalledAs(root, called)
 	checkHelpTopics(root)

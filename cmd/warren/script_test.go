@@ -22,6 +22,7 @@ import (
 // Each has a broker of its own, and these commands beside testscript's:
 //
 //	start NAME ARG...         start 'warren ARG...' in the background
+//	startprogram NAME ARG...  start 'ARG...' in the background
 //	waitfor NAME RE [VAR]     wait for a line of its output, keep RE's group
 //	[!] output NAME RE        look at all of its output so far
 //	interrupt NAME            press Ctrl-C
@@ -33,22 +34,25 @@ import (
 //	source good|away|odd      start a weather source at $SOURCE, or change how it is
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir:   "testdata",
-		Setup: setUp,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start":     startCommand,
-			"waitfor":   waitForCommand,
-			"output":    outputCommand,
-			"interrupt": interruptCommand,
-			"kill9":     killCommand,
-			"ended":     endedCommand,
-			"waitqueue": waitQueueCommand,
-			"waittable": waitTableCommand,
-			"waitlines": waitLinesCommand,
-			"source":    sourceCommand,
-		},
-	})
+	runScripts(t, testscript.Params{Dir: "testdata", Setup: setUp})
+}
+
+func runScripts(t *testing.T, params testscript.Params) {
+	t.Helper()
+	params.Cmds = map[string]func(*testscript.TestScript, bool, []string){
+		"start":        startCommand,
+		"startprogram": startProgramCommand,
+		"waitfor":      waitForCommand,
+		"output":       outputCommand,
+		"interrupt":    interruptCommand,
+		"kill9":        killCommand,
+		"ended":        endedCommand,
+		"waitqueue":    waitQueueCommand,
+		"waittable":    waitTableCommand,
+		"waitlines":    waitLinesCommand,
+		"source":       sourceCommand,
+	}
+	testscript.Run(t, params)
 }
 
 // patience is how long a script waits for anything.
@@ -65,7 +69,13 @@ func setUp(env *testscript.Env) error {
 		return err
 	}
 	env.Defer(func() { _ = server.Close() })
-	env.Setenv("NATS_URL", server.URL())
+	setUpAt(env, server.URL())
+	return nil
+}
+
+// setUpAt prepares a script for a broker that is there.
+func setUpAt(env *testscript.Env, url string) {
+	env.Setenv("NATS_URL", url)
 	env.Setenv("XDG_DATA_HOME", env.WorkDir+"/.data")
 	// The race detector would wait a second at the end of each command.
 	env.Setenv("GORACE", "atexit_sleep_ms=0")
@@ -80,19 +90,33 @@ func setUp(env *testscript.Env) error {
 			<-c.done
 		}
 	})
-	return nil
 }
 
 func startCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: start NAME ARG...")
 	}
-	c, err := newCommand("warren", args[1:]...)
+	startProgram(ts, args[0], "warren", args[1:]...)
+}
+
+func startProgramCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: startprogram NAME PROGRAM ARG...")
+	}
+	startProgram(ts, args[0], args[1], args[2:]...)
+}
+
+func startProgram(ts *testscript.TestScript, name, program string, args ...string) {
+	c, err := newCommand(program, args...)
 	ts.Check(err)
 	c.cmd.Dir = ts.MkAbs(".")
 	c.cmd.Env = append(c.cmd.Env, "NATS_URL="+ts.Getenv("NATS_URL"), "XDG_DATA_HOME="+ts.Getenv("XDG_DATA_HOME"))
 	ts.Check(c.start(nil))
-	started(ts)[args[0]] = c
+	if before := started(ts)[name]; before != nil {
+		_ = before.cmd.Process.Kill() // it has ended, or the script has no more use for it
+		<-before.done
+	}
+	started(ts)[name] = c
 }
 
 func started(ts *testscript.TestScript) background {

@@ -57,7 +57,9 @@ func (s *station) open(ctx context.Context, nc *nats.Conn, b *broker, stderr io.
 	}
 	s.reports, err = s.session.DeclareStore(ctx, "weather", streams.StoreOptions{TTL: 30 * 24 * time.Hour})
 	if err == nil {
-		err = s.app.Connect(ctx, nc, b.appConfig(stderr))
+		config := b.appConfig(stderr)
+		config.Queue = weatherQueue // the app's name has the city in it, which may be no queue's
+		err = s.app.Connect(ctx, nc, config)
 	}
 	if err != nil {
 		return errors.Join(err, closeSession(s.session, nc))

@@ -27,7 +27,9 @@ func newSubscribe(b *broker) *cobra.Command {
 		Long: `Subscribe appends every message of one type to a log file, a line each, and
 acknowledges it when the line is on the disk. Nothing is lost: the queue is kept
 while nobody subscribes, and what was written but not acknowledged when the
-subscriber died is written again. In another terminal type 'warren generate'.`,
+subscriber died is written again. In another terminal type 'warren generate'.
+
+` + rotationHelp,
 		Example: `  warren subscribe order --log orders.log
   warren subscribe payment --log payments.log`,
 		Args: cobra.MatchAll(cobra.ExactArgs(1), knownType),
@@ -44,8 +46,10 @@ subscriber died is written again. In another terminal type 'warren generate'.`,
 		}
 		o.kind = args[0]
 		o.queue = textOr(o.queue, shopExchange+"."+o.kind)
-		return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
-			return o.run(ctx, s, cmd.OutOrStdout())
+		return withLog(cmd, o.path, func(log *logFile) error {
+			return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
+				return o.run(ctx, s, cmd.OutOrStdout(), log)
+			})
 		})
 	}
 	return cmd
@@ -58,12 +62,7 @@ func knownType(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("unknown type %q; '%s' makes %s and %s", args[0], call(cmd, "generate"), orderType, paymentType)
 }
 
-func (o subscribeOptions) run(ctx context.Context, s *streams.Session, out io.Writer) (err error) {
-	log, err := openLog(o.path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, log.close()) }()
+func (o subscribeOptions) run(ctx context.Context, s *streams.Session, out io.Writer, log *logFile) error {
 	if err := s.DeclareExchange(ctx, streams.Exchange{Name: shopExchange, Kind: streams.Direct, Durable: true}); err != nil {
 		return err
 	}

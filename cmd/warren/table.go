@@ -13,10 +13,13 @@ import (
 // an empty one between rows.
 func printTable[T any](w io.Writer, columns []column[T], rows []T) error {
 	table := [][]string{names(columns)}
+	screened := screenOf(w) != nil
 	for _, row := range rows {
 		line := make([]string, len(columns))
 		for i, c := range columns {
-			line[i] = cell(c.value(row))
+			if line[i] = cell(c.value(row)); screened {
+				line[i] = visible(line[i]) // how wide it is shown is measured
+			}
 		}
 		table = append(table, line)
 	}

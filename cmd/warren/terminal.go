@@ -33,8 +33,8 @@ func terminalWidth(w io.Writer) int {
 
 // terminal is the descriptor of a terminal.
 func terminal(w io.Writer) (fd int, ok bool) {
-	if o, isOutput := w.(*output); isOutput {
-		w = o.to
+	if s := screenOf(w); s != nil {
+		w = s.to
 	}
 	file, ok := w.(*os.File)
 	if !ok {

@@ -24,6 +24,12 @@ type testTerminal struct {
 
 func newTerminal(t *testing.T) *testTerminal {
 	t.Helper()
+	return newTerminalOf(t, width)
+}
+
+// newTerminalOf is a terminal with so many columns.
+func newTerminalOf(t *testing.T, columns uint16) *testTerminal {
+	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +41,7 @@ func newTerminal(t *testing.T) *testTerminal {
 		err = unix.IoctlSetPointerInt(control, unix.TIOCSPTLCK, 0)
 	}
 	if err == nil {
-		err = unix.IoctlSetWinsize(control, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: width})
+		err = unix.IoctlSetWinsize(control, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +66,13 @@ func (terminal *testTerminal) close() string {
 // there.
 func onTerminal(t *testing.T, env []string, args ...string) string {
 	t.Helper()
-	terminal := newTerminal(t)
+	return onTerminalOf(t, width, env, args...)
+}
+
+// onTerminalOf runs it on a terminal with so many columns.
+func onTerminalOf(t *testing.T, columns uint16, env []string, args ...string) string {
+	t.Helper()
+	terminal := newTerminalOf(t, columns)
 	c, err := newCommand("warren", args...)
 	if err == nil {
 		c.cmd.Env = append(append(c.cmd.Env, "TERM=xterm", "NO_COLOR="), env...)
@@ -157,7 +169,7 @@ durable                  false
 func TestABarIsToldOfOneThingAfterTheOther(t *testing.T) {
 	t.Parallel()
 	terminal := newTerminal(t)
-	b := newBar(terminal.File)
+	b := newBar(onScreen(terminal.File))
 	for _, part := range []struct {
 		name string
 		of   int
@@ -208,5 +220,23 @@ func TestWaitingIsShown(t *testing.T) {
 	}
 	if got := piped(t, on("result there --timeout 1200ms")...); got != "PENDING\n" {
 		t.Errorf("in a pipe: got %q, want the state alone", got)
+	}
+}
+
+// TestDemoFits: the demo breaks no line that the terminal would break in a word.
+func TestDemoFits(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
+	const columns = 60
+	text := onTerminalOf(t, columns, []string{"NO_COLOR=1"}, "demo")
+	for line := range strings.Lines(text) {
+		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > columns {
+			t.Errorf("a line is %d wide, want %d at most: %q", n, columns, line)
+		}
+	}
+	if !strings.Contains(text, "All 16 steps are as they should be") {
+		t.Errorf("got no verdict in %q", text)
 	}
 }

@@ -23,7 +23,7 @@ func newVersion() *cobra.Command {
 			return nil
 		},
 	}
-	without(cmd, "server", "vhost", "embedded", "dir", "replicas", "lease", "explain")
+	without(cmd, otherFlags()...)
 	return cmd
 }
 

@@ -29,12 +29,15 @@ func newWeather(b *broker) *cobra.Command {
 city, or appends it to a file, now and every 20 minutes. One process does all of
 Celery's work: a scheduler sends the task 'weather' when it is due, and a worker
 asks the source. A source that is away is asked again; meanwhile the last known
-reading is told, with its age.
+reading is told, with its age. A value that the source does not have, or that cannot
+be true, is unknown, and the rest of the reading is told.
 
 Start it several times with the same flags, and they share the schedule and the
 work: the source is asked once for all of them, and each tells every reading.
 The schedule is kept at the broker: it goes on where it was when one of them is
-started again. With --embedded no broker is needed.`,
+started again. With --embedded no broker is needed.
+
+` + rotationHelp,
 		Example: `  warren weather Kyiv --embedded
   warren weather Kyiv --once
   warren weather "Kyiv, Ukraine" --every 1h --out weather.log`,
@@ -71,21 +74,21 @@ func someCity(_ *cobra.Command, args []string) error {
 }
 
 // open opens what is written to, and connects.
-func (o weatherOptions) open(cmd *cobra.Command, b *broker) (err error) {
-	tell := func(line string) error {
-		_, err := fmt.Fprintln(cmd.OutOrStdout(), line)
-		return err
-	}
-	if o.path != "" {
-		log, err := openLog(o.path)
-		if err != nil {
+func (o weatherOptions) open(cmd *cobra.Command, b *broker) error {
+	if o.path == "" {
+		return o.tell(cmd, b, func(line string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), line)
 			return err
-		}
-		defer func() { err = errors.Join(err, log.close()) }()
-		tell = func(line string) error {
-			return log.writeLine("%s %s", time.Now().UTC().Format(time.RFC3339), line)
-		}
+		})
 	}
+	return withLog(cmd, o.path, func(log *logFile) error {
+		return o.tell(cmd, b, func(line string) error {
+			return log.writeLine("%s %s", time.Now().UTC().Format(time.RFC3339), line)
+		})
+	})
+}
+
+func (o weatherOptions) tell(cmd *cobra.Command, b *broker, tell func(line string) error) error {
 	return b.attach(cmd, leaveIfAway, func(ctx context.Context, nc *nats.Conn) (err error) {
 		s := newStation(o.question)
 		if err := s.open(ctx, nc, b, cmd.ErrOrStderr()); err != nil {

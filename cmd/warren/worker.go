@@ -38,7 +38,7 @@ hands them back, to be run again by another worker.`,
 	flags := cmd.Flags()
 	flags.IntVarP(&o.cfg.Concurrency, "concurrency", "c", 8, "run so many tasks at once")
 	flags.StringVarP(&o.cfg.Name, "name", "n", "", "`NAME` of this worker\n(default: celery@ and the name of the host)")
-	flags.StringSliceVarP(&o.cfg.Queues, "queues", "Q", []string{"celery"}, "take tasks from these `QUEUES` (default: celery)")
+	flags.StringSliceVarP(&o.cfg.Queues, "queues", "Q", []string{lectureQueue}, "take tasks from these `QUEUES` (default: celery)")
 	sayDefault(flags, "queues")
 	flags.StringToIntVar(&o.cfg.Weights, "weights", nil, "`SHARES` of the worker that queues get, like a=6,b=3\n(default: all the same)")
 	sayDefault(flags, "weights")

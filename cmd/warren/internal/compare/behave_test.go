@@ -29,7 +29,7 @@ func amqpAnswers() map[string]string {
 }
 
 // TestAnswers plays every scenario on every target there is. Warren's answers are
-// AMQP's but for what the README says is different.
+// AMQP's but for what streams/README.md says is different.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	eachTarget(t, func(t *testing.T, target Target) {

@@ -15,8 +15,8 @@ import (
 )
 
 // HoldCommand is the hidden command that a program needs whose comparison kills
-// workers: the program is started once more as 'PROGRAM hold-messages ORDER', and
-// is to call [Hold] then.
+// workers: the program is started once more as 'PROGRAM hold-messages', and is to call
+// [Hold] then.
 const HoldCommand = "hold-messages"
 
 // holdingLine is what a worker says when it holds what it should.
@@ -30,10 +30,12 @@ type holding struct {
 }
 
 // Hold takes messages from a queue, as an order made by [Behave] says, says so on
-// out when it has them, and keeps them until in ends or ctx does.
-func Hold(ctx context.Context, order string, in io.Reader, out io.Writer) error {
+// out when it has them, and keeps them until in ends or ctx does. The order is the
+// first line of in: there may be a password in it, which does not belong on a command
+// line.
+func Hold(ctx context.Context, in io.Reader, out io.Writer) error {
 	var h holding
-	if err := json.Unmarshal([]byte(order), &h); err != nil {
+	if err := json.NewDecoder(in).Decode(&h); err != nil {
 		return fmt.Errorf("%s is for 'warren compare' to call: %w", HoldCommand, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -85,20 +87,18 @@ func startHolder(order holding) (*holder, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(order)
-	if err != nil {
-		return nil, err
-	}
 	h := &holder{
-		cmd:   exec.Command(program, HoldCommand, string(text)),
+		cmd:   exec.Command(program, HoldCommand),
 		holds: make(chan struct{}), ended: make(chan struct{}),
 	}
 	h.cmd.Args[0] = os.Args[0] // it may be called by several names
 	h.kill = sync.OnceValue(h.end)
 	h.cmd.Stderr = &h.said
-	if h.in, err = h.cmd.StdinPipe(); err != nil {
+	in, err := h.cmd.StdinPipe()
+	if err != nil {
 		return nil, err
 	}
+	h.in = in
 	out, err := h.cmd.StdoutPipe()
 	if err != nil {
 		return nil, errors.Join(err, h.in.Close())
@@ -107,6 +107,9 @@ func startHolder(order holding) (*holder, error) {
 		return nil, err
 	}
 	go h.listen(out)
+	if err := json.NewEncoder(in).Encode(order); err != nil {
+		return nil, errors.Join(err, h.kill())
+	}
 	return h, nil
 }
 

@@ -11,7 +11,7 @@ import (
 // TestHoldWithoutAnOrder: who calls the hidden command learns what it is for.
 func TestHoldWithoutAnOrder(t *testing.T) {
 	t.Parallel()
-	err := Hold(t.Context(), "nonsense", strings.NewReader(""), t.Output())
+	err := Hold(t.Context(), strings.NewReader("nonsense"), t.Output())
 	if err == nil || !strings.Contains(err.Error(), "is for 'warren compare' to call") {
 		t.Errorf("got %v, want what it is for", err)
 	}
@@ -38,12 +38,8 @@ func TestHoldEndsWithItsParent(t *testing.T) {
 	if err := trial.send(t.Context(), q, numbers(1, 2)...); err != nil {
 		t.Fatal(err)
 	}
-	order, err := json.Marshal(holding{Address: target.Address(), Queue: Queue{Name: q, Class: D1}, Count: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	holder := exec.CommandContext(t.Context(), program(t).Path, HoldCommand, string(order))
+	order := holding{Address: target.Address(), Queue: Queue{Name: q, Class: D1}, Count: 2}
+	holder := exec.CommandContext(t.Context(), program(t).Path, HoldCommand)
 	in, err := holder.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +51,9 @@ func TestHoldEndsWithItsParent(t *testing.T) {
 	var said strings.Builder
 	holder.Stderr = &said
 	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.NewEncoder(in).Encode(order); err != nil {
 		t.Fatal(err)
 	}
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != holdingLine+"\n" {

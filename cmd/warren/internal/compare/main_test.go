@@ -9,22 +9,18 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
+	"warren/embedded/embeddedtest"
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == HoldCommand {
-		if err := Hold(context.Background(), os.Args[2], os.Stdin, os.Stdout); err != nil {
+	if len(os.Args) == 2 && os.Args[1] == HoldCommand {
+		if err := Hold(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
-	code := m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintf(os.Stderr, "goroutines left after the tests: %v\n", err)
-		code = 1
-	}
+	code := embeddedtest.Run(m)
 	if built.dir != "" {
 		if err := os.RemoveAll(built.dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)

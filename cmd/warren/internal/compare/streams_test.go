@@ -22,7 +22,7 @@ func streamNames(t *testing.T, url string) (list []string) {
 	}
 	names := js.StreamNames(t.Context())
 	for name := range names.Name() {
-		if !strings.HasPrefix(name, "warren") && !strings.HasPrefix(name, "KV_warren") {
+		if !strings.HasPrefix(name, "warren") {
 			list = append(list, name)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // rabbitURL is where a RabbitMQ is; empty says that there is none.
 func rabbitURL() string { return os.Getenv("WARREN_AMQP_URL") }
 
-// rabbit is RabbitMQ as a broker: one connection. AMQP closes the channel on
+// rabbit is a RabbitMQ, or Warren's AMQP port, as a broker: one connection. AMQP closes the channel on
 // which something was refused, and hands back what was taken through it; so
 // every queue has a channel of its own to take from, and the rest share two.
 type rabbit struct {
@@ -24,9 +24,9 @@ type rabbit struct {
 	taking   map[string]*incoming
 }
 
-func openRabbit(t *testing.T) *rabbit {
+func openRabbit(t *testing.T, url string) *rabbit {
 	t.Helper()
-	conn, err := amqp.Dial(rabbitURL())
+	conn, err := amqp.Dial(url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"warren/embedded/embeddedtest"
 	"warren/streams"
+	"warren/streams/amqp091/amqptest"
 )
 
 // A trial is a test on one broker, and opens clients of it that are closed when
@@ -34,6 +35,11 @@ func onBoth(t *testing.T, test func(*trial)) {
 		nc := embeddedtest.Connect(t)
 		test(&trial{t, "differential", func() client { return openWarren(t, nc, "settlement") }})
 	})
+	t.Run("Warren's AMQP port", func(t *testing.T) {
+		t.Parallel()
+		url := amqptest.Start(t).URL()
+		test(&trial{t, "differential", func() client { return openRabbit(t, url) }})
+	})
 	if rabbitURL() == "" {
 		t.Log("not run on a RabbitMQ: WARREN_AMQP_URL names none")
 		return
@@ -41,7 +47,7 @@ func onBoth(t *testing.T, test func(*trial)) {
 	t.Run("RabbitMQ", func(t *testing.T) {
 		t.Parallel()
 		tag := "differential." + strings.ReplaceAll(t.Name(), "/", ".")
-		test(&trial{t, tag, func() client { return openRabbit(t) }})
+		test(&trial{t, tag, func() client { return openRabbit(t, rabbitURL()) }})
 	})
 }
 

@@ -36,7 +36,11 @@ func (w *warren) checkExchange(name string) error {
 }
 
 func (w *warren) deleteExchange(name string, ifUnused bool) error {
-	return w.s.DeleteExchange(context.Background(), name, deleteFlags(ifUnused, false)...)
+	var flags []streams.UnusedFlag
+	if ifUnused {
+		flags = append(flags, streams.IfUnused)
+	}
+	return w.s.DeleteExchange(context.Background(), name, flags...)
 }
 
 func (w *warren) declareQueue(q streams.Queue) (count, error) {
@@ -130,17 +134,18 @@ func warrenDelivery(d *streams.Delivery) *delivery {
 }
 
 func settleWarren(d *streams.Delivery, v verdict, multiple bool) error {
-	var flags []streams.SettleFlag
+	var acks []streams.AckFlag
+	var nacks []streams.NackFlag
 	if multiple {
-		flags = append(flags, streams.Multiple)
+		acks, nacks = append(acks, streams.Multiple), append(nacks, streams.Multiple)
 	}
 	switch v {
 	case ack:
-		return d.Ack(flags...)
+		return d.Ack(acks...)
 	case drop:
-		return d.Nack(flags...)
+		return d.Nack(nacks...)
 	case requeue:
-		return d.Nack(append(flags, streams.Requeue)...)
+		return d.Nack(append(nacks, streams.Requeue)...)
 	case reject:
 		return d.Reject()
 	case rejectRequeue:

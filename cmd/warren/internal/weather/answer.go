@@ -39,7 +39,46 @@ func reason(answer []byte) string {
 	return printable(string(answer))
 }
 
-// figures takes the numbers out of an answer. It keeps the first error, to be
+// A figure is a number of the weather in an answer, written as one or in a string.
+// What is no number is none: the rest of the answer is told without it.
+type figure struct{ value *float64 }
+
+// UnmarshalJSON takes anything.
+func (f *figure) UnmarshalJSON(text []byte) error {
+	var n json.Number
+	f.value = nil
+	if json.Unmarshal(text, &n) != nil {
+		return nil
+	}
+	if x, err := n.Float64(); err == nil {
+		f.value = &x
+	}
+	return nil
+}
+
+// within is the figure if it can be true.
+func (f figure) within(low, high float64, unit func(float64) float64) *float64 {
+	if f.value == nil || !between(unit(*f.value), low, high) {
+		return nil
+	}
+	return f.value
+}
+
+// plain is the unit of what has none.
+func plain(x float64) float64 { return x }
+
+// A label is a text in an answer; what is no text is an empty one.
+type label string
+
+// UnmarshalJSON takes anything.
+func (l *label) UnmarshalJSON(text []byte) error {
+	var s string
+	_ = json.Unmarshal(text, &s)
+	*l = label(s)
+	return nil
+}
+
+// figures takes the numbers that cannot be done without out of an answer. It keeps the first error, to be
 // looked at when all are taken.
 type figures struct{ err error }
 

@@ -124,17 +124,17 @@ func parsePlace(answer []byte, city string) (place, error) {
 
 // forecast is an answer of the forecast.
 type forecast struct {
-	UTCOffset json.Number `json:"utc_offset_seconds"`
+	UTCOffset figure `json:"utc_offset_seconds"`
 	Units     struct {
 		Temperature string `json:"temperature_2m"`
 	} `json:"current_units"`
 	Current struct {
-		Time        string
-		Temperature json.Number `json:"temperature_2m"`
-		FeelsLike   json.Number `json:"apparent_temperature"`
-		Humidity    json.Number `json:"relative_humidity_2m"`
-		Code        json.Number `json:"weather_code"`
-		Wind        json.Number `json:"wind_speed_10m"`
+		Time        label
+		Temperature figure `json:"temperature_2m"`
+		FeelsLike   figure `json:"apparent_temperature"`
+		Humidity    figure `json:"relative_humidity_2m"`
+		Code        figure `json:"weather_code"`
+		Wind        figure `json:"wind_speed_10m"`
 	}
 }
 
@@ -151,38 +151,24 @@ func parseForecast(answer []byte, r Reading) (Reading, error) {
 }
 
 func (d forecast) complete(r Reading) (Reading, error) {
-	var f figures
-	r.Temperature = f.take(d.Current.Temperature, "temperature")
-	r.FeelsLike = f.take(d.Current.FeelsLike, "apparent temperature")
-	r.Humidity = f.take(d.Current.Humidity, "humidity")
-	r.Wind = f.take(d.Current.Wind, "wind speed")
-	code := f.take(d.Current.Code, "weather code")
-	offset := f.take(d.UTCOffset, "time zone")
-	if f.err != nil {
-		return Reading{}, f.err
-	}
-	var err error
-	if r.Description, err = describe(code); err != nil {
-		return Reading{}, err
-	}
-	if r.Observed, err = observedIn(offset, d.Current.Time); err != nil {
-		return Reading{}, err
-	}
+	r.measure(d.Current.Temperature, d.Current.FeelsLike, d.Current.Humidity, d.Current.Wind)
+	r.Description = describe(d.Current.Code.value)
+	r.Observed = observedIn(d.UTCOffset.value, string(d.Current.Time))
 	return r, r.check()
 }
 
-// observedIn is a local time so many seconds ahead of UTC.
-func observedIn(offset float64, local string) (time.Time, error) {
-	if !between(offset, -86400, 86400) {
-		return time.Time{}, fmt.Errorf("answered with a time zone %g seconds ahead of UTC", offset)
+// observedIn is a local time so many seconds ahead of UTC, if it can be one.
+func observedIn(offset *float64, local string) (none time.Time) {
+	if offset == nil || !between(*offset, -86400, 86400) {
+		return none
 	}
-	location, err := zone(time.Duration(offset) * time.Second)
+	location, err := zone(time.Duration(*offset) * time.Second)
 	if err != nil {
-		return time.Time{}, err
+		return none
 	}
 	t, err := time.ParseInLocation("2006-01-02T15:04", local, location)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("answered with %q as the time", excerpt(local, 40))
+		return none
 	}
-	return t, nil
+	return t
 }

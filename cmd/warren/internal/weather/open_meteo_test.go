@@ -169,33 +169,16 @@ func TestSearchNonsense(t *testing.T) {
 
 func TestForecastNonsense(t *testing.T) {
 	t.Parallel()
+	const nothing = "answered without the weather: "
 	tests := []struct{ old, new, want string }{
-		{forecastKyiv, `{}`, "answered without the temperature"},
-		{forecastKyiv, `null`, "answered without the temperature"},
+		{forecastKyiv, `{}`, nothing},
+		{forecastKyiv, `null`, nothing},
 		{forecastKyiv, `[` + forecastKyiv + `]`, "answered JSON of another form: "},
 		{forecastKyiv, forecastKyiv[:200], "answered something that is no JSON: "},
 		{forecastKyiv, forecastKyiv + "{}", "answered something that is no JSON: "},
 		{`"current":{`, `"current":[], "was":{`, "answered JSON of another form: "},
-		{`"temperature_2m":3.4,`, ``, "answered without the temperature"},
-		{`"temperature_2m":3.4`, `"temperature_2m":null`, "answered without the temperature"},
-		{`"temperature_2m":3.4`, `"temperature_2m":"warm"`, "answered JSON of another form: "},
-		{`"temperature_2m":3.4`, `"temperature_2m":{}`, "answered JSON of another form: "},
-		{`"temperature_2m":3.4`, `"temperature_2m":-1e400`, "answered with -1e400 as the temperature"},
-		{`"temperature_2m":3.4`, `"temperature_2m":1e300`, "answered with a temperature of 1e+300 °C"},
-		{`"apparent_temperature":0.1`, `"apparent_temperature":121`, "answered that it feels like 121 °C"},
-		{`"relative_humidity_2m":87`, `"relative_humidity_2m":-1`, "answered with a humidity of -1 %"},
-		{`"wind_speed_10m":14.2`, `"wind_speed_10m":501`, "answered with a wind of 501 km/h"},
-		{`"wind_speed_10m":14.2`, `"wind":14.2`, "answered without the wind speed"},
-		{`"weather_code":3`, `"weather_code":3.5`, "answered with 3.5 as the weather code"},
-		{`"weather_code":3`, `"weather_code":100`, "answered with 100 as the weather code"},
-		{`"weather_code":3`, `"weather_code":-1e300`, "answered with -1e+300 as the weather code"},
-		{`"utc_offset_seconds":7200`, `"utc_offset_seconds":1e300`, "answered with a time zone 1e+300 seconds ahead of UTC"},
-		{`"utc_offset_seconds":7200`, `"utc_offset_seconds":54000`, "answered with a time zone 15h0m0s ahead of UTC"},
-		{`"utc_offset_seconds":7200`, `"utc_offset_seconds":7201`, "answered with a time zone 2h0m1s ahead of UTC"},
-		{`"utc_offset_seconds":7200,`, ``, "answered without the time zone"},
-		{`"2026-01-05T14:15"`, `"yesterday\n"`, `answered with "yesterday" as the time`},
-		{`"2026-01-05T14:15"`, `1767622500`, "answered JSON of another form: "},
-		{`"2026-01-05T14:15"`, `"0001-01-01T00:00"`, "answered with a reading of the year 1"},
+		{`"current":{`, `"current":null, "was":{`, nothing},
+		{`"2026-01-05T14:15"`, `"0001-01-02T00:00"`, "answered with a reading of the year 1"},
 		{`"temperature_2m":"°C"`, `"temperature_2m":"°F"`, "answered in °F, and was asked for °C"},
 	}
 	for _, test := range tests {
@@ -207,13 +190,68 @@ func TestForecastNonsense(t *testing.T) {
 	}
 }
 
+// TestForecast_OneValueMissing: what is absent, is no number or cannot be true is
+// unknown, and the rest is told.
+func TestForecast_OneValueMissing(t *testing.T) {
+	t.Parallel()
+	noTemperature := []string{"3.4 °C (feels like 0.1)", "temperature unknown (feels like 0.1 °C)"}
+	noFeelsLike := []string{" (feels like 0.1)", ""}
+	noHumidity := []string{"87 %", "unknown"}
+	noWind := []string{"14 km/h", "unknown"}
+	noCode := []string{"overcast", "weather unknown"}
+	noTime := []string{"reading of 14:15 (UTC+2)", "asked at 12:20 (UTC)"}
+	tests := []struct {
+		old, new string
+		gone     []string
+	}{
+		{`"temperature_2m":3.4,`, ``, noTemperature},
+		{`"temperature_2m":3.4`, `"temperature_2m":null`, noTemperature},
+		{`"temperature_2m":3.4`, `"temperature_2m":"warm"`, noTemperature},
+		{`"temperature_2m":3.4`, `"temperature_2m":{}`, noTemperature},
+		{`"temperature_2m":3.4`, `"temperature_2m":-1e400`, noTemperature},
+		{`"temperature_2m":3.4`, `"temperature_2m":1e300`, noTemperature},
+		{`"apparent_temperature":0.1`, `"apparent_temperature":null`, noFeelsLike},
+		{`"apparent_temperature":0.1`, `"apparent_temperature":121`, noFeelsLike},
+		{`"relative_humidity_2m":87`, `"relative_humidity_2m":null`, noHumidity},
+		{`"relative_humidity_2m":87`, `"relative_humidity_2m":101`, noHumidity},
+		{`"relative_humidity_2m":87`, `"relative_humidity_2m":-1`, noHumidity},
+		{`"wind_speed_10m":14.2`, `"wind_speed_10m":null`, noWind},
+		{`"wind_speed_10m":14.2`, `"wind_speed_10m":501`, noWind},
+		{`"wind_speed_10m":14.2`, `"wind":14.2`, noWind},
+		{`"weather_code":3`, `"weather_code":null`, noCode},
+		{`"weather_code":3`, `"weather_code":3.5`, noCode},
+		{`"weather_code":3`, `"weather_code":-1e300`, noCode},
+		{`"weather_code":3`, `"weather_code":100`, []string{"overcast", "weather of code 100"}},
+		{`"utc_offset_seconds":7200`, `"utc_offset_seconds":1e300`, noTime},
+		{`"utc_offset_seconds":7200`, `"utc_offset_seconds":54000`, noTime},
+		{`"utc_offset_seconds":7200`, `"utc_offset_seconds":7201`, noTime},
+		{`"utc_offset_seconds":7200,`, ``, noTime},
+		{`"2026-01-05T14:15"`, `"yesterday"`, noTime},
+		{`"2026-01-05T14:15"`, `1767622500`, noTime},
+		{`"2026-01-05T14:15"`, `null`, noTime},
+	}
+	blank := Reading{Place: "Kyiv", Units: Metric, Source: "Open-Meteo", Fetched: kyiv().Fetched}
+	all, err := parseForecast([]byte(forecastKyiv), blank)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range tests {
+		want := strings.Replace(all.String(), test.gone[0], test.gone[1], 1)
+		reading, err := parseForecast([]byte(strings.Replace(forecastKyiv, test.old, test.new, 1)), blank)
+		if got := reading.String(); err != nil || got != want {
+			t.Errorf("with %s got %s, %v, want %s", test.new, got, err, want)
+		}
+	}
+}
+
 func TestDescribe(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[float64]string{
 		0: "clear sky", 48: "freezing fog", 82: "violent showers", 99: "thunderstorm with heavy hail", 17: "weather of code 17",
+		100: "weather of code 100", -1: "", 3.5: "", 1e300: "",
 	} {
-		if got, err := describe(code); got != want || err != nil {
-			t.Errorf("code %g: got %q, %v, want %q", code, got, err, want)
+		if got := describe(&code); got != want {
+			t.Errorf("code %g: got %q, want %q", code, got, want)
 		}
 	}
 }

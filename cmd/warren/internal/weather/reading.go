@@ -8,32 +8,84 @@ import (
 	"time"
 )
 
-// Reading is the weather of one place at one time.
+// Reading is the weather of one place at one time. A source may not know all of it:
+// a figure that it does not know, or that cannot be true, is nil.
 type Reading struct {
 	Place       string    `json:"place"`   // as the source calls it
 	Country     string    `json:"country"` // empty for a place that is in none
-	Temperature float64   `json:"temperature"`
-	FeelsLike   float64   `json:"feels_like"`
-	Humidity    float64   `json:"humidity"` // per cent
-	Wind        float64   `json:"wind"`
-	Description string    `json:"description"`
-	Units       Units     `json:"units"` // of temperatures and wind
+	Temperature *float64  `json:"temperature"`
+	FeelsLike   *float64  `json:"feels_like"`
+	Humidity    *float64  `json:"humidity"` // per cent
+	Wind        *float64  `json:"wind"`
+	Description string    `json:"description"` // empty if it is not known
+	Units       Units     `json:"units"`       // of temperatures and wind
 	Source      string    `json:"source"`
-	Observed    time.Time `json:"observed"` // in the zone of the place, if the source tells it
+	Observed    time.Time `json:"observed"` // in the zone of the place, if the source tells it; zero if it is not known
 	Fetched     time.Time `json:"fetched"`
 }
 
-// String is one line for a terminal.
+// measure takes the figures that can be true: the bounds are somewhat beyond what was
+// ever measured on Earth.
+func (r *Reading) measure(temperature, feelsLike, humidity, wind figure) {
+	r.Temperature = temperature.within(-100, 70, r.Units.celsius)
+	r.FeelsLike = feelsLike.within(-150, 120, r.Units.celsius)
+	r.Humidity = humidity.within(0, 100, plain)
+	r.Wind = wind.within(0, 500, r.Units.kmh)
+}
+
+// String is one line for a terminal. What is not known is said to be unknown.
 func (r Reading) String() string {
-	return fmt.Sprintf("%s: %s %s (feels like %s), %s, wind %.0f %s, humidity %.0f %% - %s, reading of %s",
-		r.where(), tenths(r.Temperature), r.Units.degrees(), tenths(r.FeelsLike), r.Description,
-		r.Wind, r.Units.speed(), r.Humidity, r.Source, clock(r.Observed))
+	return fmt.Sprintf("%s: %s, %s, wind %s, humidity %s - %s, %s",
+		r.where(), r.warmth(), orUnknown(r.Description, "weather unknown"),
+		told(r.Wind, whole, " "+r.Units.speed()), told(r.Humidity, whole, " %"), r.Source, r.when())
+}
+
+// warmth is the temperature, and what it feels like.
+func (r Reading) warmth() string {
+	switch {
+	case r.Temperature == nil && r.FeelsLike == nil:
+		return "temperature unknown"
+	case r.Temperature == nil:
+		return "temperature unknown (feels like " + told(r.FeelsLike, tenths, " "+r.Units.degrees()) + ")"
+	case r.FeelsLike == nil:
+		return told(r.Temperature, tenths, " "+r.Units.degrees())
+	}
+	return fmt.Sprintf("%s %s (feels like %s)", tenths(*r.Temperature), r.Units.degrees(), tenths(*r.FeelsLike))
+}
+
+// when says when it was observed, or else asked for.
+func (r Reading) when() string {
+	if r.Observed.IsZero() {
+		return "asked at " + clock(r.Fetched)
+	}
+	return "reading of " + clock(r.Observed)
+}
+
+// told is a figure with its unit, if it is known.
+func told(x *float64, write func(float64) string, unit string) string {
+	if x == nil {
+		return "unknown"
+	}
+	return write(*x) + unit
+}
+
+func whole(x float64) string { return fmt.Sprintf("%.0f", x) }
+
+func orUnknown(text, unknown string) string {
+	if text == "" {
+		return unknown
+	}
+	return text
 }
 
 // LastKnown is the line for a reading that is shown because there is no newer
 // one. It says how old the reading is.
 func (r Reading) LastKnown(now time.Time) string {
-	return fmt.Sprintf("last known reading, %s old: %s", age(now.Sub(r.Observed)), r)
+	since := r.Observed
+	if since.IsZero() {
+		since = r.Fetched
+	}
+	return fmt.Sprintf("last known reading, %s old: %s", age(now.Sub(since)), r)
 }
 
 func (r Reading) where() string {
@@ -43,23 +95,14 @@ func (r Reading) where() string {
 	return r.Place + ", " + r.Country
 }
 
-// check refuses a reading that cannot be true: the bounds are somewhat beyond what
-// was ever measured on Earth.
+// check refuses a reading that tells nothing, or of another time.
 func (r Reading) check() error {
 	switch {
 	case r.Place == "":
 		return fmt.Errorf("answered without the name of the place")
-	case r.Description == "":
-		return fmt.Errorf("answered without a description of the weather")
-	case !between(r.Units.celsius(r.Temperature), -100, 70):
-		return fmt.Errorf("answered with a temperature of %g %s", r.Temperature, r.Units.degrees())
-	case !between(r.Units.celsius(r.FeelsLike), -150, 120):
-		return fmt.Errorf("answered that it feels like %g %s", r.FeelsLike, r.Units.degrees())
-	case !between(r.Humidity, 0, 100):
-		return fmt.Errorf("answered with a humidity of %g %%", r.Humidity)
-	case !between(r.Units.kmh(r.Wind), 0, 500):
-		return fmt.Errorf("answered with a wind of %g %s", r.Wind, r.Units.speed())
-	case r.Observed.Year() < 2000:
+	case r.Temperature == nil && r.FeelsLike == nil && r.Humidity == nil && r.Wind == nil && r.Description == "":
+		return fmt.Errorf("answered without the weather: it has no temperature, wind, humidity or weather code that can be true")
+	case !r.Observed.IsZero() && r.Observed.Year() < 2000:
 		return fmt.Errorf("answered with a reading of the year %d", r.Observed.Year())
 	}
 	return nil

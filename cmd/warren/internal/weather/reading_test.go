@@ -9,7 +9,7 @@ import (
 func kyiv() Reading {
 	return Reading{
 		Place: "Kyiv", Country: "Ukraine",
-		Temperature: 3.44, FeelsLike: -0.04, Humidity: 87, Wind: 14.2,
+		Temperature: new(3.44), FeelsLike: new(-0.04), Humidity: new(87.0), Wind: new(14.2),
 		Description: "overcast", Units: Metric, Source: "Open-Meteo",
 		Observed: time.Date(2026, 1, 5, 14, 15, 0, 0, time.FixedZone("", 2*3600)),
 		Fetched:  time.Date(2026, 1, 5, 12, 20, 0, 0, time.UTC),
@@ -27,12 +27,24 @@ func TestReadingString(t *testing.T) {
 			"Kyiv, Ukraine: 3.4 °C (feels like 0), overcast, wind 14 km/h, humidity 87 % - Open-Meteo, reading of 14:15 (UTC+2)",
 		},
 		"whole degrees, below zero": {
-			func(r *Reading) { r.Temperature, r.FeelsLike = -7, -10.96 },
+			func(r *Reading) { r.Temperature, r.FeelsLike = new(-7.0), new(-10.96) },
 			"Kyiv, Ukraine: -7 °C (feels like -11), overcast, wind 14 km/h, humidity 87 % - Open-Meteo, reading of 14:15 (UTC+2)",
 		},
 		"in no country, in UTC": {
 			func(r *Reading) { r.Place, r.Country, r.Observed = "Vostok Station", "", r.Observed.UTC() },
 			"Vostok Station: 3.4 °C (feels like 0), overcast, wind 14 km/h, humidity 87 % - Open-Meteo, reading of 12:15 (UTC)",
+		},
+		"not all is known": {
+			func(r *Reading) { r.FeelsLike, r.Humidity, r.Description = nil, nil, "" },
+			"Kyiv, Ukraine: 3.4 °C, weather unknown, wind 14 km/h, humidity unknown - Open-Meteo, reading of 14:15 (UTC+2)",
+		},
+		"no temperature": {
+			func(r *Reading) { r.Temperature, r.Wind = nil, nil },
+			"Kyiv, Ukraine: temperature unknown (feels like 0 °C), overcast, wind unknown, humidity 87 % - Open-Meteo, reading of 14:15 (UTC+2)",
+		},
+		"of an unknown time": {
+			func(r *Reading) { r.Temperature, r.FeelsLike, r.Observed = nil, nil, time.Time{} },
+			"Kyiv, Ukraine: temperature unknown, overcast, wind 14 km/h, humidity 87 % - Open-Meteo, asked at 12:20 (UTC)",
 		},
 		"a city that is its country, half an hour off": {
 			func(r *Reading) {
@@ -68,6 +80,18 @@ func TestLastKnown(t *testing.T) {
 		if got := kyiv().LastKnown(kyiv().Observed.Add(old)); got != want {
 			t.Errorf("after %s:\ngot  %s\nwant %s", old, got, want)
 		}
+	}
+}
+
+// TestLastKnown_UnknownTime: a reading that does not say when it was made is as old as
+// the answer.
+func TestLastKnown_UnknownTime(t *testing.T) {
+	t.Parallel()
+	reading := kyiv()
+	reading.Observed = time.Time{}
+	want := "last known reading, 3 minutes old: " + reading.String()
+	if got := reading.LastKnown(reading.Fetched.Add(3 * time.Minute)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 

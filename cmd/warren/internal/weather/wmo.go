@@ -35,14 +35,14 @@ var wmo = map[int]string{
 	99: "thunderstorm with heavy hail",
 }
 
-// describe words a code. The table has a hundred; one that Open-Meteo is not known
-// to use is told as it is.
-func describe(code float64) (string, error) {
-	if !between(code, 0, 99) || code != float64(int(code)) {
-		return "", fmt.Errorf("answered with %g as the weather code", code)
+// describe words a code. One that is not in the table is told as it is, and what can
+// be no code is no description.
+func describe(code *float64) string {
+	if code == nil || !between(*code, 0, 999) || *code != float64(int(*code)) {
+		return ""
 	}
-	if words, ok := wmo[int(code)]; ok {
-		return words, nil
+	if words, ok := wmo[int(*code)]; ok {
+		return words
 	}
-	return fmt.Sprintf("weather of code %g", code), nil
+	return fmt.Sprintf("weather of code %g", *code)
 }

@@ -48,7 +48,7 @@ func (w *wttr) current(ctx context.Context, city string, units Units) (Reading, 
 		return Reading{}, fmt.Errorf("has no weather for %q now (%s); try again later, or check the spelling",
 			city, excerpt(string(answer), 80))
 	}
-	return parseWttr(answer, Reading{Units: units, Source: w.Name(), Fetched: now()})
+	return parseWttr(answer, Reading{Place: printable(city), Units: units, Source: w.Name(), Fetched: now()})
 }
 
 // meansUnknownPlace knows both ways in which wttr.in says so. With 404 comes the
@@ -58,30 +58,40 @@ func (e *statusError) meansUnknownPlace() bool {
 }
 
 // wttrTexts is how wttr.in writes a text.
-type wttrTexts []struct{ Value string }
+type wttrTexts []struct{ Value label }
+
+// UnmarshalJSON takes anything.
+func (t *wttrTexts) UnmarshalJSON(text []byte) error {
+	type plain wttrTexts
+	if json.Unmarshal(text, (*plain)(t)) != nil {
+		*t = nil
+	}
+	return nil
+}
 
 func (t wttrTexts) first() string {
 	if len(t) == 0 {
 		return ""
 	}
-	return printable(t[0].Value)
+	return printable(string(t[0].Value))
 }
 
 // wttrCondition has its numbers in strings.
 type wttrCondition struct {
-	TempC         json.Number `json:"temp_C"`
-	TempF         json.Number `json:"temp_F"`
-	FeelsLikeC    json.Number
-	FeelsLikeF    json.Number
-	Humidity      json.Number
-	WindKmph      json.Number `json:"windspeedKmph"`
-	WindMiles     json.Number `json:"windspeedMiles"`
-	Description   wttrTexts   `json:"weatherDesc"`
-	UTCTime       string      `json:"observation_time"`
-	LocalDateTime string      `json:"localObsDateTime"`
+	TempC         figure `json:"temp_C"`
+	TempF         figure `json:"temp_F"`
+	FeelsLikeC    figure
+	FeelsLikeF    figure
+	Humidity      figure
+	WindKmph      figure    `json:"windspeedKmph"`
+	WindMiles     figure    `json:"windspeedMiles"`
+	Description   wttrTexts `json:"weatherDesc"`
+	UTCTime       label     `json:"observation_time"`
+	LocalDateTime label     `json:"localObsDateTime"`
 }
 
-// parseWttr completes the reading with an answer of wttr.in.
+// parseWttr completes the reading with an answer of wttr.in. If that does not name the
+// place, it is the one that was asked for.
 func parseWttr(answer []byte, r Reading) (Reading, error) {
 	var document struct {
 		Current []wttrCondition `json:"current_condition"`
@@ -96,10 +106,9 @@ func parseWttr(answer []byte, r Reading) (Reading, error) {
 	if len(document.Current) == 0 {
 		return Reading{}, errors.New("answered without the current weather")
 	}
-	if len(document.Area) == 0 {
-		return Reading{}, errors.New("answered without the name of the place")
+	if len(document.Area) > 0 && document.Area[0].Name.first() != "" {
+		r.Place, r.Country = document.Area[0].Name.first(), document.Area[0].Country.first()
 	}
-	r.Place, r.Country = document.Area[0].Name.first(), document.Area[0].Country.first()
 	return document.Current[0].complete(r)
 }
 
@@ -108,38 +117,25 @@ func (c wttrCondition) complete(r Reading) (Reading, error) {
 	if r.Units == Imperial {
 		temperature, feelsLike, wind = c.TempF, c.FeelsLikeF, c.WindMiles
 	}
-	var f figures
-	r.Temperature = f.take(temperature, "temperature")
-	r.FeelsLike = f.take(feelsLike, "apparent temperature")
-	r.Humidity = f.take(c.Humidity, "humidity")
-	r.Wind = f.take(wind, "wind speed")
-	if f.err != nil {
-		return Reading{}, f.err
-	}
+	r.measure(temperature, feelsLike, c.Humidity, wind)
 	r.Description = strings.ToLower(c.Description.first())
-	var err error
-	if r.Observed, err = c.observed(r.Fetched); err != nil {
-		return Reading{}, err
-	}
+	r.Observed = c.observed(r.Fetched)
 	return r, r.check()
 }
 
 // observed puts together a time of day in UTC and a local time without a zone,
 // which is missing at times. Where the zone may be one of two a day apart, as
 // beside the date line, that one is right by which the reading is about now.
-func (c wttrCondition) observed(now time.Time) (time.Time, error) {
-	utc, err := time.Parse("03:04 PM", c.UTCTime)
+func (c wttrCondition) observed(now time.Time) (none time.Time) {
+	utc, err := time.Parse("03:04 PM", string(c.UTCTime))
 	if err != nil {
-		return time.Time{}, fmt.Errorf("answered with %q as the time", excerpt(c.UTCTime, 40))
+		return none
 	}
-	if c.LocalDateTime == "" {
-		return nearest(now, sinceMidnight(utc)), nil
-	}
-	local, err := time.Parse("2006-01-02 03:04 PM", c.LocalDateTime)
+	local, err := time.Parse("2006-01-02 03:04 PM", string(c.LocalDateTime))
 	if err != nil {
-		return time.Time{}, fmt.Errorf("answered with %q as the local time", excerpt(c.LocalDateTime, 40))
+		return nearest(now, sinceMidnight(utc))
 	}
-	return inZone(now, local, sinceMidnight(local)-sinceMidnight(utc)), nil
+	return inZone(now, local, sinceMidnight(local)-sinceMidnight(utc))
 }
 
 // inZone gives a local time the zone that is so far ahead of UTC, give or take a

@@ -99,24 +99,6 @@ func TestWttrNonsense(t *testing.T) {
 		{wttrKyiv, wttrKyiv[:300], "answered something that is no JSON"},
 		{`"current_condition": [{`, `"current_condition": [], "was": [{`, "answered without the current weather"},
 		{`"nearest_area"`, `"area"`, "answered without the name of the place"},
-		{`[{"value": "Kyiv"}]`, `[]`, "answered without the name of the place"},
-		{`[{"value": "Kyiv"}]`, `[{"value": "\u001b\u0007\u202e"}]`, "answered without the name of the place"},
-		{`[{"value": "Kyiv"}]`, `"Kyiv"`, "answered JSON of another form: "},
-		{`[{"value": "Overcast "}]`, `[{}]`, "answered without a description of the weather"},
-		{`"temp_C": "-3",`, ``, "answered without the temperature"},
-		{`"temp_C": "-3"`, `"temp_C": null`, "answered without the temperature"},
-		{`"temp_C": "-3"`, `"temp_C": "NaN"`, "answered JSON of another form: "},
-		{`"temp_C": "-3"`, `"temp_C": "not yet implemented"`, "answered JSON of another form: "},
-		{`"temp_C": "-3"`, `"temp_C": true`, "answered JSON of another form: "},
-		{`"temp_C": "-3"`, `"temp_C": [3]`, "answered JSON of another form: "},
-		{`"temp_C": "-3"`, `"temp_C": "1e999"`, "answered with 1e999 as the temperature"},
-		{`"temp_C": "-3"`, `"temp_C": "4000"`, "answered with a temperature of 4000 °C"},
-		{`"FeelsLikeC": "0"`, `"FeelsLikeC": "-300"`, "answered that it feels like -300 °C"},
-		{`"FeelsLikeC": "0",`, ``, "answered without the apparent temperature"},
-		{`"humidity": "87"`, `"humidity": "101"`, "answered with a humidity of 101 %"},
-		{`"windspeedKmph": "14"`, `"windspeedKmph": "-1"`, "answered with a wind of -1 km/h"},
-		{`"observation_time": "12:15 PM"`, `"observation_time": "noon"`, `answered with "noon" as the time`},
-		{`"2026-01-05 02:15 PM"`, `"2026-01-05T14:15"`, `answered with "2026-01-05T14:15" as the local time`},
 		{`"2026-01-05 02:15 PM"`, `"1926-01-05 02:15 PM"`, "answered with a reading of the year 1926"},
 	}
 	for _, test := range tests {
@@ -128,6 +110,60 @@ func TestWttrNonsense(t *testing.T) {
 				t.Errorf("with %s got %v, %v, want the error %s", test.new, reading, err, test.want)
 			}
 		})
+	}
+}
+
+// TestWttr_OneValueMissing: what is absent, is no number or cannot be true is unknown,
+// and the rest is told. A place without a name is the one that was asked for.
+func TestWttr_OneValueMissing(t *testing.T) {
+	t.Parallel()
+	noTemperature := []string{"-3 °C (feels like 0)", "temperature unknown (feels like 0 °C)"}
+	noFeelsLike := []string{" (feels like 0)", ""}
+	noHumidity := []string{"87 %", "unknown"}
+	noWind := []string{"14 km/h", "unknown"}
+	noPlace := []string{"Kyiv, Ukraine", "Kiev"}
+	noWords := []string{"overcast", "weather unknown"}
+	inUTC := []string{"14:15 (UTC+2)", "12:15 (UTC)"}
+	tests := []struct {
+		old, new string
+		gone     []string
+	}{
+		{`"temp_C": "-3",`, ``, noTemperature},
+		{`"temp_C": "-3"`, `"temp_C": null`, noTemperature},
+		{`"temp_C": "-3"`, `"temp_C": "NaN"`, noTemperature},
+		{`"temp_C": "-3"`, `"temp_C": "not yet implemented"`, noTemperature},
+		{`"temp_C": "-3"`, `"temp_C": true`, noTemperature},
+		{`"temp_C": "-3"`, `"temp_C": [3]`, noTemperature},
+		{`"temp_C": "-3"`, `"temp_C": "1e999"`, noTemperature},
+		{`"temp_C": "-3"`, `"temp_C": "4000"`, noTemperature},
+		{`"FeelsLikeC": "0"`, `"FeelsLikeC": "-300"`, noFeelsLike},
+		{`"FeelsLikeC": "0",`, ``, noFeelsLike},
+		{`"humidity": "87"`, `"humidity": "101"`, noHumidity},
+		{`"humidity": "87"`, `"humidity": ""`, noHumidity},
+		{`"windspeedKmph": "14"`, `"windspeedKmph": "-1"`, noWind},
+		{`"windspeedKmph": "14"`, `"windspeedKmph": null`, noWind},
+		{`[{"value": "Overcast "}]`, `[{}]`, noWords},
+		{`[{"value": "Overcast "}]`, `null`, noWords},
+		{`[{"value": "Overcast "}]`, `[{"value": 3}]`, noWords},
+		{`"nearest_area"`, `"area"`, noPlace},
+		{`[{"value": "Kyiv"}]`, `[]`, noPlace},
+		{`[{"value": "Kyiv"}]`, `"Kyiv"`, noPlace},
+		{`[{"value": "Kyiv"}]`, `[{"value": "\u001b\u0007\u202e"}]`, noPlace},
+		{`"observation_time": "12:15 PM"`, `"observation_time": "noon"`, []string{"reading of 14:15 (UTC+2)", "asked at 12:20 (UTC)"}},
+		{`"2026-01-05 02:15 PM"`, `"2026-01-05T14:15"`, inUTC},
+		{`"2026-01-05 02:15 PM"`, `null`, inUTC},
+	}
+	blank := Reading{Place: "Kiev", Units: Metric, Source: "wttr.in", Fetched: kyiv().Fetched}
+	all, err := parseWttr([]byte(wttrKyiv), blank)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range tests {
+		want := strings.Replace(all.String(), test.gone[0], test.gone[1], 1)
+		reading, err := parseWttr([]byte(strings.Replace(wttrKyiv, test.old, test.new, 1)), blank)
+		if got := reading.String(); err != nil || got != want {
+			t.Errorf("with %s got %s, %v, want %s", test.new, got, err, want)
+		}
 	}
 }
 
@@ -151,10 +187,9 @@ func TestWttrTimes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		condition := wttrCondition{UTCTime: test.utc, LocalDateTime: test.local}
-		observed, err := condition.observed(now)
-		if got := observed.Format(time.RFC3339); err != nil || got != test.want {
-			t.Errorf("at %s, %q and %q: got %s, %v, want %s", test.now, test.utc, test.local, got, err, test.want)
+		condition := wttrCondition{UTCTime: label(test.utc), LocalDateTime: label(test.local)}
+		if got := condition.observed(now).Format(time.RFC3339); got != test.want {
+			t.Errorf("at %s, %q and %q: got %s, want %s", test.now, test.utc, test.local, got, test.want)
 		}
 	}
 }

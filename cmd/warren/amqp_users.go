@@ -1,0 +1,123 @@
+package main
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"warren/streams/amqp091"
+)
+
+// hashMark is in front of the hash of a password.
+const hashMark = "sha256:"
+
+// parseUsers reads the users of AMQP, one a line: a name, a password, and the virtual
+// hosts that the user may open, all if there is none. Blanks separate them. What has
+// blanks in it, or quotes, is in double quotes, as in Go. A line that begins with # is
+// a comment. Instead of a password there may be its hash as RabbitMQ keeps it, in
+// base64, behind "sha256:".
+//
+// Errors name the line and show nothing of it: it may be a password.
+func parseUsers(text string) (map[string]amqp091.User, error) {
+	users := map[string]amqp091.User{}
+	for n, line := range strings.Split(text, "\n") {
+		fields, err := splitFields(line)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n+1, err)
+		}
+		if len(fields) == 0 {
+			continue
+		}
+		user, err := parseUser(fields)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n+1, err)
+		}
+		if _, twice := users[fields[0].text]; twice {
+			return nil, fmt.Errorf("line %d: the user is in a line before, too", n+1)
+		}
+		users[fields[0].text] = user
+	}
+	if len(users) == 0 {
+		return nil, errors.New("there are no users in it; write NAME PASSWORD [VHOST...], a line each")
+	}
+	return users, nil
+}
+
+func parseUser(fields []field) (user amqp091.User, err error) {
+	if len(fields) < 2 {
+		return user, errors.New("the password is missing; write NAME PASSWORD [VHOST...]")
+	}
+	for _, f := range fields {
+		if f.text == "" {
+			return user, errors.New("there is an empty name or password")
+		}
+	}
+	if hash, is := strings.CutPrefix(fields[1].text, hashMark); is && !fields[1].quoted {
+		user.PasswordHash, err = base64.StdEncoding.DecodeString(hash)
+		if err != nil || len(user.PasswordHash) != hashSize {
+			return user, fmt.Errorf("behind %s is no hash of RabbitMQ's: 4 bytes of salt and a SHA-256, in base64; a password that begins so is in quotes", hashMark)
+		}
+	} else {
+		user.Password = fields[1].text
+	}
+	for _, f := range fields[2:] {
+		user.VHosts = append(user.VHosts, f.text)
+	}
+	return user, nil
+}
+
+// hashSize is the size of a salt and a SHA-256.
+const hashSize = 4 + 32
+
+// A field is a word of a line.
+type field struct {
+	text   string
+	quoted bool
+}
+
+const blanks = " \t\r"
+
+// splitFields takes a line apart; a comment has no fields.
+func splitFields(line string) (fields []field, err error) {
+	rest := strings.TrimLeft(line, blanks)
+	if strings.HasPrefix(rest, "#") {
+		return nil, nil
+	}
+	for rest != "" {
+		var f field
+		if f, rest, err = cutField(rest); err != nil {
+			return nil, err
+		}
+		fields = append(fields, f)
+		rest = strings.TrimLeft(rest, blanks)
+	}
+	return fields, nil
+}
+
+// cutField takes the first word off a text that does not begin with a blank.
+func cutField(text string) (f field, rest string, err error) {
+	if text[0] != '"' {
+		word, rest := text, ""
+		if end := strings.IndexAny(text, blanks); end >= 0 {
+			word, rest = text[:end], text[end:]
+		}
+		if strings.Contains(word, `"`) {
+			return f, rest, errors.New("there is a quote inside a word; put the word in quotes")
+		}
+		return field{text: word}, rest, nil
+	}
+	quoted, err := strconv.QuotedPrefix(text)
+	if err == nil {
+		f.text, err = strconv.Unquote(quoted)
+	}
+	if err != nil {
+		return f, "", errors.New("a quote is not closed, or has an unknown escape in it")
+	}
+	if rest = text[len(quoted):]; rest != "" && !strings.ContainsRune(blanks, rune(rest[0])) {
+		return f, rest, errors.New("there is no blank behind a quote")
+	}
+	f.quoted = true
+	return f, rest, nil
+}

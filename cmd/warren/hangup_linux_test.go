@@ -1,0 +1,46 @@
+package main
+
+import (
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"warren/streams"
+)
+
+// TestSubscribe_TerminalIsClosed: a subscriber that opens its log again at SIGHUP
+// ends when the SIGHUP comes of its terminal's end.
+func TestSubscribe_TerminalIsClosed(t *testing.T) {
+	t.Parallel()
+	broker := serveProcess(t)
+	terminal := newTerminal(t)
+	shell, err := newCommand("sh", "-c", `warren "$@"; exit`, "sh",
+		"subscribe", "order", "--log", filepath.Join(t.TempDir(), "orders.log"), "--server", broker.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shell.cmd.Stdin, shell.cmd.Stdout, shell.cmd.Stderr = terminal.File, terminal.File, terminal.File
+	shell.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := shell.begin(); err != nil {
+		t.Fatal(err)
+	}
+	c := openClient(t, broker.url, streams.Config{})
+	awaitSubscribers(t, c, "shop.order", 1)
+	shell.kill(t) // it leads the terminal's session
+	awaitSubscribers(t, c, "shop.order", 0)
+	terminal.close() // nobody else has it open
+}
+
+func awaitSubscribers(t *testing.T, c client, queue string, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		info, err := c.InspectQueue(t.Context(), queue)
+		if err == nil && info.Consumers == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("queue %s: got %d consumers and %v, want %d", queue, info.Consumers, err, want)
+		}
+	}
+}
