@@ -108,10 +108,3 @@ func (o sendOptions) textOr(otherwise string) string {
 	}
 	return otherwise
 }
-
-func textOr(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
-}

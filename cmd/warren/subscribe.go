@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ subscriber died is written again. In another terminal type 'warren generate'.
 			return err
 		}
 		o.kind = args[0]
-		o.queue = textOr(o.queue, shopExchange+"."+o.kind)
+		o.queue = cmp.Or(o.queue, shopExchange+"."+o.kind)
 		return withLog(cmd, o.path, func(log *logFile) error {
 			return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
 				return o.run(ctx, s, cmd.OutOrStdout(), log)
