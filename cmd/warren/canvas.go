@@ -22,7 +22,7 @@ terminal: what the callbacks print is printed there.`,
 		Example: `  warren canvas`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l := newLecture(io.Discard) // what tasks print, workers print
+			l := newLecture(io.Discard, work{}) // what tasks print, workers print
 			return b.withApp(cmd, l.app, func(ctx context.Context) error {
 				c := canvas{l: l, out: cmd.OutOrStdout(), worker: call(cmd, "worker")}
 				return c.run(ctx)

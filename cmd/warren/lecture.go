@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,18 +25,21 @@ type lecture struct {
 	onTaskSuccess workers.Task2[workers.None, string, workers.None]
 }
 
-// newLecture makes the tasks, with where a worker prints to.
-func newLecture(out io.Writer) *lecture {
+// newLecture makes the tasks, with where a worker prints to, and how long it is busy with
+// each.
+func newLecture(out io.Writer, busy work) *lecture {
 	app := workers.New("tasks")
 	app.RegisterError("ValueError", errValue)
 	app.RegisterError("OverflowError", errOverflow)
-	say := func(format string, args ...any) error {
-		_, err := fmt.Fprintf(out, format+"\n", args...)
-		return err
+	say := func(ctx context.Context, format string, args ...any) error {
+		if _, err := fmt.Fprintf(out, format+"\n", args...); err != nil {
+			return err
+		}
+		return busy.showOn(ctx, out)
 	}
 	l := &lecture{app: app}
 	l.add = workers.Func2(app, "add", func(ctx context.Context, x, y number) (number, error) {
-		if err := say("add(%v, %v)", x, y); err != nil {
+		if err := say(ctx, "add(%v, %v)", x, y); err != nil {
 			return number{}, err
 		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {
@@ -43,14 +47,14 @@ func newLecture(out io.Writer) *lecture {
 		}
 		return inJSON(x.plus(y))
 	})
-	l.mul = workers.Func2(app, "mul", func(_ context.Context, x, y number) (number, error) {
-		if err := say("mul(%v, %v)", x, y); err != nil {
+	l.mul = workers.Func2(app, "mul", func(ctx context.Context, x, y number) (number, error) {
+		if err := say(ctx, "mul(%v, %v)", x, y); err != nil {
 			return number{}, err
 		}
 		return inJSON(x.times(y))
 	})
-	l.xsum = workers.Func1(app, "xsum", func(_ context.Context, list []number) (sum number, err error) {
-		if err := say("xsum(%s)", pythonList(list)); err != nil {
+	l.xsum = workers.Func1(app, "xsum", func(ctx context.Context, list []number) (sum number, err error) {
+		if err := say(ctx, "xsum(%s)", pythonList(list)); err != nil {
 			return number{}, err
 		}
 		for _, x := range list {
@@ -60,17 +64,17 @@ func newLecture(out io.Writer) *lecture {
 		}
 		return inJSON(sum, nil)
 	})
-	l.brokenTask = workers.Func0(app, "broken_task", func(context.Context) (workers.None, error) {
-		return workers.None{}, errors.New("failed")
+	l.brokenTask = workers.Func0(app, "broken_task", func(ctx context.Context) (workers.None, error) {
+		return workers.None{}, cmp.Or(busy.showOn(ctx, out), errors.New("failed"))
 	})
-	l.onTaskError = workers.Func2(app, "on_task_error", func(_ context.Context, id, name string) (workers.None, error) {
-		return workers.None{}, say("ERROR IN TASK %s: %s", id, name)
+	l.onTaskError = workers.Func2(app, "on_task_error", func(ctx context.Context, id, name string) (workers.None, error) {
+		return workers.None{}, say(ctx, "ERROR IN TASK %s: %s", id, name)
 	})
-	l.printTask = workers.Func1(app, "print_task", func(_ context.Context, x string) (workers.None, error) {
-		return workers.None{}, say("%s", x)
+	l.printTask = workers.Func1(app, "print_task", func(ctx context.Context, x string) (workers.None, error) {
+		return workers.None{}, say(ctx, "%s", x)
 	})
-	l.onTaskSuccess = workers.Func2(app, "on_task_success", func(_ context.Context, r workers.None, name string) (workers.None, error) {
-		return workers.None{}, say("TASK SUCCEEDED %v: %s", r, name)
+	l.onTaskSuccess = workers.Func2(app, "on_task_success", func(ctx context.Context, r workers.None, name string) (workers.None, error) {
+		return workers.None{}, say(ctx, "TASK SUCCEEDED %v: %s", r, name)
 	})
 	return l
 }

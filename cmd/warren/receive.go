@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -82,12 +81,7 @@ func (o receiveOptions) process(ctx context.Context, out io.Writer, d *streams.D
 	if _, err := fmt.Fprintf(out, "Start processing %s\n", d.Body); err != nil {
 		return err
 	}
-	began := time.Now()
-	if err := o.work.do(ctx); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(out, "Processed for %.2f sec.\n", time.Since(began).Seconds())
-	return err
+	return o.work.showOn(ctx, out)
 }
 
 // tellFate says what becomes of a message that was interrupted.

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -46,6 +48,19 @@ func (w *work) do(ctx context.Context) error {
 		busy += rand.N(w.most - w.least + 1)
 	}
 	return pause(ctx, busy)
+}
+
+// showOn is busy, and then prints for how long it was. Without a time it prints nothing.
+func (w *work) showOn(ctx context.Context, out io.Writer) error {
+	if *w == (work{}) {
+		return nil
+	}
+	began := time.Now()
+	if err := w.do(ctx); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "Processed for %.2f sec.\n", time.Since(began).Seconds())
+	return err
 }
 
 // pause waits, and returns the error of the context if that ends first.

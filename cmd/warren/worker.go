@@ -15,7 +15,8 @@ import (
 )
 
 type workerOptions struct {
-	cfg workers.WorkerConfig
+	cfg  workers.WorkerConfig
+	work work
 }
 
 func newWorker(b *broker) *cobra.Command {
@@ -28,9 +29,11 @@ on_task_error, print_task and on_task_success. In another terminal type
 'warren canvas'. Start several, and they share the tasks.
 
 The first Ctrl-C waits for the tasks that run. The second one cancels them and
-hands them back, to be run again by another worker.`,
+hands them back, to be run again by another worker. One that is killed hands
+nothing back: another worker runs its tasks when their leases end.`,
 		Example: `  warren worker
   warren worker --concurrency 1 --name celery@two
+  warren worker --work 5s                     kill it in the middle of a task
   warren worker --loglevel debug
   warren worker --queues celery,io --weights celery=3`,
 		Args: noArguments,
@@ -43,13 +46,14 @@ hands them back, to be run again by another worker.`,
 	flags.StringToIntVar(&o.cfg.Weights, "weights", nil, "`SHARES` of the worker that queues get, like a=6,b=3\n(default: all the same)")
 	sayDefault(flags, "weights")
 	flags.BoolVar(&o.cfg.Strict, "strict", false, "take from a queue only when those before it in\n--queues are empty")
+	flags.Var(&o.work, "work", "be busy with each task for a time,\nor a random one between two")
 	flags.DurationVar(&o.cfg.Grace, "grace", 0, "wait so long at most, at the end, for what runs\n(default: as long as they take)")
 	flags.VarP(&b.logLevel, "loglevel", "l", "log on stderr from this `LEVEL` on: debug\n(every task), info, warning or error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.cfg.Concurrency < 1 {
 			return usageError{fmt.Errorf("--concurrency is %d; use 1 or more", o.cfg.Concurrency)}
 		}
-		l := newLecture(cmd.OutOrStdout())
+		l := newLecture(cmd.OutOrStdout(), o.work)
 		return b.withApp(cmd, l.app, func(ctx context.Context) error {
 			return o.run(ctx, l.app, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		})
