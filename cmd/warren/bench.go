@@ -37,8 +37,8 @@ func newBench(b *broker) *cobra.Command {
 		Long: `Bench measures workloads on a target; 'warren compare' does so on several.
 Targets are warren and jetstream, which is JetStream without Warren, each on a
 broker in this process (embedded) or in one of its own (tcp), and with fsync
-behind it if that syncs before every confirm; and what --nats and --rabbitmq
-give.
+behind it if that syncs before every confirm; and what --nats, --context and
+--rabbitmq give.
 
 Workloads are ` + wrapIDs() + `.`,
 		Example: `  warren bench
@@ -48,7 +48,7 @@ Workloads are ` + wrapIDs() + `.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "a RabbitMQ, by its `URL`:\namqp://USER@HOST:PORT/,\nwith the password in $"+rabbitPasswordVariable)
-	flags.StringVar(&o.nats, "nats", "", "a NATS with JetStream, by its `URL`;\na user's password as for --server")
+	flags.StringVar(&o.nats, "nats", "", "a NATS with JetStream, by its `ADDRESS`;\nfurther flags say who connects to it")
 	flags.StringSliceVar(&o.targets, "target", nil, "measure these `TARGETS` (default: warren embedded)")
 	flags.StringSliceVar(&o.workloads, "workload", nil, "run these `WORKLOADS` (default: all)")
 	flags.StringSliceVar(&o.classes, "class", nil, "in these `CLASSES` of durability: D0, D1, D2\n(default: all)")
@@ -56,7 +56,7 @@ Workloads are ` + wrapIDs() + `.`,
 	flags.DurationVar(&o.run, "for", time.Second, "how long a run takes, about")
 	flags.IntVar(&o.repeats, "repeats", 3, "how often each is measured")
 	o.format.addTo(flags)
-	without(cmd, otherFlags("password-file", "replicas")...)
+	withoutBroker(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return o.bench(cmd, b)
 	}
@@ -88,7 +88,7 @@ func (o benchOptions) bench(cmd *cobra.Command, b *broker) error {
 	if err != nil {
 		return err
 	}
-	rabbitmq, nats, err := otherBrokers(b, o.rabbitmq, o.nats)
+	rabbitmq, nats, err := otherBrokers(cmd, b, o.rabbitmq, o.nats)
 	if err != nil {
 		return err
 	}

@@ -47,11 +47,11 @@ Ctrl-C ends it early and still prints what there is.`,
 	flags := cmd.Flags()
 	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "a RabbitMQ, by its `URL`:\namqp://USER@HOST:PORT/,\nwith the password in $"+rabbitPasswordVariable)
 	flags.StringVar(&o.restart, "rabbitmq-restart", "", "shell `COMMAND` that restarts the RabbitMQ\n(default: it is not restarted)")
-	flags.StringVar(&o.nats, "nats", "", "a NATS with JetStream, by its `URL`;\na user's password as for --server")
+	flags.StringVar(&o.nats, "nats", "", "a NATS with JetStream, by its `ADDRESS`;\nfurther flags say who connects to it")
 	flags.BoolVar(&o.quick, "quick", false, "a first look, in about a minute (default)")
 	flags.BoolVar(&o.full, "full", false, "all workloads, sizes and classes; takes long")
 	o.format.addTo(flags)
-	without(cmd, otherFlags("password-file", "replicas")...)
+	withoutBroker(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.quick && o.full {
 			return usageError{errors.New("--quick and --full exclude each other")}
@@ -76,7 +76,7 @@ func (o compareOptions) run(cmd *cobra.Command, b *broker) error {
 	if o.full {
 		plan = compare.Plan{Workloads: compare.Full(), Repeats: 5}
 	}
-	rabbitmq, nats, err := otherBrokers(b, o.rabbitmq, o.nats)
+	rabbitmq, nats, err := otherBrokers(cmd, b, o.rabbitmq, o.nats)
 	if err != nil {
 		return err
 	}

@@ -18,8 +18,9 @@ import (
 // A connection is how a command reaches its NATS server: the flags for that, which
 // all commands share.
 type connection struct {
-	server  string
-	context string // a context of the nats program
+	server     string
+	serverFlag string // what gives the server; default: --server
+	context    string // a context of the nats program
 
 	user, passwordFile string
 	creds, nkey        string
@@ -42,7 +43,8 @@ func (c *connection) addConnection(flags *pflag.FlagSet) {
 // An endpoint is where a broker is, and what it is told about who connects.
 type endpoint struct {
 	addresses
-	options []nats.Option
+	settings natsContext // what the options are made of
+	options  []nats.Option
 }
 
 // connect connects, see [addresses.connect].
@@ -77,9 +79,13 @@ func (c connection) find(ownBroker bool) (e endpoint, err error) {
 	if c.tlsCert != "" {
 		s.Cert, s.Key = c.tlsCert, c.tlsKey
 	}
+	e.settings = s
 	e.options, err = s.options()
 	return e, err
 }
+
+// addressFlag is the flag that says where the broker is.
+func (c connection) addressFlag() string { return cmp.Or(c.serverFlag, "--server") }
 
 // check refuses flags that contradict each other, and secrets on the command line.
 func (c connection) check() error {
@@ -111,7 +117,7 @@ func exists(path string) bool {
 func (c connection) address(s natsContext) (text, from string) {
 	switch env := os.Getenv("NATS_URL"); {
 	case c.server != "":
-		return c.server, "--server"
+		return c.server, c.addressFlag()
 	case c.context != "" && s.URL != "", env == "" && s.URL != "":
 		return s.URL, "context " + s.name
 	case env != "":
@@ -137,7 +143,7 @@ func (c connection) identify(at addresses, from string, s *natsContext) error {
 			continue
 		}
 		users++
-		if _, known := u.User.Password(); from != "--server" && (known || password == "") {
+		if _, known := u.User.Password(); from != c.addressFlag() && (known || password == "") {
 			continue
 		}
 		if err := withPassword(u, password); err != nil {
@@ -158,8 +164,8 @@ func (c connection) identify(at addresses, from string, s *natsContext) error {
 // replaceIdentity connects as the flags say, whatever else is said.
 func (c connection) replaceIdentity(at addresses, from, password string, s *natsContext) error {
 	for _, u := range at {
-		if u.User != nil && from == "--server" {
-			return usageError{errors.New("--server names a user, and another flag does, too: leave one of them out")}
+		if u.User != nil && from == c.addressFlag() {
+			return usageError{fmt.Errorf("%s names a user, and another flag does, too: leave one of them out", from)}
 		}
 		u.User = nil
 	}

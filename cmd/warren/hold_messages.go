@@ -14,7 +14,7 @@ func newHoldMessages() *cobra.Command {
 		Hidden: true,
 		Args:   noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return compare.Hold(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
+			return compare.Hold(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), loginOptions)
 		},
 	}
 }

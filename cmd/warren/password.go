@@ -91,29 +91,5 @@ func rabbitAddress(text string) (string, error) {
 	return u.String(), nil
 }
 
-// otherBrokers are those of others that bench and compare measure.
-func otherBrokers(b *broker, rabbitmq, nats string) (amqp, natsURL string, err error) {
-	if amqp, err = rabbitAddress(rabbitmq); err != nil {
-		return "", "", usageError{err}
-	}
-	if nats == "" {
-		return amqp, "", nil
-	}
-	password, err := readPassword(b.passwordFile)
-	if err != nil {
-		return "", "", err
-	}
-	at, err := parseAddresses(nats)
-	if err != nil {
-		return "", "", usageError{fmt.Errorf("--nats: %w", err)}
-	}
-	for _, u := range at {
-		if err := withPassword(u, password); err != nil {
-			return "", "", usageError{fmt.Errorf("--nats: %w", err)}
-		}
-	}
-	return amqp, at.dial(), nil
-}
-
 // errNoUser is a password without anybody whose it is.
 var errNoUser = errors.New("--password-file goes with a user: add --user NAME")

@@ -2,15 +2,17 @@ package compare
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 )
 
 // An Address is what another process needs to connect to a target as this one
-// does. It has the password that is in the URL.
+// does. It has the password that is in the URL, or in the login.
 type Address struct {
-	Broker   string `json:"broker"` // one of the addresses' brokers
-	URL      string `json:"url"`
-	Replicas int    `json:"replicas,omitempty"`
+	Broker   string          `json:"broker"` // one of the addresses' brokers
+	URL      string          `json:"url"`
+	Login    json.RawMessage `json:"login,omitempty"` // of a NATS
+	Replicas int             `json:"replicas,omitempty"`
 	// Space is where on the broker the target keeps its things: Warren's virtual
 	// host, JetStream's prefix of names, RabbitMQ's type of queues.
 	Space string `json:"space"`
@@ -26,8 +28,8 @@ const (
 )
 
 // Connect opens a connection, to be closed by the caller.
-func (a Address) Connect(ctx context.Context) (Conn, error) {
-	target, err := a.target()
+func (a Address) Connect(ctx context.Context, options LoginOptions) (Conn, error) {
+	target, err := a.target(options)
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +38,8 @@ func (a Address) Connect(ctx context.Context) (Conn, error) {
 
 // target is the target as far as connecting goes: its broker is there, and what
 // it has declared is the business of the process that has started it.
-func (a Address) target() (Target, error) {
-	switch s := (&at{url: a.URL, fsync: a.Fsync}); a.Broker {
+func (a Address) target(options LoginOptions) (Target, error) {
+	switch s := (&at{nats: NATS{URL: a.URL, Login: a.Login, Options: options}, fsync: a.Fsync}); a.Broker {
 	case warrenAddress:
 		return &warren{server: s, replicas: a.Replicas, vhost: a.Space}, nil
 	case jetStreamAddress:
@@ -51,5 +53,9 @@ func (a Address) target() (Target, error) {
 // natsAddress is the address of a target on a nats-server.
 func natsAddress(broker string, s Server, replicas int, space string) Address {
 	_, always := s.Sync()
-	return Address{Broker: broker, URL: s.URL(), Replicas: replicas, Space: space, Fsync: always}
+	a := Address{Broker: broker, URL: s.URL(), Replicas: replicas, Space: space, Fsync: always}
+	if other, is := s.(*at); is {
+		a.Login = other.nats.Login
+	}
+	return a
 }

@@ -11,8 +11,10 @@ import (
 type Choice struct {
 	// Program is run for brokers in processes of their own.
 	Program Program
-	// RabbitMQ and NATS are the URLs of brokers that run already. Default: none.
-	RabbitMQ, NATS string
+	// RabbitMQ is the URL of a RabbitMQ that runs already. Default: none.
+	RabbitMQ string
+	// NATS is a NATS that runs already. Default: none.
+	NATS NATS
 	// RabbitMQRestart is a command line for the shell that restarts the RabbitMQ.
 	// Default: none, and no scenario restarts it.
 	RabbitMQRestart string
@@ -34,7 +36,7 @@ func (c Choice) openers() []opener {
 		list = append(list, onServer(fsyncLabel("embedded", fsync), 1, func(context.Context) (Server, error) { return StartInside(fsync) })...)
 		list = append(list, onServer(fsyncLabel("tcp", fsync), 1, func(ctx context.Context) (Server, error) { return StartChild(ctx, c.Program, fsync) })...)
 	}
-	if c.NATS != "" {
+	if c.NATS.URL != "" {
 		list = append(list, onServer("nats", c.Replicas, func(context.Context) (Server, error) { return At(c.NATS), nil })...)
 	}
 	if c.RabbitMQ != "" {

@@ -33,7 +33,9 @@ type holding struct {
 // out when it has them, and keeps them until in ends or ctx does. The order is the
 // first line of in: there may be a password in it, which does not belong on a command
 // line.
-func Hold(ctx context.Context, in io.Reader, out io.Writer) error {
+//
+// The options are those of the [NATS] that is compared.
+func Hold(ctx context.Context, in io.Reader, out io.Writer, options LoginOptions) error {
 	var h holding
 	if err := json.NewDecoder(in).Decode(&h); err != nil {
 		return fmt.Errorf("%s is for 'warren compare' to call: %w", HoldCommand, err)
@@ -46,7 +48,7 @@ func Hold(ctx context.Context, in io.Reader, out io.Writer) error {
 		defer cancel()
 		_, _ = io.Copy(io.Discard, in)
 	}()
-	conn, err := h.Address.Connect(ctx)
+	conn, err := h.Address.Connect(ctx, options)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == HoldCommand {
-		if err := Hold(context.Background(), os.Stdin, os.Stdout); err != nil {
+		if err := Hold(context.Background(), os.Stdin, os.Stdout, userAndPassword); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -2,25 +2,49 @@ package compare
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/nats-io/nats.go"
 )
 
+// A NATS is a nats-server that somebody else runs, and how to connect to it.
+type NATS struct {
+	URL string
+	// Login is what Options makes options of, in this process and in those that it
+	// starts. There may be a password in it. Default: the URL says everything.
+	Login   json.RawMessage
+	Options LoginOptions
+}
+
+// LoginOptions makes options of a [NATS.Login].
+type LoginOptions func(login json.RawMessage) ([]nats.Option, error)
+
+func (n NATS) dial(opts ...nats.Option) (*nats.Conn, error) {
+	if len(n.Login) == 0 {
+		return nats.Connect(n.URL, opts...)
+	}
+	login, err := n.Options(n.Login)
+	if err != nil {
+		return nil, err
+	}
+	return nats.Connect(n.URL, append(login, opts...)...)
+}
+
 // at is a server that somebody else runs.
 type at struct {
-	url     string
+	nats    NATS
 	fsync   bool // it is known to sync before every confirm
 	process listener
 }
 
 // At is a server that runs already. How it syncs cannot be asked.
-func At(url string) Server {
-	return &at{url: url, process: listener{address: url, defaultPort: "4222"}}
+func At(n NATS) Server {
+	return &at{nats: n, process: listener{address: n.URL, defaultPort: "4222"}}
 }
 
 func (*at) Label() string     { return "nats" }
 func (*at) Transport() string { return "TCP" }
-func (s *at) URL() string     { return s.url }
+func (s *at) URL() string     { return s.nats.URL }
 
 func (s *at) Sync() (string, bool) {
 	if s.fsync {
@@ -29,7 +53,7 @@ func (s *at) Sync() (string, bool) {
 	return "synced as the server is set, every 2m by default", false
 }
 
-func (s *at) Dial(opts ...nats.Option) (*nats.Conn, error) { return nats.Connect(s.url, opts...) }
+func (s *at) Dial(opts ...nats.Option) (*nats.Conn, error) { return s.nats.dial(opts...) }
 
 func (s *at) Usage(ctx context.Context) (Usage, bool) { return s.process.usage(ctx) }
 

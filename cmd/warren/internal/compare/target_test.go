@@ -44,11 +44,11 @@ func eachTarget(t *testing.T, test func(*testing.T, Target)) {
 	}
 	open["warren nats"] = func(t *testing.T) (Target, error) {
 		t.Helper()
-		return NewWarren(t.Context(), At(startServer(t)), 1)
+		return NewWarren(t.Context(), At(NATS{URL: startServer(t)}), 1)
 	}
 	open["jetstream nats"] = func(t *testing.T) (Target, error) {
 		t.Helper()
-		return NewJetStream(t.Context(), At(startServer(t)), 1)
+		return NewJetStream(t.Context(), At(NATS{URL: startServer(t)}), 1)
 	}
 	if rabbitURL() != "" {
 		open["rabbitmq classic"] = func(*testing.T) (Target, error) { return NewRabbitMQ(rabbitURL(), Classic, "") }
@@ -464,7 +464,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	t.Parallel()
 	url := startServer(t)
 	for _, open := range []func(context.Context, Server, int) (Target, error){NewWarren, NewJetStream} {
-		target, err := open(t.Context(), At(url), 1)
+		target, err := open(t.Context(), At(NATS{URL: url}), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
