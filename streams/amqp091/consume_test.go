@@ -55,7 +55,7 @@ func ready(t *testing.T, ch *amqp.Channel, queue string) int {
 }
 
 func TestQos_GlobalIsShared(t *testing.T) {
-	onBoth(t, func(t *testing.T, url string) {
+	onBothBut43(t, func(t *testing.T, url string) {
 		ch := openChannel(t, dial(t, url))
 		a, b := declare(t, ch), declare(t, ch)
 		publish(t, ch, a, "1", "2", "3", "4")
@@ -73,12 +73,33 @@ func TestQos_GlobalIsShared(t *testing.T) {
 		}
 		receive(t, first, 1)
 		receive(t, second, 1)
-	})
+	}, globalIsOfConsumersToCome)
+}
+
+// globalIsOfConsumersToCome is what RabbitMQ 4.3 makes of a global prefetch: as if it
+// were none.
+func globalIsOfConsumersToCome(t *testing.T, url string) {
+	ch := openChannel(t, dial(t, url))
+	running, a, b := declare(t, ch), declare(t, ch), declare(t, ch)
+	first := consume(t, ch, running)
+	if err := errors.Join(ch.Qos(2, 0, false), ch.Qos(3, 0, true)); err != nil {
+		t.Fatal(err)
+	}
+	second, third := consume(t, ch, a), consume(t, ch, b)
+	for _, queue := range []string{running, a, b} {
+		publish(t, ch, queue, "1", "2", "3", "4")
+	}
+	receive(t, first, 4)
+	receive(t, second, 3)
+	receive(t, third, 3)
+	if left := ready(t, ch, a) + ready(t, ch, b); left != 2 {
+		t.Errorf("%d of 8 wait, want one for each of two consumers", left)
+	}
 }
 
 // A consumer keeps to its own prefetch and to that of its channel.
 func TestQos_BothLimitsHold(t *testing.T) {
-	onBoth(t, func(t *testing.T, url string) {
+	onBothBut43(t, func(t *testing.T, url string) {
 		ch := openChannel(t, dial(t, url))
 		a, b := declare(t, ch), declare(t, ch)
 		for _, queue := range []string{a, b} {
@@ -108,7 +129,7 @@ func TestQos_BothLimitsHold(t *testing.T) {
 		if left := ready(t, ch, a) + ready(t, ch, b); left != 3 {
 			t.Errorf("%d of 8 wait after two were acknowledged", left)
 		}
-	})
+	}, globalIsOfConsumersToCome)
 }
 
 // A prefetch of each consumer ends one that is global, and not the other way round.
@@ -131,9 +152,34 @@ func TestQos_OwnEndsGlobal(t *testing.T) {
 	})
 }
 
+// A consumer that began under a global prefetch has no limit when that has ended: it was
+// never its own.
+func TestQos_OwnEndsGlobalOfRunningConsumers(t *testing.T) {
+	held := func(want int) func(t *testing.T, url string) {
+		return func(t *testing.T, url string) {
+			ch := openChannel(t, dial(t, url))
+			queue := declare(t, ch)
+			publish(t, ch, queue, "1", "2", "3", "4", "5")
+			if err := ch.Qos(3, 0, true); err != nil {
+				t.Fatal(err)
+			}
+			deliveries := consume(t, ch, queue)
+			receive(t, deliveries, 3)
+			if err := ch.Qos(2, 0, false); err != nil {
+				t.Fatal(err)
+			}
+			receive(t, deliveries, want-3)
+			if left := ready(t, ch, queue); left != 5-want {
+				t.Errorf("%d of 5 wait, want %d", left, 5-want)
+			}
+		}
+	}
+	onBothBut43(t, held(5), held(3))
+}
+
 // A global prefetch is that of the consumers that run, too, with what they hold.
 func TestQos_GlobalIsOfRunningConsumers(t *testing.T) {
-	onBoth(t, func(t *testing.T, url string) {
+	onBothBut43(t, func(t *testing.T, url string) {
 		ch := openChannel(t, dial(t, url))
 		a, b := declare(t, ch), declare(t, ch)
 		first, second := consume(t, ch, a), consume(t, ch, b)
@@ -159,7 +205,7 @@ func TestQos_GlobalIsOfRunningConsumers(t *testing.T) {
 			t.Fatal(err)
 		}
 		receive(t, first, 1)
-	})
+	}, globalIsOfConsumersToCome)
 }
 
 // kombu changes the prefetch of consumers that run, and to a server that is not called

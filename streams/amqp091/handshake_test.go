@@ -12,15 +12,21 @@ import (
 )
 
 func TestHandshake_AnotherProtocolIsToldOurs(t *testing.T) {
-	onBoth(t, func(t *testing.T, url string) {
-		for _, header := range []string{"AMQP\x00\x00\x09\x02", "GET / HT"} {
-			c := connect(t, url)
-			c.write(header)
-			if got, _ := io.ReadAll(c.conn); string(got) != wire.ProtocolHeader {
-				t.Errorf("%q: got %q, want %q", header, got, wire.ProtocolHeader)
+	answers := func(wants map[string]string) func(t *testing.T, url string) {
+		return func(t *testing.T, url string) {
+			for header, want := range wants {
+				c := connect(t, url)
+				c.write(header)
+				if got, _ := io.ReadAll(c.conn); string(got) != want {
+					t.Errorf("%q: got %q, want %q", header, got, want)
+				}
 			}
 		}
-	})
+	}
+	const other, http, amqp10 = "AMQP\x00\x00\x09\x02", "GET / HT", "AMQP\x03\x01\x00\x00"
+	onBothBut43(t,
+		answers(map[string]string{other: wire.ProtocolHeader, http: wire.ProtocolHeader}),
+		answers(map[string]string{other: wire.ProtocolHeader, http: amqp10}))
 }
 
 // A client that speaks another protocol is hung up on at once, however long the
@@ -71,7 +77,7 @@ func TestHandshake_TunesToTheSmaller(t *testing.T) {
 		if got := want[*wire.ConnectionTune](c); got.ChannelMax != 2047 || got.FrameMax != 131072 || got.Heartbeat != 60 {
 			t.Errorf("got %+v, want 2047, 131072 and 60", *got)
 		}
-		c.send(0, wire.ConnectionTuneOk{ChannelMax: 1, FrameMax: 4096})
+		c.send(0, wire.ConnectionTuneOk{ChannelMax: 1, FrameMax: 8192})
 		c.send(0, wire.ConnectionOpen{VirtualHost: "/"})
 		want[*wire.ConnectionOpenOk](c)
 		c.send(1, wire.ChannelOpen{})

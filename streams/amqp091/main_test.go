@@ -70,20 +70,42 @@ func serveOn(tb testing.TB, nc *nats.Conn, cfg amqp091.Config, on func(net.Liste
 	return "amqp://guest:guest@" + l.Addr().String() + "/", stop
 }
 
-// onBoth runs a test against Warren and, where there is one, against RabbitMQ: what
-// the test asks for is what RabbitMQ does. Names of queues and exchanges are made with
-// unique.
+// onBoth runs a test against Warren and against RabbitMQ, 3.10 and 4.3, where there are
+// any: what the test asks for is what RabbitMQ does. Names of queues and exchanges are
+// made with unique.
 func onBoth(t *testing.T, f func(t *testing.T, url string)) {
+	t.Helper()
+	onEach(t, f, f, f)
+}
+
+// onBothBut43 is onBoth for what Warren does as RabbitMQ 3.10; 4.3 does what on43 asks
+// for.
+func onBothBut43(t *testing.T, f, on43 func(t *testing.T, url string)) {
+	t.Helper()
+	onEach(t, f, f, on43)
+}
+
+// onEach runs a test of its own against each of the three brokers; nil is none.
+func onEach(t *testing.T, onWarren, on310, on43 func(t *testing.T, url string)) {
 	t.Helper()
 	t.Parallel()
 	t.Run("warren", func(t *testing.T) {
 		t.Parallel()
-		f(t, listen(t, amqp091.Config{}))
+		onWarren(t, listen(t, amqp091.Config{}))
 	})
-	if url := os.Getenv("WARREN_AMQP_URL"); url != "" {
-		t.Run("rabbitmq", func(t *testing.T) {
+	for _, rabbit := range []struct {
+		name, url string
+		test      func(t *testing.T, url string)
+	}{
+		{"rabbitmq 3.10", os.Getenv("WARREN_AMQP_URL"), on310},
+		{"rabbitmq 4.3", os.Getenv("WARREN_AMQP4_URL"), on43},
+	} {
+		if rabbit.url == "" || rabbit.test == nil {
+			continue
+		}
+		t.Run(rabbit.name, func(t *testing.T) {
 			t.Parallel()
-			f(t, url)
+			rabbit.test(t, rabbit.url)
 		})
 	}
 }
