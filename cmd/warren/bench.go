@@ -53,7 +53,7 @@ Workloads are ` + wrapIDs() + `.`,
 	flags.StringSliceVar(&o.workloads, "workload", nil, "run these `WORKLOADS` (default: all)")
 	flags.StringSliceVar(&o.classes, "class", nil, "in these `CLASSES` of durability: D0, D1, D2\n(default: all)")
 	flags.IntSliceVar(&o.sizes, "size", nil, "so many `BYTES` a body, like 128,1024\n(default: the workload's)")
-	flags.DurationVar(&o.run, "for", time.Second, "how long a run takes, about")
+	flags.DurationVar(&o.run, "for", time.Second, "how long a run takes, 500ms or more")
 	flags.IntVar(&o.repeats, "repeats", 3, "how often each is measured")
 	o.format.addTo(flags)
 	withoutBroker(cmd)
@@ -78,8 +78,11 @@ func (o benchOptions) bench(cmd *cobra.Command, b *broker) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if o.run <= 0 || o.repeats < 1 {
-		return usageError{fmt.Errorf("--for is %v and --repeats %d; use more than nothing", o.run, o.repeats)}
+	if o.run < compare.ShortestRun {
+		return usageError{fmt.Errorf("--for is %v; use at least %v: a shorter run says nothing of how fast a broker is", o.run, compare.ShortestRun)}
+	}
+	if o.repeats < 1 {
+		return usageError{fmt.Errorf("--repeats is %d; use 1 or more, and 3 for ratios", o.repeats)}
 	}
 	if o.run > longestRun || o.repeats > mostRepeats {
 		return usageError{fmt.Errorf("--for is %v and --repeats %d; use at most %v and %d", o.run, o.repeats, longestRun, mostRepeats)}

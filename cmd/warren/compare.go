@@ -48,7 +48,7 @@ Ctrl-C ends it early and still prints what there is.`,
 	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "a RabbitMQ, by its `URL`:\namqp://USER@HOST:PORT/,\nwith the password in $"+rabbitPasswordVariable)
 	flags.StringVar(&o.restart, "rabbitmq-restart", "", "shell `COMMAND` that restarts the RabbitMQ\n(default: it is not restarted)")
 	flags.StringVar(&o.nats, "nats", "", "a NATS with JetStream, by its `ADDRESS`;\nfurther flags say who connects to it")
-	flags.BoolVar(&o.quick, "quick", false, "a first look, in about a minute (default)")
+	flags.BoolVar(&o.quick, "quick", false, "a first look, in some minutes (default)")
 	flags.BoolVar(&o.full, "full", false, "all workloads, sizes and classes; takes long")
 	o.format.addTo(flags)
 	withoutBroker(cmd)
@@ -64,15 +64,12 @@ Ctrl-C ends it early and still prints what there is.`,
 	return cmd
 }
 
-// quickRun is how long each run of a first look is to take.
-const quickRun = 100 * time.Millisecond
-
 func (o compareOptions) run(cmd *cobra.Command, b *broker) error {
 	program, err := thisProgram()
 	if err != nil {
 		return err
 	}
-	plan := compare.Plan{Workloads: compare.Quick(), For: quickRun}
+	plan := compare.Plan{Workloads: compare.Quick(), For: compare.ShortestRun}
 	if o.full {
 		plan = compare.Plan{Workloads: compare.Full(), Repeats: 5}
 	}

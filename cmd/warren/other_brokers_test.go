@@ -15,7 +15,7 @@ func TestBench_Connection(t *testing.T) {
 	creds := newFile(t, "user.creds", o.creds)
 	bench := func(flags ...string) (code int, out string) {
 		var said strings.Builder
-		args := append([]string{"bench", "--target", "warren nats,jetstream nats", "--workload", "publish", "--class", "D0", "--for", "10ms", "--repeats", "1"}, flags...)
+		args := append([]string{"bench", "--target", "warren nats,jetstream nats", "--workload", "rpc", "--class", "D0", "--for", "500ms", "--repeats", "1"}, flags...)
 		code = run(t.Context(), programName, args, &said, &said)
 		return code, said.String()
 	}

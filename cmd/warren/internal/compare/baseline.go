@@ -27,8 +27,8 @@ func (s *setting) finish(targets []TargetInfo) {
 	}
 	for _, r := range s.Rows {
 		transport := info(r).Transport
-		r.VsRabbit = ratio(r, s.best(func(o *row) bool { return isRabbit(info(o)) }))
-		r.VsRaw = ratio(r, s.best(func(o *row) bool {
+		r.VsRabbit = ratioOf(r, s.best(func(o *row) bool { return isRabbit(info(o)) }))
+		r.VsRaw = ratioOf(r, s.best(func(o *row) bool {
 			return isRaw(info(o)) && info(o).Transport == transport
 		}))
 	}
@@ -39,7 +39,7 @@ func (s *setting) best(chosen func(*row) bool) *row {
 	var best *row
 	for _, r := range s.Rows {
 		f := r.Main().Median
-		if f == 0 || !chosen(r) {
+		if f == 0 || !r.comparable() || !chosen(r) {
 			continue
 		}
 		if best == nil || (s.Rate == 0) == (f > best.Main().Median) {
@@ -49,18 +49,11 @@ func (s *setting) best(chosen func(*row) bool) *row {
 	return best
 }
 
-func ratio(r, to *row) float64 {
-	if to == nil {
-		return 0
-	}
-	return r.Main().Median / to.Main().Median
-}
-
 // hasRabbit and hasRaw say whether anything is compared with them.
 func (s *setting) hasRabbit() bool {
-	return slices.ContainsFunc(s.Rows, func(r *row) bool { return r.VsRabbit > 0 })
+	return slices.ContainsFunc(s.Rows, func(r *row) bool { return r.VsRabbit.Value > 0 })
 }
 
 func (s *setting) hasRaw() bool {
-	return slices.ContainsFunc(s.Rows, func(r *row) bool { return r.VsRaw > 0 })
+	return slices.ContainsFunc(s.Rows, func(r *row) bool { return r.VsRaw.Value > 0 })
 }

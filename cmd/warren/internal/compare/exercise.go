@@ -70,26 +70,48 @@ func (s setup) String() string {
 // A row is one target in a setting.
 type row struct {
 	Measurement
-	Series                 int // the target's place in the report, for its color
-	Publish, Deliver       spread
+	Series                 int    // the target's place in the report, for its color
+	EndToEnd               spread // the figure at full speed
+	Publish, Deliver       spread // its sides
+	Drain                  spread
 	ConfirmLat, DeliverLat latencySpread
 	// VsRabbit and VsRaw are the row's main figure divided by that of RabbitMQ and
-	// of raw JetStream, 0 if they are not there to compare with.
-	VsRabbit, VsRaw float64
+	// of raw JetStream.
+	VsRabbit, VsRaw ratio
 }
 
-// Main is the figure that a row is judged by: the rate at full speed, else the
-// median latency; that of delivering if there is such a side, else of publishing.
+// Main is the figure that a row is judged by: at full speed the rate from end to
+// end, and not that of one side, where the other may be slower; else the median
+// latency, to the handler if there is one.
 func (r *row) Main() spread {
 	switch {
 	case r.Rate > 0 && r.DeliverLat.P50.Median > 0:
 		return r.DeliverLat.P50
 	case r.Rate > 0:
 		return r.ConfirmLat.P50
-	case r.Deliver.Median > 0:
-		return r.Deliver
 	}
-	return r.Publish
+	return r.EndToEnd
+}
+
+// counted are the runs whose figures were not refused.
+func (r *row) counted() (n int) {
+	for _, run := range r.Runs {
+		if run.Refused == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// Refused says of how many runs the figures were refused, and why of the last one.
+func (r *row) Refused() string {
+	n := len(r.Runs) - r.counted()
+	for i := len(r.Runs) - 1; i >= 0; i-- {
+		if why := r.Runs[i].Refused; why != "" {
+			return fmt.Sprintf("%s too short: %s", count(n, "run"), why)
+		}
+	}
+	return ""
 }
 
 // Faults sums up what went wrong in all runs; empty if nothing did.
@@ -122,11 +144,48 @@ func (r *row) Shares() []int {
 	return nil
 }
 
-// CPU is the broker's time a message, over the runs in which it was seen.
+// each is what a figure of a run comes to for each message, over all runs.
+func (r *row) each(figure func(Run) float64) float64 {
+	return spreadOf(r.Runs, func(run Run) float64 {
+		return figure(run) / float64(max(run.Published, run.Delivered, 1))
+	}).Median
+}
+
+// CPU is what a message costs the broker and the client together, 0 if the broker's
+// part was not seen.
 func (r *row) CPU() time.Duration {
-	return time.Duration(spreadOf(r.Runs, func(run Run) float64 {
-		return float64(run.CPU) / float64(max(run.Published, run.Delivered, 1))
-	}).Median)
+	return time.Duration(r.each(func(run Run) float64 {
+		if run.CPU == 0 {
+			return 0
+		}
+		return float64(run.CPU + run.ClientCPU)
+	}))
+}
+
+// BrokerCPU and ClientCPU are the parts of CPU where they are apart.
+func (r *row) BrokerCPU() time.Duration {
+	if r.ClientCPU() == 0 {
+		return 0
+	}
+	return time.Duration(r.each(func(run Run) float64 { return float64(run.CPU) }))
+}
+
+// ClientCPU is the measuring process's.
+func (r *row) ClientCPU() time.Duration {
+	return time.Duration(r.each(func(run Run) float64 { return float64(run.ClientCPU) }))
+}
+
+// Wire is what goes over the connections for a message: "4 in 640 B".
+func (r *row) Wire() string {
+	messages := r.each(func(run Run) float64 { return float64(run.WireMessages) })
+	size := r.each(func(run Run) float64 { return float64(run.WireBytes) })
+	switch {
+	case size == 0:
+		return "–"
+	case messages == 0: // nobody sees through TLS
+		return bytesText(int64(size))
+	}
+	return digits(messages) + " in " + bytesText(int64(size))
 }
 
 // Memory is the broker's.
@@ -178,6 +237,8 @@ func rowOf(m Measurement, series int) *row {
 	return &row{
 		Measurement: m,
 		Series:      series,
+		EndToEnd:    spreadOf(m.Runs, func(r Run) float64 { return r.Rate }),
+		Drain:       spreadOf(m.Runs, func(r Run) float64 { return r.DrainRate }),
 		Publish:     spreadOf(m.Runs, func(r Run) float64 { return r.PublishRate }),
 		Deliver:     spreadOf(m.Runs, func(r Run) float64 { return r.DeliverRate }),
 		ConfirmLat:  latencySpreadOf(m.Runs, func(r Run) *Latency { return r.Confirm }),

@@ -17,9 +17,8 @@ import (
 //
 // Each run is a line; benchstat takes the median. A name has those settings that
 // are not 0, so that equal names are the same measurement whatever else a run
-// measured. N is how many messages there were, ns/op the time of one at the rate
-// that the run had: that of deliveries, or of publishing where nothing is
-// delivered. Latencies are in confirm-p50-ns, confirm-p99-ns, deliver-p50-ns and
+// measured. N is how many messages there were, ns/op the time of one from end to
+// end. Runs whose figures were refused are left out. Latencies are in confirm-p50-ns, confirm-p99-ns, deliver-p50-ns and
 // deliver-p99-ns. lost, duplicated and reordered are there if they are not 0.
 func WriteGobench(w io.Writer, r Report) error {
 	out := bufio.NewWriter(w)
@@ -96,11 +95,11 @@ func namePart(text string) string {
 }
 
 func writeBenchmark(w io.Writer, name string, run Run) {
-	messages, rate := run.Delivered, run.DeliverRate
-	if rate == 0 {
-		messages, rate = run.Published, run.PublishRate
+	messages, rate := run.Delivered, run.Rate
+	if messages == 0 {
+		messages = run.Published
 	}
-	// A run that was interrupted before its first message has nothing to say.
+	// A run that was too short has nothing to say.
 	if messages <= 0 || rate <= 0 {
 		return
 	}

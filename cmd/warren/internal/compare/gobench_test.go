@@ -28,14 +28,14 @@ func TestGobenchLines(t *testing.T) {
 			{
 				Workload: "fan-out 1 to 10", Target: "rabbitmq classic", Class: D1, Size: 128, Window: 100, Consumers: 10,
 				Runs: []Run{
-					{Published: 10, Delivered: 100, PublishRate: 25, DeliverRate: 250, Confirm: &Latency{P50: 5, P99: 9}, Deliver: &Latency{P50: 7, P99: 11}},
-					{Published: 10, Delivered: 99, PublishRate: 25, DeliverRate: 200, Lost: 1, Reordered: 2},
+					{Published: 10, Delivered: 100, Rate: 250, PublishRate: 25, DeliverRate: 300, Confirm: &Latency{P50: 5, P99: 9}, Deliver: &Latency{P50: 7, P99: 11}},
+					{Published: 10, Delivered: 99, Rate: 200, PublishRate: 25, Lost: 1, Reordered: 2},
 					{},
 				},
 			},
 			{
 				Workload: "backlog build", Target: "a/b\tc", Class: D2, Size: 1024, Rate: 1000,
-				Runs: []Run{{Published: 10, PublishRate: 1000}},
+				Runs: []Run{{Published: 10, Rate: 1000, PublishRate: 1000}, {Published: 10, Refused: "too short"}},
 			},
 		},
 	}

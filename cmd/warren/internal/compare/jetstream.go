@@ -69,6 +69,7 @@ func NewJetStream(ctx context.Context, s Server, replicas int) (Target, error) {
 
 func (j *jetStream) Name() string                            { return "jetstream " + j.server.Label() }
 func (j *jetStream) Features() Features                      { return j.features }
+func (j *jetStream) Traffic() Traffic                        { return j.server.Traffic() }
 func (j *jetStream) Usage(ctx context.Context) (Usage, bool) { return j.server.Usage(ctx) }
 
 func (j *jetStream) Restart(ctx context.Context, kill bool) error {
@@ -401,13 +402,25 @@ func (q *rawQueue) hold(prefetch int) {
 }
 
 func (c *rawConn) Ready(ctx context.Context, queue string) (int, error) {
-	consumer, err := c.consumer(ctx, queue, 0)
-	if err != nil {
-		return 0, err
-	}
-	info, err := consumer.Info(ctx)
+	info, err := c.info(ctx, queue)
 	if err != nil {
 		return 0, err
 	}
 	return int(min(info.NumPending, 1<<31)), nil
+}
+
+func (c *rawConn) Unsettled(ctx context.Context, queue string) (int, error) {
+	info, err := c.info(ctx, queue)
+	if err != nil {
+		return 0, err
+	}
+	return int(min(info.NumPending, 1<<31)) + info.NumAckPending, nil
+}
+
+func (c *rawConn) info(ctx context.Context, queue string) (*jetstream.ConsumerInfo, error) {
+	consumer, err := c.consumer(ctx, queue, 0)
+	if err != nil {
+		return nil, err
+	}
+	return consumer.Info(ctx)
 }

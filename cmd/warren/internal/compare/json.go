@@ -28,12 +28,18 @@ import (
 //	  runs[]                 one object a repeat, in the order in which they ran:
 //	    started, took_ns
 //	    published, delivered messages
+//	    rate                 from the first publish to the last acknowledgement
 //	    publish_rate         absent if the workload publishes nothing
-//	    deliver_rate         absent if it delivers nothing
+//	    deliver_rate         absent if it delivers nothing while it publishes
+//	    drain_rate           absent unless all is published before all is delivered
+//	    refused              why there are neither rates nor latencies
 //	    confirm, deliver     latencies from publishing to the confirm and to the handler:
 //	                         count, mean_ns, p50_ns, p95_ns, p99_ns, p999_ns, max_ns,
 //	                         histogram: HDR V2, compressed, in base64
 //	    cpu_ns, memory       of the broker, absent where they cannot be seen
+//	    client_cpu_ns        of the measuring process, absent where that is the broker, too
+//	    wire_messages        messages of NATS or methods of AMQP, both ways
+//	    wire_bytes           both ways
 //	    lost, duplicated, reordered
 //	    shares[]             deliveries of each consumer, where that is the question
 func WriteJSON(w io.Writer, r Report) error {

@@ -57,8 +57,8 @@ func TestJSONNames(t *testing.T) {
 	}
 	run := r.Measured[0].Runs[0]
 	for _, name := range []string{
-		"started", "took_ns", "published", "delivered", "publish_rate", "deliver_rate", "confirm", "deliver",
-		"cpu_ns", "memory", "lost", "duplicated", "reordered",
+		"started", "took_ns", "published", "delivered", "rate", "publish_rate", "deliver_rate", "confirm", "deliver",
+		"cpu_ns", "client_cpu_ns", "memory", "wire_messages", "wire_bytes", "lost", "duplicated", "reordered",
 	} {
 		if _, ok := run[name]; !ok {
 			t.Errorf("a run has no %q: %v", name, run)

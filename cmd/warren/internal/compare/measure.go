@@ -166,13 +166,18 @@ func (r round) measure(ctx context.Context, p Plan) ([]Measurement, []Missing, e
 	for range p.Repeats {
 		for _, c := range all {
 			if c.why == nil {
-				c.repeat(ctx, r)
+				c.repeat(ctx, r, p.For)
 			}
 		}
 	}
 	var found []Measurement
 	var missing []Missing
 	for _, c := range all {
+		if ctx.Err() == nil && c.why == nil {
+			if c.why = c.stage.checkSettled(ctx); c.why != nil {
+				c.found.Runs = nil
+			}
+		}
 		if err := c.stage.strike(); c.why == nil {
 			c.why = err
 		}
@@ -194,25 +199,29 @@ func (r round) measurement(t Target) Measurement {
 	}
 }
 
-func (c *contender) repeat(ctx context.Context, r round) {
-	run, err := runOnce(ctx, c.stage, r.size, c.count)
-	if err != nil {
-		c.why = err
+// attempts is how often a run is made again with more messages because it was over
+// too soon: how fast a broker is differs from one time to the next.
+const attempts = 3
+
+func (c *contender) repeat(ctx context.Context, r round, long time.Duration) {
+	for attempt := 1; ; attempt++ {
+		run, err := runOnce(ctx, c.stage, r.size, c.count)
+		if err != nil {
+			c.why = err
+			return
+		}
+		judged := r.workload.judge(run)
+		if judged.Refused != "" && attempt < attempts && long >= ShortestRun && c.count < most {
+			c.count = max(c.count+1, r.workload.fit(c.count, run.steady, spare(long)))
+			continue
+		}
+		c.found.Runs = append(c.found.Runs, judged)
 		return
 	}
-	c.found.Runs = append(c.found.Runs, run)
 }
 
-// The messages of a run: enough for a percentile, and no more than can be
-// remembered.
-const (
-	fewest = 100
-	most   = 1_000_000
-)
-
-// windows is how many times a run that only publishes fills its window at least:
-// less would be the beginning only.
-const windows = 3
+// spare is how long a run is aimed at for it not to be shorter than it is to be.
+func spare(long time.Duration) time.Duration { return long + long/4 }
 
 // gettingFaster is how often, at most, a publisher that gets faster is given time to.
 const gettingFaster = 4
@@ -220,26 +229,23 @@ const gettingFaster = 4
 // warmUp runs a workload until it is clear how many messages take the time that a
 // run is to take. A publisher may have to find out first what is fast on its broker.
 func (r round) warmUp(ctx context.Context, s *stage, long time.Duration) (int, error) {
-	if r.workload.Rate > 0 {
+	w := r.workload
+	if w.Rate > 0 {
 		if _, err := runOnce(ctx, s, r.size, fewest); err != nil {
 			return 0, err
 		}
-		return max(int(r.workload.Rate*long.Seconds()), fewest), nil
+		return max(int(w.Rate*spare(long).Seconds()), w.least()), nil
 	}
-	least := fewest
-	if r.workload.order == buildOnly {
-		least = max(fewest, windows*r.workload.Window)
-	}
-	for n := least; ; n *= 4 {
+	for n := w.least(); ; n *= 4 {
 		run, err := runOnce(ctx, s, r.size, n)
 		if err != nil {
 			return 0, err
 		}
-		if run.Took < long/4 && 4*n < most {
+		if run.steady < long/4 && 4*n < most {
 			continue
 		}
-		count := fit(n, run.Took, long, least)
-		if r.workload.order != buildOnly {
+		count := w.fit(n, run.steady, spare(long))
+		if w.order != buildOnly {
 			return count, nil
 		}
 		for range gettingFaster {
@@ -247,7 +253,7 @@ func (r round) warmUp(ctx context.Context, s *stage, long time.Duration) (int, e
 				return 0, err
 			}
 			slower := count
-			count = fit(count, run.Took, long, least)
+			count = w.fit(count, run.steady, spare(long))
 			if count < slower*5/4 {
 				break
 			}
@@ -257,6 +263,6 @@ func (r round) warmUp(ctx context.Context, s *stage, long time.Duration) (int, e
 }
 
 // fit is how many messages take as long as they are to, if n took a time.
-func fit(n int, took, long time.Duration, least int) int {
-	return int(min(max(float64(n)*float64(long)/float64(max(took, time.Microsecond)), float64(least)), most))
+func (w Workload) fit(n int, took, long time.Duration) int {
+	return int(min(max(float64(n)*float64(long)/float64(max(took, time.Microsecond)), float64(w.least())), max(most, float64(w.least()))))
 }

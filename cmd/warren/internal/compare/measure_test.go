@@ -55,10 +55,16 @@ func checkRun(t *testing.T, w Workload, run Run, count int) {
 	if run.Lost+run.Duplicated+run.Reordered != 0 {
 		t.Errorf("%s: lost %d, duplicated %d, reordered %d", w.Name, run.Lost, run.Duplicated, run.Reordered)
 	}
-	if (run.PublishRate > 0) != (w.order != drainOnly) || (run.DeliverRate > 0) != (w.order != buildOnly) {
-		t.Errorf("%s: publish rate %g, deliver rate %g", w.Name, run.PublishRate, run.DeliverRate)
+	if run.Rate <= 0 || run.PublishRate <= 0 || (run.DeliverRate > 0) != (w.order == together) || (run.DrainRate > 0) != (w.order == buildDrain) {
+		t.Errorf("%s: rate %g, publish rate %g, deliver rate %g, drain rate %g", w.Name, run.Rate, run.PublishRate, run.DeliverRate, run.DrainRate)
 	}
-	if (run.Confirm != nil) != (w.order != drainOnly) || (run.Deliver != nil) != (w.order == together) {
+	if most := float64(max(w.Fanout, 1)) * run.PublishRate; run.DeliverRate > most || run.Rate > most {
+		t.Errorf("%s: rate %g, deliver rate %g; what was published allows %g", w.Name, run.Rate, run.DeliverRate, most)
+	}
+	if run.WireMessages < int64(run.Published+run.Delivered) || run.WireBytes < int64(w.Sizes[0]*(run.Published+run.Delivered)) {
+		t.Errorf("%s: %d messages and %d bytes were on the wire, want those of %d and %d messages at least", w.Name, run.WireMessages, run.WireBytes, run.Published, run.Delivered)
+	}
+	if run.Confirm == nil || (run.Deliver != nil) != (w.order == together) {
 		t.Errorf("%s: confirm %v, deliver %v", w.Name, run.Confirm, run.Deliver)
 	}
 	if run.Started.IsZero() || run.Took <= 0 {
@@ -83,7 +89,7 @@ func TestMeasure(t *testing.T) {
 	}
 	closeLater(t, raw)
 	plan := Plan{
-		Targets: []Target{plain, raw}, Workloads: []Workload{publish(10), oneToOne(small)},
+		Targets: []Target{plain, raw}, Workloads: []Workload{publish(2), narrow(oneToOne(small))},
 		For: 20 * time.Millisecond, Repeats: 2,
 	}
 	var told int
@@ -110,13 +116,19 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
+// narrow is a workload that a short run has enough messages for.
+func narrow(w Workload) Workload {
+	w.Window, w.Prefetch = 2, 2
+	return w
+}
+
 // TestMeasureInterrupted: what was measured until then is there.
 func TestMeasureInterrupted(t *testing.T) {
 	t.Parallel()
 	target := warrenInside(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	plan := Plan{
-		Targets: []Target{target}, Workloads: []Workload{in(D0, publish(10)), in(D0, oneToOne(small))},
+		Targets: []Target{target}, Workloads: []Workload{in(D0, publish(2)), in(D0, narrow(oneToOne(small)))},
 		For: 10 * time.Millisecond, Repeats: 1,
 		Progress: func(done, _ int, _ string) {
 			if done == 1 {

@@ -23,13 +23,16 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"describe": describe,
 	"duration": durationText,
 	"rate":     rateText,
-	"ratio":    ratioText,
 	"shares":   sharesText,
 	"time":     func(t time.Time) string { return t.Format("2 January 2006, 15:04:05 MST") },
 	"iso":      func(t time.Time) string { return t.Format(time.RFC3339) },
 	"round":    func(d time.Duration) string { return d.Round(time.Second).String() },
 	"swatch":   func(series int) int { return series % seriesColors },
 	"dashes":   dashText,
+
+	"leastFills":  func() int { return leastFills },
+	"leastRuns":   func() int { return leastRuns },
+	"shortestRun": func() time.Duration { return ShortestRun },
 
 	// The raw numbers.
 	"add":       func(a, b int) int { return a + b },

@@ -245,7 +245,7 @@ func checkRuns(t *testing.T, rows [][]string, r Report) {
 	t.Helper()
 	var got []string
 	for _, cells := range rows {
-		if len(cells) == 23 {
+		if len(cells) == 29 {
 			for i := range cells {
 				cells[i] = strings.TrimSpace(cells[i])
 			}
@@ -257,7 +257,8 @@ func checkRuns(t *testing.T, rows [][]string, r Report) {
 		for i, run := range m.Runs {
 			cells := []string{
 				m.Target, fmt.Sprint(i + 1), durationText(run.Took), fmt.Sprint(run.Published), fmt.Sprint(run.Delivered),
-				orNone(run.PublishRate > 0, "%.0f", run.PublishRate), orNone(run.DeliverRate > 0, "%.0f", run.DeliverRate),
+				orNone(run.Rate > 0, "%.0f", run.Rate), orNone(run.PublishRate > 0, "%.0f", run.PublishRate),
+				orNone(run.DeliverRate > 0, "%.0f", run.DeliverRate), orNone(run.DrainRate > 0, "%.0f", run.DrainRate),
 			}
 			for _, l := range []*Latency{run.Confirm, run.Deliver} {
 				if l == nil {
@@ -268,9 +269,9 @@ func checkRuns(t *testing.T, rows [][]string, r Report) {
 					cells = append(cells, fmt.Sprintf("%.1f", d/1000))
 				}
 			}
-			cells = append(cells, orNone(run.CPU > 0, "%.1f", run.CPU.Seconds()*1000),
-				orNone(run.Memory > 0, "%.1f", float64(run.Memory)/1048576), fmt.Sprint(run.Lost),
-				fmt.Sprint(run.Duplicated), fmt.Sprint(run.Reordered), strings.Trim(strings.ReplaceAll(fmt.Sprint(run.Shares), " ", ", "), "[]"))
+			cells = append(cells, orNone(run.CPU > 0, "%.1f", run.CPU.Seconds()*1000), orNone(run.ClientCPU > 0, "%.1f", run.ClientCPU.Seconds()*1000),
+				orNone(run.Memory > 0, "%.1f", float64(run.Memory)/1048576), fmt.Sprint(run.WireMessages), fmt.Sprint(run.WireBytes), fmt.Sprint(run.Lost),
+				fmt.Sprint(run.Duplicated), fmt.Sprint(run.Reordered), strings.Trim(strings.ReplaceAll(fmt.Sprint(run.Shares), " ", ", "), "[]"), run.Refused)
 			want = append(want, strings.Join(cells, "|"))
 		}
 	}
@@ -341,7 +342,7 @@ func TestPageRefusesBrokenHistograms(t *testing.T) {
 
 func TestPageRefusesWhatIsNoNumber(t *testing.T) {
 	t.Parallel()
-	r := Report{Measurements: []Measurement{{Workload: "1 to 1", Runs: []Run{{DeliverRate: math.Inf(1)}}}}}
+	r := Report{Measurements: []Measurement{{Workload: "1 to 1", Runs: []Run{{Rate: math.Inf(1)}}}}}
 	var page bytes.Buffer
 	if err := WritePage(&page, r); err == nil || page.Len() > 0 {
 		t.Errorf("got %v and %d bytes", err, page.Len())

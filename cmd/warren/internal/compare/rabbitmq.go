@@ -27,6 +27,7 @@ type rabbitMQ struct {
 	restart  string // a command line; empty: it cannot be restarted
 	features Features
 	process  listener
+	amqpWire
 
 	mu        sync.Mutex
 	declared  map[string]bool // queues to remove
@@ -128,7 +129,7 @@ func (r *rabbitMQ) Close() (err error) {
 
 // Connect opens a connection.
 func (r *rabbitMQ) Connect(context.Context) (Conn, error) {
-	conn, err := amqp.Dial(r.url)
+	conn, err := r.open(r.url)
 	if err != nil {
 		return nil, err
 	}
@@ -212,6 +213,11 @@ func (c *rabbitConn) DeleteQueue(_ context.Context, queue string) error {
 func (c *rabbitConn) DeleteExchange(_ context.Context, exchange string) error {
 	c.target.forget(c.target.exchanges, exchange)
 	return c.do(func(ch *amqp.Channel) error { return ch.ExchangeDelete(exchange, false, false) })
+}
+
+// Unsettled counts what is ready: AMQP does not tell what others hold.
+func (c *rabbitConn) Unsettled(ctx context.Context, queue string) (int, error) {
+	return c.Ready(ctx, queue)
 }
 
 func (c *rabbitConn) Ready(_ context.Context, queue string) (n int, err error) {

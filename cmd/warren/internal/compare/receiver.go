@@ -20,7 +20,7 @@ type receiver struct {
 	stop        func() error
 	deliver     *hdrhistogram.Histogram
 	order       orderCheck
-	handled     atomic.Int64
+	handled     atomic.Int64  // and acknowledged
 	first, last time.Duration // of the first and when the last was settled
 }
 
@@ -35,7 +35,7 @@ func (r *receiver) start(ctx context.Context, conn Conn, queue string, prefetch 
 
 func (r *receiver) handle(d Delivery) {
 	now := clock()
-	if r.handled.Add(1) == 1 {
+	if r.first == 0 {
 		r.first = now
 	}
 	s, known := readStamp(d.Message().Body)
@@ -52,6 +52,7 @@ func (r *receiver) handle(d Delivery) {
 		return
 	}
 	r.last = clock()
+	r.handled.Add(1)
 	if isNew {
 		r.arrived()
 	}

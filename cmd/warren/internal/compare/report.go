@@ -80,25 +80,40 @@ type Measurement struct {
 type Run struct {
 	Started   time.Time     `json:"started"`
 	Took      time.Duration `json:"took_ns"`
-	Published int           `json:"published"`
-	Delivered int           `json:"delivered"`
-	// PublishRate and DeliverRate are in messages a second, 0 if the workload has
-	// no such side.
+	Published int           `json:"published"` // and confirmed
+	Delivered int           `json:"delivered"` // and acknowledged; each copy counts
+	// Rate is the run's figure, in messages a second: what was delivered in the
+	// time from the first publish to the last acknowledgement, or confirmed where
+	// nobody consumes. The others stand beside it, 0 if the workload has no such
+	// side: DeliverRate is never above what was published in the same time, and
+	// DrainRate is that of a backlog after all was published.
+	Rate        float64 `json:"rate,omitempty"`
 	PublishRate float64 `json:"publish_rate,omitempty"`
 	DeliverRate float64 `json:"deliver_rate,omitempty"`
+	DrainRate   float64 `json:"drain_rate,omitempty"`
+	// Refused says why a run has neither rates nor latencies.
+	Refused string `json:"refused,omitempty"`
 	// Confirm is from publishing to the confirm, Deliver from publishing to the
 	// handler; at a fixed rate both start when the message was due.
 	Confirm *Latency `json:"confirm,omitempty"`
 	Deliver *Latency `json:"deliver,omitempty"`
-	// CPU and Memory are the broker's, where they can be seen.
-	CPU    time.Duration `json:"cpu_ns,omitempty"`
-	Memory int64         `json:"memory,omitempty"`
+	// CPU and Memory are the broker's, where they can be seen, and ClientCPU is this
+	// process's. With a broker in this process CPU is all of it, and ClientCPU 0.
+	CPU       time.Duration `json:"cpu_ns,omitempty"`
+	ClientCPU time.Duration `json:"client_cpu_ns,omitempty"`
+	Memory    int64         `json:"memory,omitempty"`
+	// WireMessages and WireBytes went over the connections, both ways together:
+	// messages of NATS, or methods of AMQP.
+	WireMessages int64 `json:"wire_messages,omitempty"`
+	WireBytes    int64 `json:"wire_bytes,omitempty"`
 
 	Lost       int `json:"lost"`
 	Duplicated int `json:"duplicated"`
 	Reordered  int `json:"reordered"`
 	// Shares are the deliveries of each consumer, where that is the question.
 	Shares []int `json:"shares,omitempty"`
+
+	steady time.Duration // the shortest part that a rate is taken of
 }
 
 // Latency is a distribution of durations.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -35,21 +36,45 @@ func runOnce(ctx context.Context, s *stage, size, count int) (run Run, err error
 	target := s.target
 	p := &play{stage: s, count: count, size: size, complete: make(chan struct{})}
 	runtime.GC() // what was before is not this run's
-	before, _ := target.Usage(ctx)
+	before := costOf(ctx, target)
 	started := time.Now()
 	if err := p.perform(ctx); err != nil {
 		return Run{}, err
 	}
-	after, seen := target.Usage(ctx)
+	after := costOf(ctx, target)
 	run, err = p.result()
 	run.Started = started
-	if seen {
-		run.CPU, run.Memory = after.CPU-before.CPU, after.Memory
-	}
+	after.charge(&run, before)
 	if s.w.order == buildOnly {
 		err = errors.Join(err, s.empty(ctx))
 	}
 	return run, err
+}
+
+// A cost is what has been used until now, for a target and by it.
+type cost struct {
+	broker, client Usage
+	seen           bool // the broker's
+	traffic        Traffic
+}
+
+func costOf(ctx context.Context, target Target) (c cost) {
+	c.broker, c.seen = target.Usage(ctx)
+	c.client, _ = processUsage(ctx, os.Getpid())
+	c.traffic = target.Traffic()
+	return c
+}
+
+// charge says of a run what was used since its start.
+func (c cost) charge(run *Run, before cost) {
+	if c.seen {
+		run.CPU, run.Memory = c.broker.CPU-before.broker.CPU, c.broker.Memory
+	}
+	if !c.broker.Shared {
+		run.ClientCPU = c.client.CPU - before.client.CPU
+	}
+	run.WireMessages = c.traffic.Messages - before.traffic.Messages
+	run.WireBytes = c.traffic.Bytes - before.traffic.Bytes
 }
 
 // perform does what the workload says. When it returns, nothing of it runs.
@@ -187,9 +212,6 @@ func (p *play) result() (Run, error) {
 	if err != nil {
 		return run, err
 	}
-	if p.w.order == drainOnly {
-		run.PublishRate, run.Confirm = 0, nil // it was only set up
-	}
 	if p.w.order != together {
 		return run, nil // messages waited until it was their turn
 	}
@@ -210,14 +232,17 @@ func (p *play) measurePublishing(run *Run) {
 		first, last = min(first, s.first), max(last, s.last)
 		run.Published += int(s.confirmed.Load())
 	}
-	run.Took = last - first
-	run.PublishRate = perSecond(run.Published, last-first)
+	run.Took, run.steady = last-first, last-first
+	run.PublishRate = perSecond(run.Published, run.Took)
 	if p.w.order == buildOnly {
+		run.Rate = run.PublishRate
 		run.Lost, run.Duplicated = max(p.left, 0), max(-p.left, 0)
 	}
 }
 
-// measureDelivering counts from the first message on, which no rate includes.
+// measureDelivering takes the run's figure from the first publish to the last
+// acknowledgement, or to the last confirm if that came later. The rates of delivering and draining count from the first message
+// on, which they do not include.
 func (p *play) measureDelivering(run *Run) {
 	if len(p.receivers) == 0 {
 		return
@@ -242,11 +267,21 @@ func (p *play) measureDelivering(run *Run) {
 		run.Lost += q.missing()
 		run.Duplicated += q.duplicated + q.foreign
 	}
-	run.DeliverRate = perSecond(run.Delivered-1, last-first)
-	run.Took = max(run.Took, last-p.senders[0].first)
-	if p.w.order == drainOnly {
-		run.Took = last - first
+	start := p.senders[0].first
+	for _, s := range p.senders {
+		start = min(start, s.first)
 	}
+	run.Took = max(run.Took, last-start)
+	run.Rate = perSecond(run.Delivered, run.Took)
+	if p.w.order == buildDrain {
+		run.DrainRate = perSecond(run.Delivered-1, last-first)
+		run.steady = min(run.steady, last-first)
+		return
+	}
+	// Who begins late has a backlog to take, and then is faster than what is sent.
+	copies := float64(run.Delivered) / float64(max(run.Published, 1))
+	run.DeliverRate = min(perSecond(run.Delivered-1, last-first), copies*run.PublishRate)
+	run.steady = run.Took
 }
 
 func perSecond(n int, took time.Duration) float64 {

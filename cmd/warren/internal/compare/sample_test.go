@@ -68,7 +68,7 @@ var sampleJSON = sync.OnceValues(func() ([]byte, error) {
 	for _, i := range []int{0, 1, 2, 3, 5} {
 		m := s.full("backlog build", i, D2, 1024, []float64{70_000, 61_000, 22_000, 21_000, 0, 36_000}[i], 0)
 		for j := range m.Runs {
-			m.Runs[j].Delivered, m.Runs[j].DeliverRate, m.Runs[j].Deliver = 0, 0, nil
+			m.Runs[j].Delivered, m.Runs[j].Rate, m.Runs[j].DeliverRate, m.Runs[j].Deliver = 0, m.Runs[j].PublishRate, 0, nil
 		}
 		r.Measurements = append(r.Measurements, m)
 	}
@@ -189,11 +189,12 @@ func (s *sampler) paced(workload string, target int, class Class, median time.Du
 func (s *sampler) run(publish, deliver float64, median time.Duration, target int) Run {
 	const took = 3 * time.Second
 	r := Run{
-		Started: s.at, Took: took, PublishRate: publish, DeliverRate: deliver,
+		Started: s.at, Took: took, Rate: deliver, PublishRate: publish, DeliverRate: deliver, WireMessages: int64(4 * deliver * took.Seconds()), WireBytes: int64(640 * deliver * took.Seconds()),
 		Published: int(publish * took.Seconds()), Delivered: int(deliver * took.Seconds()),
 		Confirm: s.latency(median * 4 / 5), Deliver: s.latency(median),
 	}
 	if target != 3 {
+		r.ClientCPU = took / 3
 		r.CPU, r.Memory = took*time.Duration(4+target)/10, int64(40+20*target)<<20
 	}
 	s.at = s.at.Add(took + 250*time.Millisecond)
@@ -202,7 +203,7 @@ func (s *sampler) run(publish, deliver float64, median time.Duration, target int
 
 // latency is log-normal, as latencies are.
 func (s *sampler) latency(median time.Duration) *Latency {
-	h := hdrhistogram.New(1, time.Minute.Nanoseconds(), 3)
+	h := hdrhistogram.New(1, time.Minute.Nanoseconds(), 2)
 	for range 3000 {
 		v := float64(median) * math.Exp(0.45*s.random.NormFloat64())
 		if s.random.IntN(400) == 0 {
@@ -285,8 +286,9 @@ func awkwardReports(t *testing.T) map[string]Report {
 	}
 	extreme.Measurements = extreme.Measurements[:1]
 	extreme.Measurements[0].Runs = []Run{
-		{Delivered: 1, DeliverRate: 1e-3, Deliver: latency},
-		{Delivered: 1, DeliverRate: 1e12, Deliver: latency},
+		{Delivered: 1, Rate: 1e-3, Deliver: latency},
+		{Delivered: 1, Rate: 1e12, Deliver: latency},
+		{Delivered: 1, Rate: 1e12, Deliver: latency},
 	}
 	reports["extreme figures"] = extreme
 

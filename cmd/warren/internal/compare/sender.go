@@ -52,26 +52,19 @@ func (s *sender) run(ctx context.Context) {
 	}
 }
 
-func (s *sender) publishAll(ctx context.Context) (err error) {
-	work := func() {
-		p := paceOf(s.stage.w.Rate)
-		s.first = p.start
-		for i := range s.count {
-			var due time.Duration
-			if due, err = p.wait(ctx, i); err != nil {
-				return
-			}
-			if err = s.publish(ctx, i, due); err != nil {
-				return
-			}
+func (s *sender) publishAll(ctx context.Context) error {
+	p := paceOf(s.stage.w.Rate)
+	s.first = p.start
+	for i := range s.count {
+		due, err := p.wait(ctx, i)
+		if err != nil {
+			return err
+		}
+		if err := s.publish(ctx, i, due); err != nil {
+			return err
 		}
 	}
-	if s.stage.w.Rate > 0 {
-		precisely(work)
-	} else {
-		work()
-	}
-	return err
+	return nil
 }
 
 func (s *sender) publish(ctx context.Context, i int, due time.Duration) error {

@@ -16,6 +16,8 @@ type Server interface {
 	// Dial opens a connection, to be closed by the caller.
 	Dial(opts ...nats.Option) (*nats.Conn, error)
 	Usage(ctx context.Context) (Usage, bool)
+	// Traffic is that of all connections that Dial opened, until now.
+	Traffic() Traffic
 	// Restart is Target.Restart.
 	Restart(ctx context.Context, kill bool) error
 	// Transport is how clients reach it: "in process" or "TCP".

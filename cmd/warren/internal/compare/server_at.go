@@ -19,15 +19,11 @@ type NATS struct {
 // LoginOptions makes options of a [NATS.Login].
 type LoginOptions func(login json.RawMessage) ([]nats.Option, error)
 
-func (n NATS) dial(opts ...nats.Option) (*nats.Conn, error) {
+func (n NATS) login() ([]nats.Option, error) {
 	if len(n.Login) == 0 {
-		return nats.Connect(n.URL, opts...)
+		return nil, nil
 	}
-	login, err := n.Options(n.Login)
-	if err != nil {
-		return nil, err
-	}
-	return nats.Connect(n.URL, append(login, opts...)...)
+	return n.Options(n.Login)
 }
 
 // at is a server that somebody else runs.
@@ -35,6 +31,7 @@ type at struct {
 	nats    NATS
 	fsync   bool // it is known to sync before every confirm
 	process listener
+	natsWire
 }
 
 // At is a server that runs already. How it syncs cannot be asked.
@@ -53,7 +50,13 @@ func (s *at) Sync() (string, bool) {
 	return "synced as the server is set, every 2m by default", false
 }
 
-func (s *at) Dial(opts ...nats.Option) (*nats.Conn, error) { return s.nats.dial(opts...) }
+func (s *at) Dial(opts ...nats.Option) (*nats.Conn, error) {
+	login, err := s.nats.login()
+	if err != nil {
+		return nil, err
+	}
+	return s.connect(s.nats.URL, append(login, opts...)...)
+}
 
 func (s *at) Usage(ctx context.Context) (Usage, bool) { return s.process.usage(ctx) }
 

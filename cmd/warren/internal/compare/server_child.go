@@ -38,6 +38,8 @@ type child struct {
 	mu   sync.Mutex
 	cmd  *exec.Cmd
 	done chan struct{} // closed when cmd has ended
+
+	natsWire
 }
 
 // StartChild starts a server in a process of its own, which listens on this
@@ -79,7 +81,7 @@ func (s *child) syncMode() string {
 	return "1s"
 }
 
-func (s *child) Dial(opts ...nats.Option) (*nats.Conn, error) { return nats.Connect(s.url, opts...) }
+func (s *child) Dial(opts ...nats.Option) (*nats.Conn, error) { return s.connect(s.url, opts...) }
 
 func (s *child) start(ctx context.Context) error {
 	cmd := exec.Command(s.program.Path, "serve", "--dir", s.dir, "--port", s.port, "--sync", s.syncMode())

@@ -20,6 +20,8 @@ type inside struct {
 
 	mu     sync.Mutex
 	server *embedded.Server
+
+	natsWire
 }
 
 // StartInside starts a server in this process, on a directory of its own that
@@ -54,11 +56,17 @@ func (s *inside) running() *embedded.Server {
 
 // Dial opens a connection that finds the server again when it was restarted.
 func (s *inside) Dial(opts ...nats.Option) (*nats.Conn, error) {
-	return nats.Connect("", append(opts, nats.InProcessServer(s))...)
+	return s.connect("", append(opts, nats.InProcessServer(s))...)
 }
 
 // InProcessConn is a way to the server that runs.
-func (s *inside) InProcessConn() (net.Conn, error) { return s.running().InProcessConn() }
+func (s *inside) InProcessConn() (net.Conn, error) {
+	conn, err := s.running().InProcessConn()
+	if err != nil {
+		return nil, err
+	}
+	return s.counted(conn), nil
+}
 
 func (s *inside) Usage(ctx context.Context) (Usage, bool) {
 	u, ok := processUsage(ctx, os.Getpid())

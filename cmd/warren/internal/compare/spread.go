@@ -70,19 +70,20 @@ func (s spread) DurationRange() string {
 type latencySpread struct{ P50, P95, P99, P999, Max spread }
 
 func latencySpreadOf(runs []Run, side func(Run) *Latency) latencySpread {
-	of := func(quantile func(*Latency) time.Duration) spread {
+	// One message in a thousand is told of where there are a thousand.
+	of := func(quantile func(*Latency) time.Duration, one int64) spread {
 		return spreadOf(runs, func(r Run) float64 {
-			if l := side(r); l != nil {
+			if l := side(r); l != nil && l.Count >= one {
 				return float64(quantile(l))
 			}
 			return 0
 		})
 	}
 	return latencySpread{
-		P50:  of(func(l *Latency) time.Duration { return l.P50 }),
-		P95:  of(func(l *Latency) time.Duration { return l.P95 }),
-		P99:  of(func(l *Latency) time.Duration { return l.P99 }),
-		P999: of(func(l *Latency) time.Duration { return l.P999 }),
-		Max:  of(func(l *Latency) time.Duration { return l.Max }),
+		P50:  of(func(l *Latency) time.Duration { return l.P50 }, 2),
+		P95:  of(func(l *Latency) time.Duration { return l.P95 }, 20),
+		P99:  of(func(l *Latency) time.Duration { return l.P99 }, 100),
+		P999: of(func(l *Latency) time.Duration { return l.P999 }, 1000),
+		Max:  of(func(l *Latency) time.Duration { return l.Max }, 1),
 	}
 }

@@ -155,6 +155,49 @@ func (s *stage) declareTopic(ctx context.Context) error {
 	return nil
 }
 
+// settleTimeout is how long a broker may take to count what it was told.
+const settleTimeout = 10 * time.Second
+
+// checkSettled asks the broker whether it has every acknowledgement. Nobody consumes
+// any more then: what AMQP counts for nobody else is ready when its consumer is gone.
+func (s *stage) checkSettled(ctx context.Context) error {
+	var errs []error
+	for _, c := range s.conns[s.w.Publishers:] {
+		errs = append(errs, c.Close())
+	}
+	s.conns = s.conns[:s.w.Publishers]
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close the consumers' connections: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	for _, q := range s.queues {
+		if err := s.awaitSettled(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *stage) awaitSettled(ctx context.Context, queue string) error {
+	for last := 0; ; {
+		left, err := s.conns[0].Unsettled(ctx, queue)
+		switch {
+		case last > 0 && ctx.Err() != nil:
+			return fmt.Errorf("the broker still has %s that came and were acknowledged: no figure counts them", count(last, "message"))
+		case err != nil:
+			return fmt.Errorf("count what is not settled: %w", err)
+		case left == 0:
+			return nil
+		}
+		last = left
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
 // strikeTimeout is how long clearing away one stage may take.
 const strikeTimeout = time.Minute
 

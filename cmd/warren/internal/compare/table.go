@@ -81,29 +81,25 @@ func (s *setting) columns() []tableColumn {
 }
 
 var fullSpeedColumns = []tableColumn{
-	{"publish/s", func(r *row) string { return r.Publish.Rate() }},
-	{"deliver/s", func(r *row) string { return r.Deliver.Rate() }},
-	{"/RabbitMQ", func(r *row) string { return ratioText(r.VsRabbit) }},
-	{"/raw", func(r *row) string { return ratioText(r.VsRaw) }},
-	{"confirm p50, p99", func(r *row) string { return twoDurations(r.ConfirmLat) }},
-	{"deliver p50, p99", func(r *row) string { return twoDurations(r.DeliverLat) }},
+	{"end to end/s", func(r *row) string { return r.EndToEnd.Rate() }},
+	{"/RabbitMQ", func(r *row) string { return r.VsRabbit.String() }},
+	{"/raw", func(r *row) string { return r.VsRaw.String() }},
+	{"publish/s", func(r *row) string { return rateText(r.Publish.Median) }},
+	{"deliver/s", func(r *row) string { return rateText(r.Deliver.Median) }},
+	{"drain/s", func(r *row) string { return rateText(r.Drain.Median) }},
+	{"CPU/msg", func(r *row) string { return durationText(r.CPU()) }},
+	{"wire/msg", (*row).Wire},
 }
 
 var fixedRateColumns = []tableColumn{
-	{"confirm p50, p99", func(r *row) string { return twoDurations(r.ConfirmLat) }},
+	{"confirm p50", func(r *row) string { return r.ConfirmLat.P50.Duration() }},
 	{"deliver p50", func(r *row) string { return r.DeliverLat.P50.Duration() }},
 	{"p99", func(r *row) string { return r.DeliverLat.P99.Duration() }},
 	{"p99.9", func(r *row) string { return r.DeliverLat.P999.Duration() }},
 	{"max", func(r *row) string { return r.DeliverLat.Max.Duration() }},
-	{"/RabbitMQ", func(r *row) string { return ratioText(r.VsRabbit) }},
-	{"/raw", func(r *row) string { return ratioText(r.VsRaw) }},
-}
-
-func twoDurations(l latencySpread) string {
-	if l.P50.Median == 0 {
-		return "–"
-	}
-	return l.P50.Duration() + ", " + l.P99.Duration()
+	{"/RabbitMQ", func(r *row) string { return r.VsRabbit.String() }},
+	{"/raw", func(r *row) string { return r.VsRaw.String() }},
+	{"CPU/msg", func(r *row) string { return durationText(r.CPU()) }},
 }
 
 // notes are what has no place in a column: what went wrong, how work was shared,
@@ -119,12 +115,15 @@ func (s *setting) notes() []string {
 		if shares := r.Shares(); len(shares) > 0 {
 			notes = append(notes, fmt.Sprintf("%s: shares %s", name, sharesText(shares)))
 		}
-		if cpu := r.CPU(); cpu > 0 {
-			cost = append(cost, name+" "+durationText(cpu))
+		if refused := r.Refused(); refused != "" {
+			notes = append(notes, wrap("! "+name+": "+refused, 96, "    "))
+		}
+		if broker := r.BrokerCPU(); broker > 0 {
+			cost = append(cost, name+" "+durationText(broker)+" + "+durationText(r.ClientCPU()))
 		}
 	}
 	if len(cost) > 0 {
-		notes = append(notes, wrap("broker's CPU a message: "+strings.Join(cost, ", "), 96, "    "))
+		notes = append(notes, wrap("CPU of the broker + of the client: "+strings.Join(cost, ", "), 96, "    "))
 	}
 	return notes
 }
@@ -136,15 +135,24 @@ func sharesText(shares []int) string {
 
 // tableNotes says how to read the columns that are there.
 func tableNotes(all []*exercise) string {
-	notes := []string{"Medians over the repeats; ±N% is how far the farthest run is from its median."}
+	compared := false
+	notes := []string{
+		"Medians over the repeats; ±N% is how far the farthest run is from its median.",
+		"End to end is from the first publish to the last acknowledgement: what was delivered in that time, each copy counted, or confirmed where nobody consumes.",
+		"CPU/msg is the broker's and the client's; wire/msg is how many messages of NATS or methods of AMQP, and how many bytes, went over the connections.",
+	}
 	if slices.ContainsFunc(all, func(e *exercise) bool { return slices.ContainsFunc(e.Settings, (*setting).hasRabbit) }) {
+		compared = true
 		notes = append(notes, "/RabbitMQ: divided by the best RabbitMQ of the table.")
 	}
 	if slices.ContainsFunc(all, func(e *exercise) bool { return slices.ContainsFunc(e.Settings, (*setting).hasRaw) }) {
+		compared = true
 		notes = append(notes, "/raw: divided by raw JetStream reached in the same way.")
 	}
-	if len(notes) > 1 {
-		notes = append(notes, "Above 1 is faster at full speed; at a fixed rate it is the median latency, and below 1 is faster.")
+	if compared {
+		notes = append(notes,
+			"Above 1 is faster at full speed, from end to end; at a fixed rate it is the median latency, and below 1 is faster.",
+			"A ratio has the digits that its spread allows; ~ lies within the spread: neither is ahead.")
 	}
 	return wrap(strings.Join(notes, " "), 98, "")
 }

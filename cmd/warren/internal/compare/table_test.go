@@ -22,8 +22,8 @@ func TestTables(t *testing.T) {
 	t.Parallel()
 	out := tables(t, sampleReport(t))
 	for _, want := range []string{
-		`(?m)^1 to 1, at full speed\nD0: held in memory, survives nothing\n\n  128 B, window 100, prefetch 100, 1 publisher, 1 consumer\n  target +publish/s +deliver/s +/RabbitMQ +/raw +confirm p50, p99 +deliver p50, p99\n  warren embedded +1\d\d k ±\d%`,
-		`(?m)^  rabbitmq classic( +\S+ k ±\d%){2} +1.00 +0.\d\d `,
+		`(?m)^1 to 1, at full speed\nD0: held in memory, survives nothing\n\n  128 B, window 100, prefetch 100, 1 publisher, 1 consumer\n  target +end to end/s +/RabbitMQ +/raw +publish/s +deliver/s +CPU/msg +wire/msg\n  warren embedded +1\d\d k ±\d% `,
+		`(?m)^  rabbitmq classic +\S+ k ±\d% +1 +0\.\d+ +\S+ k +\S+ k +\S+ µs +4 in 640 B$`,
 		`(?m)^backlog build, at full speed\nD2: synced`,
 		`(?m)^1 to 1, at a fixed rate\nD1: `,
 		`(?m)^  ! rabbitmq classic: 3 lost, 12 duplicated, 1 reordered$`,
@@ -89,11 +89,11 @@ func TestRatios(t *testing.T) {
 	add := func(rate float64, figures map[string]float64) {
 		for _, target := range r.Targets {
 			if f := figures[target.Name]; f > 0 {
-				run := Run{DeliverRate: f}
+				run := Run{Rate: f, DeliverRate: 1e6}
 				if rate > 0 {
-					run = Run{DeliverRate: rate, Deliver: &Latency{P50: time.Duration(f)}}
+					run = Run{Rate: rate, Deliver: &Latency{Count: 100, P50: time.Duration(f)}}
 				}
-				r.Measurements = append(r.Measurements, Measurement{Workload: "w", Target: target.Name, Class: D1, Rate: rate, Runs: []Run{run}})
+				r.Measurements = append(r.Measurements, Measurement{Workload: "w", Target: target.Name, Class: D1, Rate: rate, Runs: []Run{run, run, run}})
 			}
 		}
 	}
@@ -112,7 +112,7 @@ func TestRatios(t *testing.T) {
 		{"warren embedded": {6, 0.75}, "warren tcp": {4, 0}, "raw embedded": {8, 1}, "rabbitmq classic": {1, 0}, "rabbitmq quorum": {2, 0}},
 	} {
 		for _, row := range all[i].Settings[0].Rows {
-			if got := [2]float64{row.VsRabbit, row.VsRaw}; got != want[row.Target] {
+			if got := [2]float64{row.VsRabbit.Value, row.VsRaw.Value}; got != want[row.Target] {
 				t.Errorf("%s, %s: got %v, want %v", all[i].Title(), row.Target, got, want[row.Target])
 			}
 		}

@@ -53,6 +53,8 @@ type Target interface {
 	// Usage is what the broker has used until now; false says that it cannot be
 	// seen, as that of a broker on another machine.
 	Usage(ctx context.Context) (Usage, bool)
+	// Traffic is what went over its connections until now.
+	Traffic() Traffic
 	// Restart stops the broker, cleanly or not, and starts it on the same data.
 	// Connections find it again, and a receiver's messages may come again.
 	// A broker that is not ours to restart gives [ErrNotOffered].
@@ -101,6 +103,8 @@ type Conn interface {
 	DeleteExchange(ctx context.Context, exchange string) error
 	// Ready is how many messages of a queue are with nobody.
 	Ready(ctx context.Context, queue string) (int, error)
+	// Unsettled is how many messages of a queue are with nobody, or held.
+	Unsettled(ctx context.Context, queue string) (int, error)
 	// Publisher publishes with confirms, at most window of them outstanding.
 	Publisher(ctx context.Context, window int) (Publisher, error)
 	// Consume gives deliveries to handle, one after another, until stop is called;

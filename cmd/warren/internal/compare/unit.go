@@ -52,17 +52,6 @@ func bytesText(n int64) string {
 	return digits(size) + " " + unit
 }
 
-// ratioText is how many times one figure is another: "1.43".
-func ratioText(r float64) string {
-	if r <= 0 {
-		return "–"
-	}
-	if r < 0.095 || r >= 99.5 {
-		return digits(r)
-	}
-	return strconv.FormatFloat(r, 'f', 2, 64)
-}
-
 // digits writes a number with three significant digits, and without a fraction
 // that is zero.
 func digits(f float64) string {

@@ -66,6 +66,7 @@ func natsFeatures(ctx context.Context, s Server, replicas int) (Features, error)
 func (w *warren) Name() string                                 { return "warren " + w.server.Label() }
 func (w *warren) Features() Features                           { return w.features }
 func (w *warren) Usage(ctx context.Context) (Usage, bool)      { return w.server.Usage(ctx) }
+func (w *warren) Traffic() Traffic                             { return w.server.Traffic() }
 func (w *warren) Restart(ctx context.Context, kill bool) error { return w.server.Restart(ctx, kill) }
 
 func (w *warren) Address() Address {
@@ -186,6 +187,11 @@ func (c *warrenConn) DeleteExchange(ctx context.Context, exchange string) error 
 func (c *warrenConn) Ready(ctx context.Context, queue string) (int, error) {
 	info, err := c.InspectQueue(ctx, queue)
 	return info.Ready, err
+}
+
+func (c *warrenConn) Unsettled(ctx context.Context, queue string) (int, error) {
+	info, err := c.InspectQueue(ctx, queue)
+	return info.Ready + info.Unacked, err
 }
 
 func (c *warrenConn) Publisher(_ context.Context, window int) (Publisher, error) {
