@@ -29,10 +29,10 @@ type generator struct {
 // generate makes the scenario of a seed. Its names are its own, because
 // scenarios share one RabbitMQ; only the predeclared exchanges it may use are
 // everybody's.
-func generate(seed uint64, predeclared []string) []step {
+func generate(seed uint64, of generation, predeclared []string) []step {
 	g := &generator{
 		Rand:    rand.New(rand.NewPCG(seed, 0)),
-		model:   newModel(),
+		model:   newModel(of),
 		kinds:   make(map[string]streams.Kind),
 		missing: fmt.Sprintf("differential.%d.missing", seed),
 	}
@@ -254,8 +254,8 @@ func (g *generator) key() string {
 	return strings.Join(words, ".")
 }
 
-// pattern makes the key of a topic binding. It has two '#' at most: more are
-// 406 in Warren, as in RabbitMQ 4.3; RabbitMQ 3 takes them.
+// pattern makes the key of a topic binding. It has two '#' at most where Warren plays:
+// more are 406 in Warren, as in RabbitMQ 4.3; RabbitMQ 3 takes them.
 func (g *generator) pattern() string {
 	var words []string
 	hashes := 0
@@ -268,7 +268,7 @@ func (g *generator) pattern() string {
 			word = "#"
 		}
 		if word == "#" {
-			if hashes == 2 {
+			if hashes == 2 && g.model.generation == third {
 				word = "*"
 			} else {
 				hashes++
@@ -292,15 +292,21 @@ func (g *generator) criteria() streams.Table {
 }
 
 // fields makes a table to match with. RabbitMQ 3 takes 1 and 1.0 for the same,
-// RabbitMQ 4 and Warren do not, so none of these numbers is there twice.
+// RabbitMQ 4 and Warren do not, so none of these numbers is there twice where RabbitMQ 3
+// plays.
 func (g *generator) fields(most int) streams.Table {
+	values := []any{
+		int32(1), int32(1), int32(2), "1", "1", "", true, false, nil, 1.5, int64(1), int64(1 << 40),
+		int8(1), uint8(2), int16(1), uint16(2), uint32(1), float32(1.5), []byte("1"), []byte{0, 255},
+		streams.Decimal{Scale: 1, Value: 15}, streams.Table{"of": int32(1)}, []any{"1", int32(1)},
+		time.Unix(1700000000, 0), time.Unix(1700000001, 0),
+	}
+	if g.model.generation == fourth {
+		values = append(values, 1.0, time.Unix(1700000000_000, 0))
+	}
 	table := streams.Table{}
 	for range g.IntN(most + 1) {
-		table[pick(g, "h1", "h2", "x-h", "ü")] = pick[any](g,
-			int32(1), int32(1), int32(2), "1", "1", "", true, false, nil, 1.5, int64(1), int64(1<<40),
-			int8(1), uint8(2), int16(1), uint16(2), uint32(1), float32(1.5), []byte("1"), []byte{0, 255},
-			streams.Decimal{Scale: 1, Value: 15}, streams.Table{"of": int32(1)}, []any{"1", int32(1)},
-			time.Unix(1700000000, 0), time.Unix(1700000001, 0))
+		table[pick(g, "h1", "h2", "x-h", "ü")] = pick(g, values...)
 	}
 	return table
 }

@@ -3,20 +3,21 @@ package differential
 import (
 	"reflect"
 	"strings"
+	"time"
 
 	"warren/streams"
 )
 
 // wants says whether a binding wants a message: AMQP's rules, written to be
 // read and not to be fast.
-func (b *modelBinding) wants(key string, headers streams.Table) bool {
+func (b *modelBinding) wants(g generation, key string, headers streams.Table) bool {
 	switch b.exchange.Kind {
 	case streams.Direct:
 		return b.Key == key
 	case streams.Topic:
 		return wordsMatch(words(b.Key), words(key))
 	case streams.Headers:
-		return headersMatch(b.Args, headers)
+		return headersMatch(g, b.Args, headers)
 	}
 	return true
 }
@@ -40,7 +41,18 @@ func wordsMatch(pattern, key []string) bool {
 	return (pattern[0] == "*" || pattern[0] == key[0]) && wordsMatch(pattern[1:], key[1:])
 }
 
-func headersMatch(criteria, headers streams.Table) bool {
+// hashes counts the '#' of a topic key.
+func hashes(key string) int {
+	n := 0
+	for _, word := range words(key) {
+		if word == "#" {
+			n++
+		}
+	}
+	return n
+}
+
+func headersMatch(g generation, criteria, headers streams.Table) bool {
 	mode, _ := criteria["x-match"].(string)
 	met, asked := 0, 0
 	for name, want := range criteria {
@@ -48,7 +60,7 @@ func headersMatch(criteria, headers streams.Table) bool {
 			continue
 		}
 		asked++
-		if have, ok := headers[name]; ok && (want == nil || render(widest(want)) == render(widest(have))) {
+		if have, ok := headers[name]; ok && (want == nil || render(widest(want)) == render(widest(g.header(have)))) {
 			met++
 		}
 	}
@@ -56,6 +68,15 @@ func headersMatch(criteria, headers streams.Table) bool {
 		return met > 0
 	}
 	return met == asked
+}
+
+// header is a message's header as a binding sees it: the fourth generation counts the
+// milliseconds of a time in a message, and the seconds of one in a binding.
+func (g generation) header(have any) any {
+	if at, ok := have.(time.Time); ok && g == fourth {
+		return time.Unix(at.UnixMilli(), 0)
+	}
+	return have
 }
 
 // widest is a field without the width of a number, which does not count, nor what

@@ -8,9 +8,18 @@ import (
 	"warren/streams"
 )
 
+// A generation is what a model is a model of.
+type generation int
+
+const (
+	third  generation = iota // RabbitMQ 3.10 and Warren, as far as these two agree
+	fourth                   // RabbitMQ 4.3
+)
+
 // A model is AMQP in memory, as RabbitMQ does it: one connection to a broker of
 // its own, that nothing else changes and nothing happens to.
 type model struct {
+	generation
 	exchanges map[string]*modelExchange
 	queues    map[string]*modelQueue
 	bindings  []*modelBinding
@@ -44,8 +53,8 @@ type modelMessage struct {
 	holder      *modelConsumer // who was sent it last, if anybody
 }
 
-func newModel() *model {
-	m := &model{exchanges: make(map[string]*modelExchange), queues: make(map[string]*modelQueue)}
+func newModel(of generation) *model {
+	m := &model{generation: of, exchanges: make(map[string]*modelExchange), queues: make(map[string]*modelQueue)}
 	for name, kind := range predeclared {
 		m.exchanges[name] = &modelExchange{Exchange: streams.Exchange{Name: name, Kind: kind, Durable: true}}
 	}
@@ -194,6 +203,9 @@ func (m *model) bind(b streams.Binding) error {
 	if x.Kind == streams.Headers && !knownMatch(b.Args) {
 		return refuse(406)
 	}
+	if x.Kind == streams.Topic && m.generation == fourth && hashes(b.Key) > 2 {
+		return refuse(406)
+	}
 	if slices.ContainsFunc(m.bindings, func(have *modelBinding) bool { return sameBinding(have.Binding, b) }) {
 		return nil
 	}
@@ -262,7 +274,7 @@ func (m *model) route(exchange string, p post) []*modelQueue {
 	var targets []*modelQueue
 	for _, b := range m.bindings {
 		q := m.queues[b.Queue]
-		if b.Exchange == exchange && b.wants(p.key, p.Headers) && !slices.Contains(targets, q) {
+		if b.Exchange == exchange && b.wants(m.generation, p.key, p.Headers) && !slices.Contains(targets, q) {
 			targets = append(targets, q)
 		}
 	}

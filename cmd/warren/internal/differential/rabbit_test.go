@@ -3,6 +3,7 @@ package differential
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,8 +12,11 @@ import (
 	"warren/streams"
 )
 
-// rabbitURL is where a RabbitMQ is; empty says that there is none.
+// rabbitURL is where a RabbitMQ 3.10 is; empty says that there is none.
 func rabbitURL() string { return os.Getenv("WARREN_AMQP_URL") }
+
+// rabbit4URL is where a RabbitMQ 4.3 is.
+func rabbit4URL() string { return os.Getenv("WARREN_AMQP4_URL") }
 
 // rabbit is a RabbitMQ, or Warren's AMQP port, as a broker: one connection. AMQP closes the channel on
 // which something was refused, and hands back what was taken through it; so
@@ -22,6 +26,9 @@ type rabbit struct {
 	control  *amqp.Channel
 	outgoing *outgoing
 	taking   map[string]*incoming
+	// late says that an auto-delete queue goes after its last consumer has been told
+	// that it is cancelled, and not before.
+	late bool
 }
 
 func openRabbit(t *testing.T, url string) *rabbit {
@@ -30,7 +37,9 @@ func openRabbit(t *testing.T, url string) *rabbit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rabbit{conn: conn, taking: make(map[string]*incoming)}
+	version, _ := conn.Properties["version"].(string)
+	late := conn.Properties["product"] == "RabbitMQ" && strings.HasPrefix(version, "4.")
+	return &rabbit{conn: conn, taking: make(map[string]*incoming), late: late}
 }
 
 func (r *rabbit) close() error { return r.conn.Close() }
@@ -285,7 +294,7 @@ func (r *rabbit) consume(queue string, o consuming) (consumer, error) {
 	if o.tag == "" {
 		o.tag = "consumer"
 	}
-	c := &rabbitConsumer{incoming: in, tag: o.tag, gone: make(chan struct{})}
+	c := &rabbitConsumer{incoming: in, tag: o.tag, rabbit: r, queue: queue, gone: make(chan struct{})}
 	notices := in.NotifyCancel(make(chan string, 1))
 	c.arrived, err = in.Consume(queue, o.tag, o.autoAck, o.exclusive, false, false, nil)
 	if err != nil {
@@ -302,6 +311,8 @@ func (r *rabbit) consume(queue string, o consuming) (consumer, error) {
 type rabbitConsumer struct {
 	*incoming
 	tag     string
+	rabbit  *rabbit
+	queue   string
 	arrived <-chan amqp.Delivery
 	gone    chan struct{}
 }
@@ -318,6 +329,18 @@ func (c *rabbitConsumer) next(wait time.Duration) *delivery {
 	}
 }
 
-// cancel leaves the channel open: what was delivered may still be settled.
-func (c *rabbitConsumer) cancel() error              { return c.Cancel(c.tag, false) }
+// cancel leaves the channel open: what was delivered may still be settled. Looking a queue
+// up waits for its end, if it is about to end.
+func (c *rabbitConsumer) cancel() error {
+	if err := c.Cancel(c.tag, false); err != nil {
+		return err
+	}
+	if c.rabbit.late {
+		if _, err := c.rabbit.checkQueue(c.queue); err != nil && code(err) != amqp.NotFound {
+			return err
+		}
+	}
+	return nil
+}
+
 func (c *rabbitConsumer) cancelled() <-chan struct{} { return c.gone }

@@ -29,15 +29,12 @@ import (
 // that was killed may leave queues behind on the RabbitMQ.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
-	against := "its model and " + rabbitName(t)
-	if rabbitURL() == "" {
-		against = "its model alone: WARREN_AMQP_URL names no RabbitMQ"
+	against := "its model alone: WARREN_AMQP_URL names no RabbitMQ"
+	if rabbitURL() != "" {
+		against = "its model and RabbitMQ " + rabbitVersion(t, rabbitURL())
 	}
 	var total totals
-	t.Cleanup(func() {
-		t.Logf("compared Warren with %s: %d scenarios, %d steps, %d messages published, %d received by somebody",
-			against, total.scenarios.Load(), total.steps.Load(), total.published.Load(), total.received.Load())
-	})
+	t.Cleanup(func() { t.Logf("compared Warren with %s: %s", against, &total) })
 	first := setting("WARREN_SEED", 1)
 	const onPort = 30
 	for n := range setting("WARREN_SCENARIOS", 205) {
@@ -45,7 +42,42 @@ func TestScenarios(t *testing.T) {
 		port := n < onPort || os.Getenv("WARREN_SCENARIOS") != ""
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
-			runScenario(t, seed, port, &total)
+			own, done := borrow(seed, shared)
+			defer done()
+			steps := generate(seed, third, own)
+			on := brokers{nc: embeddedtest.Connect(t), ports: make(map[string]string)}
+			if port && !slices.ContainsFunc(steps, unfairOnPort) {
+				on.ports["Warren's AMQP port"] = amqptest.Start(t).URL()
+			}
+			if rabbitURL() != "" {
+				on.ports["RabbitMQ"] = rabbitURL()
+			}
+			runScenario(t, seed, on, steps, &total)
+		})
+	}
+}
+
+// TestScenarios4 plays some of them on a RabbitMQ 4.3 and on a model of it.
+func TestScenarios4(t *testing.T) {
+	if rabbit4URL() == "" {
+		t.Skip("WARREN_AMQP4_URL names no RabbitMQ 4.3")
+	}
+	t.Parallel()
+	version := rabbitVersion(t, rabbit4URL())
+	if !strings.HasPrefix(version, "4.") {
+		t.Fatalf("WARREN_AMQP4_URL names a RabbitMQ %s: it is to name a 4.3", version)
+	}
+	var total totals
+	t.Cleanup(func() { t.Logf("compared RabbitMQ %s with its model: %s", version, &total) })
+	first := setting("WARREN_SEED", 1)
+	for n := range setting("WARREN_SCENARIOS", 60) {
+		seed := first + n
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			own, done := borrow(seed, shared4)
+			defer done()
+			on := brokers{generation: fourth, ports: map[string]string{"RabbitMQ " + version: rabbit4URL()}}
+			runScenario(t, seed, on, generate(seed, fourth, own), &total)
 		})
 	}
 }
@@ -60,15 +92,17 @@ func setting(name string, otherwise uint64) uint64 {
 // totals are what was compared.
 type totals struct{ scenarios, steps, published, received atomic.Int64 }
 
-// rabbitName says which RabbitMQ there is.
-func rabbitName(t *testing.T) string {
+func (n *totals) String() string {
+	return fmt.Sprintf("%d scenarios, %d steps, %d messages published, %d received by somebody",
+		n.scenarios.Load(), n.steps.Load(), n.published.Load(), n.received.Load())
+}
+
+// rabbitVersion says which RabbitMQ there is.
+func rabbitVersion(t *testing.T, url string) string {
 	t.Helper()
-	if rabbitURL() == "" {
-		return ""
-	}
-	r := openRabbit(t, rabbitURL())
+	r := openRabbit(t, url)
 	defer func() { _ = r.close() }()
-	return fmt.Sprintf("RabbitMQ %v", r.conn.Properties["version"])
+	return fmt.Sprint(r.conn.Properties["version"])
 }
 
 // login is the user a message may say it is from.
@@ -80,26 +114,22 @@ func login() string {
 	return uri.Username
 }
 
-func runScenario(t *testing.T, seed uint64, port bool, total *totals) {
+// brokers are those that a scenario is played on.
+type brokers struct {
+	nc         *nats.Conn        // where Warren is, by its API; nil is nowhere
+	ports      map[string]string // the URLs of AMQP ports, by the names of the brokers
+	generation generation        // of the model
+}
+
+func runScenario(t *testing.T, seed uint64, on brokers, steps []step, total *totals) {
 	t.Helper()
-	own, done := borrow(seed)
-	defer done()
-	steps := generate(seed, own)
-	nc := embeddedtest.Connect(t)
-	ports := make(map[string]string)
-	if port && !slices.ContainsFunc(steps, unfairOnPort) {
-		ports["Warren's AMQP port"] = amqptest.Start(t).URL()
-	}
-	if rabbitURL() != "" {
-		ports["RabbitMQ"] = rabbitURL()
-	}
-	found := compare(t, nc, ports, "scenario", steps, total)
+	found := compare(t, on, "scenario", steps, total)
 	if found == nil {
 		return
 	}
-	short := reduce(t, nc, ports, steps, found)
+	short := reduce(t, on, steps, found)
 	t.Errorf("seed %d: %s\nIn short: %s\nThe steps:\n%s",
-		seed, found, compare(t, nc, ports, "reduced", short, &totals{}), script(short))
+		seed, found, compare(t, on, "reduced", short, &totals{}), script(short))
 }
 
 // unfairOnPort reports whether a step is of several consumers that do not acknowledge: on
@@ -150,12 +180,15 @@ func (d *difference) like(other *difference) bool {
 
 // The predeclared exchanges of a RabbitMQ are one for all scenarios: who uses
 // one has it for itself.
-var shared = map[string]*sync.Mutex{
-	"amq.direct": {}, "amq.fanout": {}, "amq.topic": {}, "amq.headers": {}, "amq.match": {},
-}
+type locks map[string]*sync.Mutex
+
+var (
+	shared  = locks{"amq.direct": {}, "amq.fanout": {}, "amq.topic": {}, "amq.headers": {}, "amq.match": {}}
+	shared4 = locks{"amq.direct": {}, "amq.fanout": {}, "amq.topic": {}, "amq.headers": {}, "amq.match": {}}
+)
 
 // borrow takes one of them for some of the scenarios.
-func borrow(seed uint64) ([]string, func()) {
+func borrow(seed uint64, shared locks) ([]string, func()) {
 	names := []string{"amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match"}
 	if seed%3 != 0 {
 		return nil, func() {}
@@ -167,20 +200,23 @@ func borrow(seed uint64) ([]string, func()) {
 
 // compare plays steps on every broker there is, by the API of Warren and on the AMQP
 // ports, and tells the first difference.
-func compare(t *testing.T, nc *nats.Conn, ports map[string]string, vhost string, steps []step, total *totals) *difference {
+func compare(t *testing.T, on brokers, vhost string, steps []step, total *totals) *difference {
 	t.Helper()
-	w := openWarren(t, nc, vhost)
-	defer closing(t, w)
-	players := []*player{newPlayer(w)}
-	names := []string{"Warren"}
-	for name, url := range ports {
+	var players []*player
+	var names []string
+	if on.nc != nil {
+		w := openWarren(t, on.nc, vhost)
+		defer closing(t, w)
+		players, names = append(players, newPlayer(w)), append(names, "Warren")
+	}
+	for name, url := range on.ports {
 		r := openRabbit(t, url)
 		defer closing(t, r)
 		clean(t, r, steps)
 		defer clean(t, r, steps)
 		players, names = append(players, newPlayer(r)), append(names, name)
 	}
-	oracle := newModel()
+	oracle := newModel(on.generation)
 	expected := newPlayer(oracle)
 	for i, s := range steps {
 		f := oracle.facts(s.queue())
@@ -231,7 +267,7 @@ func clean(t *testing.T, r *rabbit, steps []step) {
 
 // reduce leaves out what the difference does not need, for as long as that does
 // not take too long.
-func reduce(t *testing.T, nc *nats.Conn, ports map[string]string, steps []step, found *difference) []step {
+func reduce(t *testing.T, on brokers, steps []step, found *difference) []step {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	tries := 0
@@ -239,7 +275,7 @@ func reduce(t *testing.T, nc *nats.Conn, ports map[string]string, steps []step, 
 		for at := 0; at < len(steps) && time.Now().Before(deadline); {
 			fewer := slices.Delete(slices.Clone(steps), at, min(at+size, len(steps)))
 			tries++
-			if compare(t, nc, ports, fmt.Sprintf("try%d", tries), fewer, &totals{}).like(found) {
+			if compare(t, on, fmt.Sprintf("try%d", tries), fewer, &totals{}).like(found) {
 				steps = fewer
 			} else {
 				at += size

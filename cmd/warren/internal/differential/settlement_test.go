@@ -25,8 +25,8 @@ func (t *trial) open() client {
 	return c
 }
 
-// onBoth runs a test on Warren and, where there is one, on a RabbitMQ: what it
-// wants is so proven, not believed.
+// onBoth runs a test on Warren and, where there are any, on a RabbitMQ 3.10 and a 4.3:
+// what it wants is so proven, not believed.
 func onBoth(t *testing.T, test func(*trial)) {
 	t.Helper()
 	t.Parallel()
@@ -40,15 +40,19 @@ func onBoth(t *testing.T, test func(*trial)) {
 		url := amqptest.Start(t).URL()
 		test(&trial{t, "differential", func() client { return openRabbit(t, url) }})
 	})
-	if rabbitURL() == "" {
-		t.Log("not run on a RabbitMQ: WARREN_AMQP_URL names none")
-		return
+	onRabbit := func(name, variable, url string) {
+		if url == "" {
+			t.Logf("not run on a %s: %s names none", name, variable)
+			return
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tag := "differential." + strings.ReplaceAll(t.Name(), "/", ".")
+			test(&trial{t, tag, func() client { return openRabbit(t, url) }})
+		})
 	}
-	t.Run("RabbitMQ", func(t *testing.T) {
-		t.Parallel()
-		tag := "differential." + strings.ReplaceAll(t.Name(), "/", ".")
-		test(&trial{t, tag, func() client { return openRabbit(t, rabbitURL()) }})
-	})
+	onRabbit("RabbitMQ", "WARREN_AMQP_URL", rabbitURL())
+	onRabbit("RabbitMQ 4.3", "WARREN_AMQP4_URL", rabbit4URL())
 }
 
 // moment is how long a test waits for what must not come.
