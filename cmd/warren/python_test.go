@@ -19,8 +19,8 @@ import (
 )
 
 // The lecture's own programs, in Python, run unchanged but for what today's pika and
-// Celery need with any broker: against Warren, and against RabbitMQ where
-// WARREN_AMQP_URL names one. What they print is the same.
+// Celery need with any broker: against Warren, and against RabbitMQ 3.10 and 4.3 where
+// WARREN_AMQP_URL and WARREN_AMQP4_URL name one. What they print is the same.
 
 // pythonPath is the interpreter that has pika and Celery.
 func pythonPath(t *testing.T) string {
@@ -50,20 +50,25 @@ func onBothBrokers(t *testing.T, test func(b *pythonBroker)) {
 		t.Parallel()
 		test(onWarren(t))
 	})
-	if at := os.Getenv("WARREN_AMQP_URL"); at != "" {
-		t.Run("RabbitMQ", func(t *testing.T) {
+	onRabbit := func(name, at string, turn *sync.Mutex) {
+		if at == "" {
+			return
+		}
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rabbitTurn.Lock()
-			t.Cleanup(rabbitTurn.Unlock)
+			turn.Lock()
+			t.Cleanup(turn.Unlock)
 			b := &pythonBroker{T: t, python: interpreter, amqp: at, tmp: t.TempDir()}
 			b.clear()
 			t.Cleanup(b.clear)
 			test(b)
 		})
 	}
+	onRabbit("RabbitMQ", os.Getenv("WARREN_AMQP_URL"), &rabbitTurn)
+	onRabbit("RabbitMQ 4.3", os.Getenv("WARREN_AMQP4_URL"), &rabbit4Turn)
 }
 
-var rabbitTurn sync.Mutex
+var rabbitTurn, rabbit4Turn sync.Mutex
 
 // A pythonBroker is a broker that programs in Python connect to.
 type pythonBroker struct {
