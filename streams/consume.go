@@ -99,6 +99,8 @@ type Consumer struct {
 	ledger *ledger
 	box    atomic.Pointer[inbox]
 
+	vacates atomic.Bool // deliveries have given up their places
+
 	leaving sync.WaitGroup // inboxes that were left
 
 	mu       sync.Mutex
@@ -154,7 +156,7 @@ func (s *Session) consume(ctx context.Context, queue string, o ConsumeOptions) (
 		done:     make(chan struct{}),
 		applying: true,
 	}
-	c.window, c.own = c.opts.Window, &Window{limit: c.opts.Prefetch}
+	c.window, c.own = c.opts.Window, limited(c.opts.Prefetch)
 	if c.window == nil {
 		c.window, c.own = c.own, &Window{}
 	}
@@ -260,6 +262,34 @@ func (c *Consumer) consumes() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.stopping && (!c.applying || !c.opts.Exclusive)
+}
+
+// most is how many messages the consumer holds unsettled at most; a negative number is no
+// limit.
+func (c *Consumer) most() int {
+	a, b := c.window.highest(), c.own.highest()
+	switch {
+	case c.opts.AutoAck:
+		return 0
+	case c.vacates.Load():
+		return -1
+	case a == 0 && b == 0:
+		return -1
+	case a == 0 || b == 0:
+		return max(a, b)
+	}
+	return min(a, b)
+}
+
+// holdsMore tells the broker that the consumer may hold more than was said.
+func (c *Consumer) holdsMore() {
+	c.s.run(func() {
+		ctx, cancel := context.WithTimeout(c.s.ctx, c.s.cfg.Timeout)
+		defer cancel()
+		if err := c.s.enroll(ctx, c.queue); err != nil && c.s.ctx.Err() == nil {
+			c.s.cfg.Logger.Debug("could not say yet how much a session holds", "queue", c.queue, "error", err)
+		}
+	})
 }
 
 // obey follows the record of the queue: which sources there are, and what the

@@ -245,6 +245,9 @@ func (c *Consumer) take(msg *nats.Msg, a arrival, src *source, answer bool) {
 
 // vacated is told by the ledger that a delivery has given up its place.
 func (c *Consumer) vacated() {
+	if !c.vacates.Swap(true) {
+		c.holdsMore()
+	}
 	c.give(1)
 	c.refill()
 }

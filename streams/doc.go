@@ -149,15 +149,19 @@
 // one may come twice.
 //
 // Counts. QueueInfo counts what is in the queue when it is asked for, with all
-// that was published, received and settled before. What a killed consumer held
-// counts as ready from when it is missed. A call takes no longer the more messages
-// wait: the broker counts them. Up to 1000 messages of which it cannot say whether
-// they are the queue's are read, and the count is exact. Where more of them wait, all
-// that came through the filters count, and the count is an upper bound. Such messages
-// are those from before a restart in a durable queue, of which the ones that are not
-// persistent have ended; those from before the last binding to their exchange; and all
-// of an exchange whose bindings subjects cannot say exactly, as those of a headers
-// exchange. [IfEmpty] and the number that PurgeQueue returns are exact.
+// that was published, received and settled before. What a killed consumer held counts as
+// unsettled until its lease is over, and [QueueInfo.Orphaned] says how much that is. The
+// lease is counted from when the consumer was missed, which takes five seconds at most
+// while there are other sessions: if it is over sooner, and somebody receives, the count
+// follows. What is requeued meanwhile and nobody has room for may count there, too, up
+// to the prefetch of the killed one; and after a restart of the broker all of it counts as
+// ready. A call takes no longer the more messages wait: the broker counts them. Up to 1000
+// messages of which it cannot say whether they are the queue's are read, and the count is
+// exact. Where more of them wait, all that came through the filters count, and the count is
+// an upper bound. Such messages are those from before a restart in a durable queue, of which
+// the ones that are not persistent have ended; those from before the last binding to their
+// exchange; and all of an exchange whose bindings subjects cannot say exactly, as those of a
+// headers exchange. [IfEmpty] and the number that PurgeQueue returns are exact.
 //
 // Sessions that end. A session is there for as long as it answers the others, and for
 // 30 seconds by the broker's clock after it was heard of last: nothing is taken from

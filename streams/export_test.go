@@ -187,3 +187,6 @@ func (k *keyedLocks) users(name string) int {
 	}
 	return 0
 }
+
+// Told reports whether the broker knows how a session uses a queue.
+func Told(s *Session, queue string) bool { return s.knows(queue) }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,8 +23,7 @@ type reading struct{ most, enough int }
 var briefly = reading{most: scanBatch, enough: math.MaxInt}
 
 // queueInfo counts what a queue holds. What its consumers hold they know
-// themselves; everything else is ready, what a killed consumer held among it,
-// although that comes only when the lease is over.
+// themselves; of what a killed consumer held, see orphaned. Everything else is ready.
 func (s *Session) queueInfo(ctx context.Context, rec *queueRecord) (QueueInfo, error) {
 	return s.countQueue(ctx, rec, briefly)
 }
@@ -43,22 +43,31 @@ func (s *Session) countQueue(ctx context.Context, rec *queueRecord, r reading) (
 	if err != nil {
 		return QueueInfo{}, err
 	}
-	held := min(in.held, total)
-	return QueueInfo{Queue: rec.Queue, Ready: total - held, Unacked: held, Scheduled: scheduled, Consumers: in.consumers}, nil
+	orphaned, err := s.orphaned(ctx, rec, in)
+	if err != nil {
+		return QueueInfo{}, err
+	}
+	held := min(in.held+orphaned.count, total)
+	info := QueueInfo{Queue: rec.Queue, Ready: total - held, Unacked: held, Scheduled: scheduled, Consumers: in.consumers}
+	if info.Orphaned = min(orphaned.count, held); info.Orphaned > 0 {
+		info.OrphanedUntil = orphaned.until
+	}
+	return info, nil
 }
 
-// isEmpty reports whether nothing is ready in a queue, or waits for its time. What
-// was counted and may not be the queue's is read, up to the first that is.
+// isEmpty reports whether nothing is ready in a queue, or waits for its time or for the
+// lease of a dead session. What was counted and may not be the queue's is read, up to the
+// first that is.
 func (s *Session) isEmpty(ctx context.Context, rec *queueRecord, info QueueInfo) (bool, error) {
-	if info.Scheduled > 0 || info.Ready == 0 {
+	if info.Scheduled > 0 || info.Ready+info.Orphaned == 0 {
 		return info.Scheduled == 0, nil
 	}
 	in, err := s.usage(ctx, rec.Name)
 	if err != nil {
 		return false, err
 	}
-	total, err := s.messages(ctx, rec, in, reading{most: math.MaxInt, enough: info.Unacked + 1})
-	return total <= info.Unacked, err
+	total, err := s.messages(ctx, rec, in, reading{most: math.MaxInt, enough: info.Unacked - info.Orphaned + 1})
+	return total <= info.Unacked-info.Orphaned, err
 }
 
 // use is how all sessions use a queue.
@@ -66,18 +75,23 @@ type use struct {
 	consumers int
 	held      int            // messages
 	heldAt    map[string]int // by stream
+	left      []string       // subjects of what dead sessions have left
 }
 
 // usage counts the consumers of a queue and what all sessions hold of it.
 func (s *Session) usage(ctx context.Context, queue string) (all use, err error) {
-	sessions, err := s.queueUsers(ctx, queue)
+	sessions, left, err := s.usersAndLeft(ctx, queue)
 	if err != nil {
 		return use{}, err
 	}
 	answers, err := s.askAll(ctx, sessions, question{Queue: queue})
+	if err == nil && slices.Contains(answers, nil) { // what it has left may be noted only now
+		_, left, err = s.usersAndLeft(ctx, queue)
+	}
 	if err != nil {
 		return use{}, err
 	}
+	all.left = left
 	all.heldAt = make(map[string]int)
 	for i, a := range answers {
 		switch {

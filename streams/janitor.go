@@ -212,6 +212,9 @@ func (s *Session) registrations(ctx context.Context, filter string) ([]registrat
 	}
 	list := make([]registration, 0, len(subjects))
 	for _, subject := range subjects {
+		if strings.HasSuffix(subject, leftoverMark) {
+			continue
+		}
 		msg, err := lastMessage(ctx, s.live, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue

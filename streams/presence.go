@@ -221,11 +221,23 @@ func (s *Session) hasGone(ctx context.Context, session string, heard bool) (bool
 		if p == nil {
 			return true, nil
 		}
-		gone, err := s.lapsed(ctx, p)
+		now, err := s.brokerTime(ctx)
+		gone := now.Sub(p.Renewed) > s.lease
+		var ended time.Time
 		if err == nil && !gone && !heard {
-			gone = s.disconnected(ctx, p)
+			gone, ended = s.disconnected(ctx, p)
+		}
+		// Servers do not say it of clients of their default account.
+		if ended.IsZero() { // it would have renewed its record
+			ended = p.Renewed.Add(2 * s.lease / renewals)
+		}
+		if ended.After(now) {
+			ended = now
 		}
 		if err != nil || !gone {
+			return false, err
+		}
+		if err := s.noteLeftovers(ctx, session, ended); err != nil {
 			return false, err
 		}
 		if err := s.dropLive(ctx, p.sequence); err != nil {
@@ -234,13 +246,13 @@ func (s *Session) hasGone(ctx context.Context, session string, heard bool) (bool
 	}
 }
 
-// lapsed reports whether a lease is over by the broker's clock.
-func (s *Session) lapsed(ctx context.Context, p *presence) (bool, error) {
+// brokerTime is what the broker's clock shows.
+func (s *Session) brokerTime(ctx context.Context) (time.Time, error) {
 	live, err := s.js.Stream(ctx, s.vhost.liveStream())
 	if err != nil {
-		return false, err
+		return time.Time{}, err
 	}
-	return live.CachedInfo().TimeStamp.Sub(p.Renewed) > s.lease, nil
+	return live.CachedInfo().TimeStamp, nil
 }
 
 // dropLive takes the record of that sequence out of the live stream, if it is there
@@ -254,24 +266,27 @@ func (s *Session) dropLive(ctx context.Context, sequence uint64) error {
 }
 
 // disconnected asks the server that a session was connected to, and reports whether
-// the other end of that connection has gone. A server that is not there to be
-// asked, or does not answer such questions, says nothing.
-func (s *Session) disconnected(ctx context.Context, p *presence) bool {
+// the other end of that connection has gone, and when, if the server remembers. A server
+// that is not there to be asked, or does not answer such questions, says nothing.
+func (s *Session) disconnected(ctx context.Context, p *presence) (gone bool, at time.Time) {
 	body, err := json.Marshal(map[string]any{
 		"server_name": p.Server, "exact_match": true,
 		"cid": p.Connection, "state": connectionsOfAllStates,
 	})
 	if err != nil || p.Connection == 0 {
-		return false
+		return false, at
 	}
 	ctx, cancel := context.WithTimeout(ctx, silence/2)
 	defer cancel()
 	msg, err := s.nc.RequestWithContext(ctx, "$SYS.REQ.SERVER.PING.CONNZ", body)
 	if err != nil {
-		return false
+		return false, at
 	}
 	var said connections
-	return json.Unmarshal(msg.Data, &said) == nil && said.Data.ServerID == p.ServerID && said.ended(p.Connection)
+	if json.Unmarshal(msg.Data, &said) != nil || said.Data.ServerID != p.ServerID {
+		return false, at
+	}
+	return said.ended(p.Connection)
 }
 
 // connectionsOfAllStates asks for those that have been closed, too.
@@ -282,22 +297,23 @@ type connections struct {
 	Data struct {
 		ServerID    string `json:"server_id"`
 		Connections []struct {
-			CID    uint64 `json:"cid"`
-			Reason string `json:"reason"`
+			CID    uint64    `json:"cid"`
+			Stop   time.Time `json:"stop"`
+			Reason string    `json:"reason"`
 		} `json:"connections"`
 	} `json:"data"`
 }
 
-// ended reports whether a connection was closed by its other end. One that the
+// ended reports whether a connection was closed by its other end, and when. One that the
 // server has closed may be made again. A server that knows nothing of it has
 // forgotten it behind thousands of later ones.
-func (c connections) ended(cid uint64) bool {
+func (c connections) ended(cid uint64) (is bool, at time.Time) {
 	for _, conn := range c.Data.Connections {
 		if conn.CID == cid {
-			return conn.Reason == "Client Closed" || strings.HasSuffix(conn.Reason, " Error")
+			return conn.Reason == "Client Closed" || strings.HasSuffix(conn.Reason, " Error"), conn.Stop
 		}
 	}
-	return true
+	return true, at
 }
 
 // noteMissed notes on the record of a session that it has missed a change, so that

@@ -59,20 +59,6 @@ func (c *cutOff) next() string {
 	return string(d.Body)
 }
 
-// until asks again until it is so.
-func (r rig) until(what string, is func() bool) {
-	r.Helper()
-	for tick := time.NewTicker(20 * time.Millisecond); ; <-tick.C {
-		if is() {
-			tick.Stop()
-			return
-		}
-		if r.ctx.Err() != nil {
-			r.Fatalf("not in a minute: %s", what)
-		}
-	}
-}
-
 // consumers counts the consumers of the queue that everybody uses.
 func (r rig) consumers() int {
 	r.Helper()

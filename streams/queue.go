@@ -53,8 +53,14 @@ type QueueInfo struct {
 	// more than 1000 wait of which the broker cannot say that they are the
 	// queue's, as after a restart.
 	Ready int
-	// Unacked counts the messages that a consumer, or a Get, holds unsettled.
+	// Unacked counts the messages that a consumer, or a Get, holds unsettled, or held
+	// when its process was killed.
 	Unacked int
+	// Orphaned counts those of Unacked whose holder was killed. They come again when
+	// their lease is over, by OrphanedUntil at the latest, which is a time by the broker's
+	// clock.
+	Orphaned      int
+	OrphanedUntil time.Time
 	// Scheduled counts the messages that wait for their time. After a restart
 	// of the broker, those that ended with it count until that time.
 	Scheduled int
@@ -453,7 +459,7 @@ func (s *Session) deleteQueue(ctx context.Context, name string, only deletion) (
 			return 0, errPrecondition("queue '%s' in vhost '%s' is not empty", name, s.cfg.ShownVHost)
 		}
 	}
-	return info.Ready, s.removeQueue(ctx, name, rec.Life)
+	return info.Ready + info.Orphaned, s.removeQueue(ctx, name, rec.Life)
 }
 
 // removeQueue deletes one life of a queue; a later one of the name stays.

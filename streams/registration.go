@@ -15,14 +15,22 @@ type registration struct {
 	Queue     string `json:"queue"`
 	Session   string `json:"session"`
 	Consuming bool   `json:"consuming,omitempty"`
-	sequence  uint64 // in the live stream
+	// Most is how many messages it holds unsettled at most; negative: no limit.
+	Most     int    `json:"most,omitempty"`
+	sequence uint64 // in the live stream
 }
 
 // A standing is what the broker knows of a session's use of a queue.
-type standing uint8
+type standing struct {
+	use  usage
+	most int // messages that it holds, see registration
+}
+
+// usage is how a session uses a queue.
+type usage uint8
 
 const (
-	unregistered standing = iota
+	unregistered usage = iota
 	using
 	consuming
 	doubtful // it is being told, or may not have heard
@@ -47,10 +55,10 @@ func (s *Session) enrollAnew(ctx context.Context, queue string) error {
 	}
 	defer unlock()
 	now := s.beginEnrolling(queue)
-	if now == unregistered {
+	if now.use == unregistered {
 		err = s.unregister(ctx, queue)
 	} else {
-		err = s.register(ctx, registration{Queue: queue, Session: s.id, Consuming: now == consuming})
+		err = s.register(ctx, registration{Queue: queue, Session: s.id, Consuming: now.use == consuming, Most: now.most})
 	}
 	if err == nil {
 		s.enrolled(queue, now)
@@ -63,11 +71,11 @@ func (s *Session) stands(queue string) standing {
 	u := s.users[queue]
 	switch {
 	case u == nil:
-		return unregistered
+		return standing{}
 	case u.consumed:
-		return consuming
+		return standing{consuming, u.most()}
 	}
-	return using
+	return standing{using, u.most()}
 }
 
 func (s *Session) knows(queue string) bool {
@@ -79,7 +87,7 @@ func (s *Session) knows(queue string) bool {
 func (s *Session) beginEnrolling(queue string) standing {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.told[queue] = doubtful
+	s.told[queue] = standing{use: doubtful}
 	return s.stands(queue)
 }
 
@@ -87,7 +95,7 @@ func (s *Session) enrolled(queue string, now standing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.told[queue] = now
-	if now == unregistered {
+	if now.use == unregistered {
 		delete(s.told, queue)
 	}
 }

@@ -127,6 +127,20 @@ func (r rig) drain(queue string) []string {
 	}
 }
 
+// until asks again until it is so.
+func (r rig) until(what string, is func() bool) {
+	r.Helper()
+	for tick := time.NewTicker(20 * time.Millisecond); ; <-tick.C {
+		if is() {
+			tick.Stop()
+			return
+		}
+		if r.ctx.Err() != nil {
+			r.Fatalf("not in a minute: %s", what)
+		}
+	}
+}
+
 // wantCounts checks what a queue holds.
 func (r rig) wantCounts(queue string, ready, unacked, consumers int) {
 	r.Helper()

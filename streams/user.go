@@ -20,6 +20,7 @@ type user struct {
 	consumers map[*Consumer]struct{}
 	gets      int           // under way
 	consumed  bool          // it has had a consumer
+	got       bool          // it has had a Get
 	gone      bool          // the queue has
 	over      chan struct{} // closed when the use has ended
 
@@ -115,6 +116,7 @@ func (s *Session) join(queue string, c *Consumer) (*user, error) {
 	u.gone = false
 	if c == nil {
 		u.gets++
+		u.got = true
 		return u, nil
 	}
 	c.u = u
@@ -163,6 +165,18 @@ func (u *user) end(ctx context.Context) {
 	if err := s.enroll(ctx, u.queue); err != nil && !s.nc.IsClosed() {
 		s.cfg.Logger.Warn("could not end a registration yet", "queue", u.queue, "error", err)
 	}
+}
+
+// most is how many messages the use holds unsettled at most; a negative number is no
+// limit. The lock of the session is held.
+func (u *user) most() (n int) {
+	if u.got {
+		return -1
+	}
+	for c := range u.consumers {
+		n = addLimits(n, c.most())
+	}
+	return n
 }
 
 func (u *user) isOver() bool {

@@ -17,6 +17,7 @@ type Window struct {
 
 	mu       sync.Mutex
 	limit    int
+	most     int // the highest limit that it had; 0 is none
 	used     int
 	members  []*Consumer
 	roster   roster
@@ -34,7 +35,16 @@ func NewWindow(limit int) (*Window, error) {
 	if err := checkLimit("window", limit); err != nil {
 		return nil, err
 	}
-	return &Window{limit: limit}, nil
+	return limited(limit), nil
+}
+
+func limited(limit int) *Window { return &Window{limit: limit, most: limit} }
+
+// highest is the highest limit that the window has had; 0 is none.
+func (w *Window) highest() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.most
 }
 
 // checkLimit refuses a negative number of messages.
@@ -54,7 +64,17 @@ func (w *Window) Set(limit int) error {
 	}
 	w.mu.Lock()
 	w.limit = limit
+	raised := w.most > 0 && (limit == 0 || limit > w.most)
+	if raised {
+		w.most = limit
+	}
+	members := slices.Clone(w.members)
 	w.mu.Unlock()
+	for _, c := range members {
+		if raised {
+			c.holdsMore()
+		}
+	}
 	w.adapt()
 	w.wake()
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/pflag"
@@ -66,6 +67,15 @@ func (r reception) consume(ctx context.Context, s *streams.Session, out io.Write
 		}
 	}
 	return nil
+}
+
+// tellOrphans says of messages that a killed receiver held when they come again: until
+// then a receiver waits for them, and would not know why.
+func tellOrphans(stderr io.Writer, q streams.QueueInfo) {
+	if q.Orphaned > 0 {
+		fmt.Fprintf(stderr, "A receiver was killed: the messages that it held (%d) come again by %s.\n",
+			q.Orphaned, q.OrphanedUntil.Local().Add(time.Second).Format(time.TimeOnly))
+	}
 }
 
 // autoAck reports whether the broker takes a message for done when it sends it.

@@ -47,6 +47,7 @@ var queueColumns = []column[streams.QueueInfo]{
 	{name: "exclusive", value: func(q streams.QueueInfo) any { return q.Exclusive }, extra: true},
 	{name: "auto_delete", value: func(q streams.QueueInfo) any { return q.AutoDelete }, extra: true},
 	{name: "messages", value: func(q streams.QueueInfo) any { return q.Ready + q.Unacked }, extra: true},
+	{name: "messages_orphaned", value: func(q streams.QueueInfo) any { return q.Orphaned }, extra: true},
 	{name: "schedules", value: func(q streams.QueueInfo) any { return q.Schedules }, extra: true},
 	{name: "messages_scheduled", value: func(q streams.QueueInfo) any { return q.Scheduled }, extra: true},
 	{name: "arguments", value: func(q streams.QueueInfo) any { return arguments(q.Args) }, extra: true},

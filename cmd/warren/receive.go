@@ -58,9 +58,11 @@ receiver that dies had not handled is lost. With --ack it comes back.
 }
 
 func (o receiveOptions) run(ctx context.Context, s *streams.Session, q streams.Queue, out, stderr io.Writer) error {
-	if _, err := s.DeclareQueue(ctx, q); err != nil {
+	info, err := s.DeclareQueue(ctx, q)
+	if err != nil {
 		return err
 	}
+	tellOrphans(stderr, info)
 	return o.consume(ctx, s, out, o.queue, func(d *streams.Delivery) error {
 		if err := o.process(ctx, out, d); err != nil {
 			o.tellFate(stderr, d)

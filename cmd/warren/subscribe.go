@@ -49,7 +49,7 @@ subscriber died is written again. In another terminal type 'warren generate'.
 		o.queue = cmp.Or(o.queue, shopExchange+"."+o.kind)
 		return withLog(cmd, o.path, func(log *logFile) error {
 			return b.with(cmd, func(ctx context.Context, s *streams.Session) error {
-				return o.run(ctx, s, cmd.OutOrStdout(), log)
+				return o.run(ctx, s, cmd.OutOrStdout(), cmd.ErrOrStderr(), log)
 			})
 		})
 	}
@@ -63,13 +63,15 @@ func knownType(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("unknown type %q; '%s' makes %s and %s", args[0], call(cmd, "generate"), orderType, paymentType)
 }
 
-func (o subscribeOptions) run(ctx context.Context, s *streams.Session, out io.Writer, log *logFile) error {
+func (o subscribeOptions) run(ctx context.Context, s *streams.Session, out, stderr io.Writer, log *logFile) error {
 	if err := s.DeclareExchange(ctx, streams.Exchange{Name: shopExchange, Kind: streams.Direct, Durable: true}); err != nil {
 		return err
 	}
-	if _, err := s.DeclareQueue(ctx, streams.Queue{Name: o.queue, Durable: true}); err != nil {
+	info, err := s.DeclareQueue(ctx, streams.Queue{Name: o.queue, Durable: true})
+	if err != nil {
 		return err
 	}
+	tellOrphans(stderr, info)
 	if err := s.Bind(ctx, streams.Binding{Exchange: shopExchange, Queue: o.queue, Key: o.kind}); err != nil {
 		return err
 	}
