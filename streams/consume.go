@@ -161,7 +161,7 @@ func (s *Session) consume(ctx context.Context, queue string, o ConsumeOptions) (
 		c.window, c.own = c.own, &Window{}
 	}
 	c.ledger = newLedger(c)
-	c.ledger.send = s.settleRaw
+	c.ledger.send, c.ledger.explain = s.settleRaw, s.explains()
 	if err := s.nameConsumer(c); err != nil {
 		return nil, err
 	}

@@ -190,6 +190,7 @@ func (c *Consumer) arrived(box *inbox, msg *nats.Msg, a arrival) {
 	if d != nil {
 		d.ConsumerTag = c.tag
 		c.ledger.number(d)
+		c.s.explainDelivery("basic.deliver", c.queue, d, true)
 		c.mu.Lock()
 		c.deliver(d)
 	} else {
@@ -231,6 +232,11 @@ func (c *Consumer) take(msg *nats.Msg, a arrival, src *source, answer bool) {
 	d := newDelivery(msg, a, src)
 	d.ConsumerTag = c.tag
 	c.ledger.enter(d)
+	if c.s.cfg.Explain != nil { // without the lock; one message at a time comes here
+		c.mu.Unlock()
+		c.s.explainDelivery("basic.deliver", c.queue, d, false)
+		c.mu.Lock()
+	}
 	if c.shares() {
 		c.window.fill() // before anybody knows that the room is taken
 	}

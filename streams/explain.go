@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // A Step is an operation in AMQP's words and what it became on JetStream.
 type Step struct {
-	// AMQP is the method and its arguments.
+	// AMQP is the method and its arguments. What is done with a [Store], which AMQP does
+	// not have, begins with "store.".
 	AMQP string
 	// NATS says what became of it, a line for each stream, consumer, subject
 	// or filter.
@@ -19,6 +21,14 @@ func (s *Session) explain(amqp string, nats ...string) {
 	if s.cfg.Explain != nil {
 		s.cfg.Explain(Step{AMQP: amqp, NATS: nats})
 	}
+}
+
+// explains is explain for those that may have no session, or nobody to tell; nil tells nobody.
+func (s *Session) explains() func(amqp string, nats ...string) {
+	if s.cfg.Explain == nil {
+		return nil
+	}
+	return s.explain
 }
 
 func (s *Session) explainExchange(ctx context.Context, method string, x Exchange) {
@@ -84,8 +94,42 @@ func (s *Session) explainConsume(c *Consumer) {
 	ack := "manual"
 	if c.opts.AutoAck {
 		ack = "automatic"
+	} else {
+		from = append(from, fmt.Sprintf("while a message is held, %s to its reply subject every %v renews its lease", leaseRenewal, (c.u.record().Lease/3).Round(time.Millisecond)))
 	}
 	s.explain(fmt.Sprintf("basic.consume queue=%s prefetch=%d ack=%s", c.queue, c.window.Limit(), ack), from...)
+}
+
+// explainDelivery explains a message that came by a method: a consumer's, or a Get's.
+func (s *Session) explainDelivery(method, queue string, d *Delivery, autoAck bool) {
+	if s.cfg.Explain == nil {
+		return
+	}
+	lines := []string{fmt.Sprintf("message %d of stream %s, from consumer %s, delivery %d of it", d.seq, d.stream, consumerName(queue), d.DeliveryCount+1)}
+	if autoAck {
+		lines = append(lines, fmt.Sprintf("publish %s to %s", verdictAck, d.reply))
+	}
+	s.explain(fmt.Sprintf("%s queue=%s delivery_tag=%d redelivered=%t", method, queue, d.Tag, d.Redelivered), lines...)
+}
+
+// verdictMethods are the methods of AMQP that settle a delivery, and what comes of it.
+var verdictMethods = map[verdict]struct{ method, then string }{
+	verdictAck:     {"basic.ack delivery_tag=%d multiple=%t", "no consumer of the queue gets it again"},
+	verdictDrop:    {"basic.nack delivery_tag=%d multiple=%t requeue=false", "no consumer of the queue gets it again"},
+	verdictRequeue: {"basic.nack delivery_tag=%d multiple=%t requeue=true", "a consumer of the queue gets it again, before what waits"},
+}
+
+// explainVerdict explains what was said of deliveries, the last of which was settled.
+func (l *ledger) explainVerdict(settled []*Delivery, multiple bool, v verdict) {
+	if l.explain == nil || len(settled) == 0 || v == verdictLapse {
+		return
+	}
+	how, last := verdictMethods[v], settled[len(settled)-1]
+	lines := make([]string, 0, len(settled)+1)
+	for _, d := range settled {
+		lines = append(lines, fmt.Sprintf("publish %s to %s", v, d.reply))
+	}
+	l.explain(fmt.Sprintf(how.method, last.Tag, multiple), append(lines, how.then)...)
 }
 
 func (s *Session) explainPublish(exchange, key string) {
@@ -112,9 +156,39 @@ func (s *Session) explainStore(t *Store) {
 	if s.cfg.Explain == nil {
 		return
 	}
-	s.explain(fmt.Sprintf("declare store %s ttl=%v marker_ttl=%v", t.name, t.opts.TTL, t.opts.MarkerTTL),
+	s.explain(fmt.Sprintf("store.declare %s ttl=%v marker_ttl=%v", t.name, t.opts.TTL, t.opts.MarkerTTL),
 		fmt.Sprintf("stream %s: one message a subject, file storage, subjects %s.>", t.stream, t.base),
 		"every write is told on subjects "+t.told+".>")
+}
+
+func (t *Store) explainNotify(pattern, words string) {
+	if t.s.cfg.Explain == nil {
+		return
+	}
+	t.s.explain(fmt.Sprintf("store.notify %s %s", t.name, pattern),
+		"subscribe to subject "+t.told+"."+words+": the stream republishes every write there")
+}
+
+func (t *Store) explainPut(p *Pending) {
+	if t.s.cfg.Explain == nil {
+		return
+	}
+	subject, err := t.subject(p.put.Key)
+	if err != nil {
+		return
+	}
+	method, lines := "store.put", []string{"publish to subject " + subject + " of stream " + t.stream}
+	if p.deletes {
+		method, lines[0] = "store.delete", lines[0]+" a marker that it is gone"
+	}
+	switch p.put.Expect {
+	case Any:
+	case Absent:
+		lines = append(lines, "only if the subject has no value yet (Nats-Expected-Last-Subject-Sequence)")
+	default:
+		lines = append(lines, fmt.Sprintf("only if its last message is %d (Nats-Expected-Last-Subject-Sequence)", p.put.Expect))
+	}
+	t.s.explain(fmt.Sprintf("%s %s %s", method, t.name, p.put.Key), lines...)
 }
 
 func (s *Session) explainPublishAt(queue, id string) {

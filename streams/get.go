@@ -56,8 +56,11 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 		if d == nil {
 			continue
 		}
-		if err := s.hold(ctx, u, d); err != nil || !autoAck {
+		if err := s.hold(ctx, u, d); err != nil {
 			return d, err
+		}
+		if s.explainDelivery("basic.get", queue, d, false); !autoAck {
+			return d, nil
 		}
 		return d, d.Ack()
 	}

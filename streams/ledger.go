@@ -12,6 +12,8 @@ type ledger struct {
 	// owner is told how many deliveries were settled; nil for Get.
 	owner settler
 	send  func(reply string, v verdict) error
+	// explain is told what was settled; nil: nobody is.
+	explain func(amqp string, nats ...string)
 
 	mu     sync.Mutex
 	last   uint64       // the last tag given out
@@ -207,7 +209,11 @@ func (l *ledger) settle(d *Delivery, v verdict) error {
 	if !ok {
 		return errUnknownTag(d.Tag)
 	}
-	return l.tell([]*Delivery{d}, v)
+	err := l.tell([]*Delivery{d}, v)
+	if err == nil {
+		l.explainVerdict([]*Delivery{d}, false, v)
+	}
+	return err
 }
 
 // vacate gives up the place of a delivery that is not settled.
@@ -241,7 +247,11 @@ func (l *ledger) settleUpTo(d *Delivery, v verdict) error {
 			return err
 		}
 	}
-	return l.tell(settled, v)
+	err := l.tell(settled, v)
+	if err == nil {
+		l.explainVerdict(settled, true, v)
+	}
+	return err
 }
 
 func (l *ledger) takeUpTo(tag uint64) []*Delivery {
@@ -279,9 +289,10 @@ func (l *ledger) handBack() int {
 	l.mu.Unlock()
 	for _, d := range open {
 		if l.send(d.reply, verdictRequeue) != nil {
-			break // the connection is gone; the lease does it
+			return places(open) // the connection is gone; the lease does it
 		}
 	}
+	l.explainVerdict(open, true, verdictRequeue)
 	return places(open)
 }
 

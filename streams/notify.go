@@ -48,6 +48,7 @@ func (t *Store) notify(ctx context.Context, pattern string, f func(Entry)) (*not
 	if err != nil {
 		return nil, err
 	}
+	t.explainNotify(pattern, words)
 	n := &notice{t: t, filter: t.base + "." + words, f: f, holding: true}
 	err = n.listen(t.told+"."+words, n.came)
 	if err == nil && t.replicated {

@@ -88,6 +88,7 @@ func (p *Publisher) Publish(ctx context.Context, exchange, key string, m Message
 	if err != nil {
 		return nil, publishError(exchange, key, err)
 	}
+	p.s.explainPublish(exchange, key)
 	return confirm, nil
 }
 

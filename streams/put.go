@@ -80,6 +80,7 @@ func (t *Store) Delete(ctx context.Context, key string) error {
 
 // start sends the first try of a write.
 func (t *Store) start(ctx context.Context, p *Pending) *Pending {
+	t.explainPut(p)
 	p.done = make(chan struct{})
 	p.deadline = t.s.deadline(ctx)
 	if err := p.begin(ctx); err != nil {

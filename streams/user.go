@@ -36,7 +36,7 @@ func newUser(s *Session, queue string) *user {
 		taken:     newLedger(nil),
 		over:      make(chan struct{}),
 	}
-	u.taken.send = s.settleRaw
+	u.taken.send, u.taken.explain = s.settleRaw, s.explains()
 	return u
 }
 

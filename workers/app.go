@@ -48,6 +48,9 @@ type Config struct {
 	// Middleware stands around the sending and the running of tasks, such as
 	// [Tracing] and [Metrics]. Default: none.
 	Middleware []Middleware
+	// Explain is told what each operation became on JetStream, from the goroutine that
+	// does it, which may hold locks: it must not call the app. Default: nobody is told.
+	Explain func(Explained)
 	// Logger is told what no caller can be, and what becomes of the tasks of a worker:
 	// of failures at slog's error level, of retries and revoked ones at its info level,
 	// of what comes and of what succeeds at its debug level. Default: slog's default.
@@ -288,5 +291,6 @@ func (a *App) connected() (*client, error) {
 func (c Config) session(ctx context.Context, nc *nats.Conn) (*streams.Session, error) {
 	return streams.Open(ctx, nc, streams.Config{
 		VHost: c.VHost, Lease: c.Lease, Replicas: c.Replicas, Timeout: c.Timeout, Logger: c.Logger,
+		Explain: c.explainSession(),
 	})
 }

@@ -533,6 +533,9 @@ func (s *sending) write(ctx context.Context) (err error) {
 			break
 		}
 	}
+	if err == nil {
+		s.c.explainSent(s.m)
+	}
 	return permanently(err)
 }
 

@@ -150,6 +150,7 @@ func (w *Worker) ofWorker(kind string) Event {
 // received tells that a worker has got a task.
 func (r *run) received(ctx context.Context) {
 	r.logReceived(ctx)
+	r.explainTaken()
 	if !r.w.events.wanted.Load() {
 		return
 	}
@@ -169,6 +170,7 @@ func (r *run) starts() {
 // tell counts what a run has come to, and tells and logs it.
 func (r *run) tell(ctx context.Context, rec record) {
 	r.logEnded(ctx, rec)
+	r.explainEnded(rec)
 	r.w.tally.count(rec)
 	if r.w.events.wanted.Load() {
 		r.w.emit(r.event(rec))

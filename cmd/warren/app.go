@@ -27,10 +27,14 @@ func (b *broker) withApp(cmd *cobra.Command, app *workers.App, use func(context.
 const lectureQueue = "celery"
 
 func (b *broker) appConfig(stderr io.Writer) workers.Config {
-	return workers.Config{
+	cfg := workers.Config{
 		Queue: lectureQueue, VHost: b.vhost, Replicas: b.replicas, Lease: b.lease, Replies: b.replies,
 		Logger: newLogger(stderr, b.logLevel.Level),
 	}
+	if b.explain {
+		cfg.Explain = func(step workers.Explained) { printTaskStep(stderr, step) }
+	}
+	return cfg
 }
 
 func closeApp(app *workers.App, nc *nats.Conn) error {

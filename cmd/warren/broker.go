@@ -17,6 +17,7 @@ import (
 
 	"warren/embedded"
 	"warren/streams"
+	"warren/workers"
 )
 
 // broker is how a command finds its broker: the flags that all commands share.
@@ -40,7 +41,7 @@ func newBroker(flags *pflag.FlagSet) *broker {
 	flags.StringVar(&b.dir, "dir", "", "`DIRECTORY` of an embedded broker's data\n(default: a temporary directory)")
 	flags.IntVar(&b.replicas, "replicas", 1, "on how many servers of a cluster to keep new queues\nand exchanges")
 	flags.DurationVar(&b.lease, "lease", 10*time.Second, "after how long the messages of a killed receiver\ncome back, in new queues")
-	flags.BoolVar(&b.explain, "explain", false, "print what each step of AMQP becomes on NATS,\non stderr")
+	flags.BoolVar(&b.explain, "explain", false, "print what each step of AMQP and of Celery becomes\non NATS, on stderr")
 	return b
 }
 
@@ -116,9 +117,30 @@ func (b *broker) config(stderr io.Writer) streams.Config {
 	return cfg
 }
 
+// printStep prints a step of AMQP, or of a store, which does what AMQP has no words for.
 func printStep(w io.Writer, step streams.Step) {
-	text := "[amqp] " + step.AMQP + "\n"
-	for _, line := range step.NATS {
+	layer := "amqp"
+	if strings.HasPrefix(step.AMQP, "store.") {
+		layer = "store"
+	}
+	printLines(w, layer, step.AMQP, step.NATS)
+}
+
+// printTaskStep prints a step of Celery, and what it is made of.
+func printTaskStep(w io.Writer, step workers.Explained) {
+	switch {
+	case step.Celery == "":
+		printStep(w, step.Step)
+	case step.AMQP == "":
+		printLines(w, "celery", step.Celery, step.NATS)
+	default:
+		printLines(w, "celery", step.Celery, append([]string{step.AMQP}, step.NATS...))
+	}
+}
+
+func printLines(w io.Writer, layer, what string, nats []string) {
+	text := "[" + layer + "] " + what + "\n"
+	for _, line := range nats {
 		text += "       -> " + line + "\n"
 	}
 	fmt.Fprint(w, text)
