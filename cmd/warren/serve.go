@@ -46,7 +46,8 @@ another program listens there. They share exchanges and queues with Warren's own
 JetStream.
 
 With --tls-cert and --tls-key, NATS clients must use TLS, and with --tls-ca they need
-a certificate, too; the port of AMQP has no TLS. A unit of systemd may have
+a certificate, too; the port of AMQP has no TLS. The files are read again for every
+client, so that a renewed certificate needs no restart. A unit of systemd may have
 Type=notify. SIGHUP ends serve only when its terminal was closed.`,
 		Example: `  warren serve
   warren serve --port 4333 --dir ./data --sync always
@@ -163,7 +164,7 @@ func (o serveOptions) runBroker(cmd *cobra.Command, b *broker, front *amqpFront)
 	}
 	warnIfOpen(cmd.ErrOrStderr(), b.passwordFile)
 	cfg := o.config(cmd.ErrOrStderr())
-	if cfg.TLS, err = b.serverTLS(); err != nil {
+	if cfg.TLS, err = b.serverTLS(newLogger(cmd.ErrOrStderr(), slog.LevelWarn)); err != nil {
 		return err
 	}
 	server, err := embedded.Start(cfg)
