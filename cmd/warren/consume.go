@@ -69,8 +69,31 @@ func (r reception) consume(ctx context.Context, s *streams.Session, out io.Write
 	return nil
 }
 
-// tellOrphans says of messages that a killed receiver held when they come again: until
-// then a receiver waits for them, and would not know why.
+// orphanRounds is how often a receiver looks whether another one was killed.
+const orphanRounds = 2 * time.Second
+
+// followOrphans says of messages that a killed receiver held when they come again, now and
+// until it is stopped: until then a receiver waits for them, and would not know why.
+func followOrphans(ctx context.Context, s *streams.Session, stderr io.Writer, q streams.QueueInfo) (stop func()) {
+	tellOrphans(stderr, q)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for pause(ctx, orphanRounds) == nil {
+			now, err := s.InspectQueue(ctx, q.Name)
+			if err == nil && now.OrphanedUntil.After(q.OrphanedUntil) {
+				tellOrphans(stderr, now)
+				q = now
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
 func tellOrphans(stderr io.Writer, q streams.QueueInfo) {
 	if q.Orphaned > 0 {
 		fmt.Fprintf(stderr, "A receiver was killed: the messages that it held (%d) come again by %s.\n",

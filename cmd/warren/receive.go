@@ -62,7 +62,7 @@ func (o receiveOptions) run(ctx context.Context, s *streams.Session, q streams.Q
 	if err != nil {
 		return err
 	}
-	tellOrphans(stderr, info)
+	defer followOrphans(ctx, s, stderr, info)()
 	return o.consume(ctx, s, out, o.queue, func(d *streams.Delivery) error {
 		if err := o.process(ctx, out, d); err != nil {
 			o.tellFate(stderr, d)

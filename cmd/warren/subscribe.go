@@ -71,7 +71,7 @@ func (o subscribeOptions) run(ctx context.Context, s *streams.Session, out, stde
 	if err != nil {
 		return err
 	}
-	tellOrphans(stderr, info)
+	defer followOrphans(ctx, s, stderr, info)()
 	if err := s.Bind(ctx, streams.Binding{Exchange: shopExchange, Queue: o.queue, Key: o.kind}); err != nil {
 		return err
 	}
