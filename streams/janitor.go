@@ -201,7 +201,10 @@ func (s *Session) dropUnused(ctx context.Context, queue string) error {
 	if err != nil || in.consumers > 0 {
 		return err
 	}
-	return s.removeQueue(ctx, queue, rec.Life)
+	if err := s.removeQueue(ctx, queue, rec.Life); err != nil || len(in.left) == 0 {
+		return err
+	}
+	return s.forgetLeftovers(ctx, queue)
 }
 
 // registrations reads who uses what.

@@ -45,6 +45,9 @@ func (s *Session) noteLeftovers(ctx context.Context, session string, ended time.
 		}
 		rec := new(queueRecord)
 		revision, err := s.topology.get(ctx, queueKey(r.Queue), rec)
+		if rec.Owner == session {
+			continue // the queue ends with it
+		}
 		if err == nil && revision > 0 {
 			err = s.noteLeftover(ctx, session, leftover{r.Queue, rec.Life, r.Most, ended.Add(rec.Lease + leaseCheck)}, rec.Lease)
 		}
@@ -64,6 +67,13 @@ func (s *Session) noteLeftover(ctx context.Context, session string, l leftover, 
 	msg.Header.Set(jetstream.MsgTTLHeader, (lease + 2*time.Second).Truncate(time.Second).String())
 	_, err = changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) { return s.js.publish(ctx, s.live, msg) })
 	return err
+}
+
+// forgetLeftovers takes the notes of a queue away that has ended.
+func (s *Session) forgetLeftovers(ctx context.Context, queue string) error {
+	return changedOnly(ctx, func(ctx context.Context) error {
+		return s.live.Purge(ctx, jetstream.WithPurgeSubject(s.userSubject(queue, "*")+leftoverMark))
+	})
 }
 
 // orphans are messages that dead sessions held: how many, and when the last of them is

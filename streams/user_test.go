@@ -179,7 +179,7 @@ func registrations(t *testing.T, nc *nats.Conn) []string {
 	t.Helper()
 	live, err := stream(t, nc, "warren~live")
 	must(t, err)
-	info, err := live.Info(t.Context(), jetstream.WithSubjectFilter("warren.live.user.>"))
+	info, err := live.Info(t.Context(), jetstream.WithSubjectFilter("warren.live.user.*.*"))
 	must(t, err)
 	return slices.Collect(maps.Keys(info.State.Subjects))
 }

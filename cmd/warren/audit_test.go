@@ -174,7 +174,7 @@ func registrations(t *testing.T, nc *nats.Conn) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := stream.Info(context.Background(), jetstream.WithSubjectFilter("warren.live.user.>"))
+	info, err := stream.Info(context.Background(), jetstream.WithSubjectFilter("warren.live.user.*.*"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,7 +113,8 @@ func awaitConsumers(t *testing.T, c client, queues, sessions int) (counts []int)
 // says how much it was.
 func drain(t *testing.T, c client, queue string, received *tally) int {
 	t.Helper()
-	left := c.inspect(queue).Ready
+	info := c.inspect(queue)
+	left := info.Ready + info.Unacked
 	if left == 0 {
 		return 0
 	}

@@ -46,7 +46,8 @@ func (r *receiver) ready(t *testing.T) *receiver {
 // there, and says how much it was. What others held comes when its lease ends.
 func receiveRest(t *testing.T, c client, url string, done *tally) int {
 	t.Helper()
-	left := c.inspect("tasks").Ready
+	info := c.inspect("tasks")
+	left := info.Ready + info.Unacked
 	if left > 0 {
 		receive(t, url, done, "--count", strconv.Itoa(left)).wantEnd(t, exitOK)
 	}
