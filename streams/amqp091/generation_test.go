@@ -72,6 +72,36 @@ func TestGeneration_UnknownQueueType(t *testing.T) {
 	})
 }
 
+// Arguments that say how and where RabbitMQ is to store a queue mean nothing to Warren, so
+// that programs for either generation find it content.
+func TestGeneration_StorageArguments(t *testing.T) {
+	answers := func(codes ...uint16) func(t *testing.T, url string) {
+		return func(t *testing.T, url string) {
+			for i, args := range []streams.Table{
+				{"x-queue-mode": "lazy"}, {"x-queue-mode": "eager"}, {"x-queue-version": int32(1)}, {"x-queue-version": int32(2)},
+				{"x-queue-master-locator": "min-masters"}, {"x-queue-leader-locator": "balanced"},
+			} {
+				c := open(t, url)
+				c.send(1, wire.QueueDeclare{Queue: unique(t, "q"), Exclusive: true, Arguments: args})
+				var code uint16
+				switch m := c.next().(type) {
+				case *wire.QueueDeclareOk:
+				case *wire.ChannelClose:
+					code = m.ReplyCode
+				case *wire.ConnectionClose:
+					code = m.ReplyCode
+				default:
+					t.Fatalf("%v: got %s", args, wire.Name(m))
+				}
+				if code != codes[i] {
+					t.Errorf("%v: got %d, want %d", args, code, codes[i])
+				}
+			}
+		}
+	}
+	onEach(t, answers(0, 0, 0, 0, 0, 0), answers(0, 406, 0, 0, 0, 406), answers(0, 0, 406, 0, 541, 0))
+}
+
 // RabbitMQ 4.3 refuses a key with more than two; 3.10 takes it.
 func TestGeneration_TopicKeyWithThreeHashes(t *testing.T) {
 	bind := func(t *testing.T, url string) *raw {
