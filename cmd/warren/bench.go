@@ -12,14 +12,15 @@ import (
 )
 
 type benchOptions struct {
-	rabbitmq, nats string
-	targets        []string
-	workloads      []string
-	classes        []string
-	sizes          []int
-	run            time.Duration
-	repeats        int
-	format         reportFormat
+	rabbitmq  []string
+	nats      string
+	targets   []string
+	workloads []string
+	classes   []string
+	sizes     []int
+	run       time.Duration
+	repeats   int
+	format    reportFormat
 }
 
 // What bench measures at most: a run counts messages in advance.
@@ -37,8 +38,9 @@ func newBench(b *broker) *cobra.Command {
 		Long: `Bench measures workloads on a target; 'warren compare' does so on several.
 Targets are warren and jetstream, which is JetStream without Warren, each on a
 broker in this process (embedded) or in one of its own (tcp), and with fsync
-behind it if that syncs before every confirm; and what --nats, --context and
---rabbitmq give.
+behind it if that syncs before every confirm; 'warren amqp', which is Warren's
+port for RabbitMQ's programs; and those of the brokers that --nats or --context
+and --rabbitmq name: 'rabbitmq quorum', or 'rabbitmq 4.3.6 quorum' of several.
 
 Workloads are ` + wrapIDs() + `.`,
 		Example: `  warren bench
@@ -47,7 +49,7 @@ Workloads are ` + wrapIDs() + `.`,
 		Args: noArguments,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "a RabbitMQ, by its `URL`:\namqp://USER@HOST:PORT/,\nwith the password in $"+rabbitPasswordVariable)
+	flags.StringArrayVar(&o.rabbitmq, "rabbitmq", nil, "a RabbitMQ, by its `URL`; may be given again:\namqp://USER@HOST:PORT/,\nwith the password in $"+rabbitPasswordVariable)
 	flags.StringVar(&o.nats, "nats", "", "a NATS with JetStream, by its `ADDRESS`;\nfurther flags say who connects to it")
 	flags.StringSliceVar(&o.targets, "target", nil, "measure these `TARGETS` (default: warren embedded)")
 	flags.StringSliceVar(&o.workloads, "workload", nil, "run these `WORKLOADS` (default: all)")
@@ -96,10 +98,8 @@ func (o benchOptions) bench(cmd *cobra.Command, b *broker) error {
 		return err
 	}
 	choice := compare.Choice{Program: program, RabbitMQ: rabbitmq, NATS: nats, Replicas: b.replicas, Names: o.targets}
-	for _, name := range o.targets {
-		if there := choice.TargetNames(); !slices.Contains(there, name) {
-			return usageError{fmt.Errorf("there is no target %q; there are %s", name, strings.Join(there, ", "))}
-		}
+	if err := choice.Check(); err != nil {
+		return usageError{err}
 	}
 	c := comparison{choice: choice, plan: compare.Plan{Workloads: workloads, For: o.run, Repeats: o.repeats}, format: o.format}
 	return c.run(cmd)

@@ -14,10 +14,11 @@ import (
 )
 
 type compareOptions struct {
-	rabbitmq, nats string
-	restart        string
-	quick, full    bool
-	format         reportFormat
+	rabbitmq    []string
+	nats        string
+	restart     string
+	quick, full bool
+	format      reportFormat
 }
 
 func newCompare(b *broker) *cobra.Command {
@@ -45,7 +46,7 @@ Ctrl-C ends it early and still prints what there is.`,
 		Args: noArguments,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.rabbitmq, "rabbitmq", "", "a RabbitMQ, by its `URL`:\namqp://USER@HOST:PORT/,\nwith the password in $"+rabbitPasswordVariable)
+	flags.StringArrayVar(&o.rabbitmq, "rabbitmq", nil, "a RabbitMQ, by its `URL`; may be given again:\namqp://USER@HOST:PORT/,\nwith the password in $"+rabbitPasswordVariable)
 	flags.StringVar(&o.restart, "rabbitmq-restart", "", "shell `COMMAND` that restarts the RabbitMQ\n(default: it is not restarted)")
 	flags.StringVar(&o.nats, "nats", "", "a NATS with JetStream, by its `ADDRESS`;\nfurther flags say who connects to it")
 	flags.BoolVar(&o.quick, "quick", false, "a first look, in some minutes (default)")
@@ -56,8 +57,8 @@ Ctrl-C ends it early and still prints what there is.`,
 		if o.quick && o.full {
 			return usageError{errors.New("--quick and --full exclude each other")}
 		}
-		if o.restart != "" && o.rabbitmq == "" {
-			return usageError{errors.New("--rabbitmq-restart goes with --rabbitmq")}
+		if o.restart != "" && len(o.rabbitmq) != 1 {
+			return usageError{errors.New("--rabbitmq-restart goes with one --rabbitmq, which it restarts")}
 		}
 		return o.run(cmd, b)
 	}

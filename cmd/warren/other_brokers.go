@@ -30,25 +30,29 @@ func identityFlags() (names []string) {
 	return names
 }
 
-// otherBrokers are those of others that bench and compare measure: a RabbitMQ, and the
+// otherBrokers are those of others that bench and compare measure: RabbitMQs, and the
 // NATS that --nats or --context names. The environment names none.
-func otherBrokers(cmd *cobra.Command, b *broker, rabbitmq, address string) (amqp string, server compare.NATS, err error) {
-	if amqp, err = rabbitAddress(rabbitmq); err != nil {
-		return "", server, usageError{err}
+func otherBrokers(cmd *cobra.Command, b *broker, rabbitmq []string, address string) (amqp []string, server compare.NATS, err error) {
+	for _, text := range rabbitmq {
+		url, err := rabbitAddress(text)
+		if err != nil {
+			return nil, server, usageError{err}
+		}
+		amqp = append(amqp, url)
 	}
 	c := b.connection
 	c.server, c.serverFlag = address, "--nats"
 	if address == "" && c.context == "" {
 		for _, name := range identityFlags() {
 			if cmd.Flags().Changed(name) {
-				return "", server, usageError{fmt.Errorf("--%s goes with --nats ADDRESS or --context NAME, which say where the NATS is", name)}
+				return nil, server, usageError{fmt.Errorf("--%s goes with --nats ADDRESS or --context NAME, which say where the NATS is", name)}
 			}
 		}
 		return amqp, server, nil
 	}
 	at, err := c.find(false)
 	if err != nil {
-		return "", server, err
+		return nil, server, err
 	}
 	warnIfOpen(cmd.ErrOrStderr(), c.passwordFile)
 	login, err := json.Marshal(at.settings)

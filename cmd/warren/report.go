@@ -19,15 +19,20 @@ import (
 func flagsOf(cmd *cobra.Command) []string {
 	words := []string{cmd.Name()}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		value := f.Value.String()
+		values := []string{f.Value.String()}
 		if list, ok := f.Value.(pflag.SliceValue); ok {
-			value = strings.Join(list.GetSlice(), ",")
+			values = list.GetSlice()
+			if f.Value.Type() != "stringArray" { // which is given again for each
+				values = []string{strings.Join(values, ",")}
+			}
 		}
-		word := "--" + f.Name
-		if value != f.NoOptDefVal || value == "" { // else it is a switch that is on
-			word += "=" + typed([]string{redact(value)})
+		for _, value := range values {
+			word := "--" + f.Name
+			if value != f.NoOptDefVal || value == "" { // else it is a switch that is on
+				word += "=" + typed([]string{redact(value)})
+			}
+			words = append(words, word)
 		}
-		words = append(words, word)
 	})
 	return words
 }

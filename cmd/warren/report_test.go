@@ -9,11 +9,11 @@ import (
 func TestAReportSaysHowItWasMade(t *testing.T) {
 	t.Parallel()
 	cmd := newCompare(new(broker))
-	typed := []string{"--json", "--full=false", "--html", "", "--rabbitmq", "amqp://me:secret@host/"}
+	typed := []string{"--json", "--full=false", "--html", "", "--rabbitmq", "amqp://me:secret@host/", "--rabbitmq", "amqp://me:secret@other/"}
 	if err := cmd.ParseFlags(typed); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(flagsOf(cmd), " "), "compare --full=false --html=\"\" --json --rabbitmq=amqp://xxxxx@host/"; got != want {
+	if got, want := strings.Join(flagsOf(cmd), " "), "compare --full=false --html=\"\" --json --rabbitmq=amqp://xxxxx@host/ --rabbitmq=amqp://xxxxx@other/"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	cmd = newBench(new(broker))

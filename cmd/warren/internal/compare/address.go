@@ -25,6 +25,7 @@ const (
 	warrenAddress    = "warren"
 	jetStreamAddress = "jetstream"
 	rabbitMQAddress  = "rabbitmq"
+	amqpAddress      = "warren amqp"
 )
 
 // Connect opens a connection, to be closed by the caller.
@@ -46,8 +47,10 @@ func (a Address) target(options LoginOptions) (Target, error) {
 		return &jetStream{server: s, replicas: a.Replicas, prefix: a.Space, queues: make(map[string]*rawQueue), fanout: make(map[string]bool)}, nil
 	case rabbitMQAddress:
 		return NewRabbitMQ(a.URL, QueueType(a.Space), "")
+	case amqpAddress:
+		return warrenAMQPAt(a.URL, a.Fsync), nil
 	}
-	return nil, fmt.Errorf("connect to the broker %q: there are %s, %s and %s", a.Broker, warrenAddress, jetStreamAddress, rabbitMQAddress)
+	return nil, fmt.Errorf("connect to the broker %q: there are %s, %s, %s and %s", a.Broker, warrenAddress, amqpAddress, jetStreamAddress, rabbitMQAddress)
 }
 
 // natsAddress is the address of a target on a nats-server.

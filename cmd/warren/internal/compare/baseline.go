@@ -7,10 +7,13 @@ import (
 )
 
 // isRabbit tells a RabbitMQ by its broker.
-func isRabbit(t TargetInfo) bool { return strings.EqualFold(t.Broker, "RabbitMQ") }
+func (f Features) isRabbit() bool { return strings.EqualFold(f.Broker, "RabbitMQ") }
 
 // isRaw tells JetStream without Warren by the client: nats.go itself.
-func isRaw(t TargetInfo) bool { return !isRabbit(t) && strings.HasPrefix(t.Client, "nats.go") }
+func (f Features) isRaw() bool { return !f.isRabbit() && strings.HasPrefix(f.Client, "nats.go") }
+
+// isWarren tells Warren by what is left.
+func (f Features) isWarren() bool { return f.Broker != "" && !f.isRabbit() && !f.isRaw() }
 
 // finish sorts the rows by target and sets each against the baselines.
 //
@@ -27,9 +30,9 @@ func (s *setting) finish(targets []TargetInfo) {
 	}
 	for _, r := range s.Rows {
 		transport := info(r).Transport
-		r.VsRabbit = ratioOf(r, s.best(func(o *row) bool { return isRabbit(info(o)) }))
+		r.VsRabbit = ratioOf(r, s.best(func(o *row) bool { return info(o).isRabbit() }))
 		r.VsRaw = ratioOf(r, s.best(func(o *row) bool {
-			return isRaw(info(o)) && info(o).Transport == transport
+			return info(o).isRaw() && info(o).Transport == transport
 		}))
 	}
 }

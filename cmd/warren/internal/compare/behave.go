@@ -133,6 +133,10 @@ func tryOut(ctx context.Context, s scenario, target Target) (found, error) {
 
 // behaviours are what was found, in the order of the scenarios and targets.
 func (p *programme) behaviours() []Behaviour {
+	features := make(map[string]Features)
+	for _, t := range p.targets {
+		features[t.Name()] = t.Features()
+	}
 	var all []Behaviour
 	for i, s := range p.scenarios {
 		b := Behaviour{Scenario: s.name, Question: s.question}
@@ -146,6 +150,7 @@ func (p *programme) behaviours() []Behaviour {
 		}
 		a := answersOf(b.Outcomes)
 		b.Same = a.same()
+		b.Verdict = verdictOf(b.Outcomes, features)
 		b.Why = s.because(a)
 		all = append(all, b)
 	}

@@ -80,8 +80,11 @@ func differences(target Target) map[string]string {
 		}
 		return d
 	}
-	d["kill a worker"] = afterLease
 	d["requeue"] = asRequeued
+	if target.Name() == warrenAMQP {
+		return d
+	}
+	d["kill a worker"] = afterLease
 	d["large message"] = takesThenRefuses
 	if broker == "warren" {
 		return d

@@ -25,7 +25,7 @@ func WriteBehaviours(w io.Writer, behaviours []Behaviour) error {
 		if i > 0 {
 			fmt.Fprintln(out)
 		}
-		fmt.Fprintf(out, "%s: %s\n", b.Scenario, b.verdict())
+		fmt.Fprintf(out, "%s: %s\n", b.Scenario, b.Verdict)
 		writeWrapped(out, "  ", "  ", b.Question)
 		for _, o := range b.Outcomes {
 			first := fmt.Sprintf("    %-*s  ", width, o.Target)
@@ -34,19 +34,6 @@ func WriteBehaviours(w io.Writer, behaviours []Behaviour) error {
 		writeWrapped(out, "  ", "  ", b.Why)
 	}
 	return out.Flush()
-}
-
-// verdict is what comes of comparing, in a word.
-func (b Behaviour) verdict() string {
-	switch n := len(answersOf(b.Outcomes)); {
-	case n == 0:
-		return "no answer"
-	case n == 1:
-		return "one answer"
-	case b.Same:
-		return "the same"
-	}
-	return "different"
 }
 
 // says is what a target did, or what kept it from doing it.

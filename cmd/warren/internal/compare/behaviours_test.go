@@ -10,7 +10,7 @@ func TestWriteBehaviours(t *testing.T) {
 	t.Parallel()
 	behaviours := []Behaviour{
 		{
-			Scenario: "kill a worker", Question: "When does another have them?",
+			Scenario: "kill a worker", Verdict: UnlikeRabbitMQ, Question: "When does another have them?",
 			Why: "The broker sees the connection go with the process; JetStream does not, and waits until the time for an acknowledgement is up.",
 			Outcomes: []Outcome{
 				{Target: "rabbitmq classic", Did: "after 2ms", Answer: "at once"},
@@ -19,7 +19,7 @@ func TestWriteBehaviours(t *testing.T) {
 			},
 		},
 		{
-			Scenario: "kill the broker", Question: "What is left?", Why: "None of them has an answer.",
+			Scenario: "kill the broker", Verdict: NoAnswer, Question: "What is left?", Why: "None of them has an answer.",
 			Outcomes: []Outcome{{Target: "rabbitmq classic", Did: "not offered", NotOffered: true}},
 		},
 	}
@@ -27,7 +27,7 @@ func TestWriteBehaviours(t *testing.T) {
 	if err := WriteBehaviours(&out, behaviours); err != nil {
 		t.Fatal(err)
 	}
-	want := `kill a worker: different
+	want := `kill a worker: not as RabbitMQ
   When does another have them?
     rabbitmq classic  after 2ms
     warren            after 2s

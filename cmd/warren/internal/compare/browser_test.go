@@ -78,6 +78,9 @@ func checkInBrowser(t *testing.T, open browser, text string, r Report) {
 	}
 	for _, width := range []int64{360, 390, 768, 1280} {
 		v.checkWidth(t, width)
+		if width < 400 || width == 1280 && !strings.Contains(r.Command, "<") {
+			v.checkTables(t, width)
+		}
 	}
 	if pdf := run(t, v, chromedp.PrintToPDF(chromedp.PDFPreferCSSPageSize())); !bytes.HasPrefix(pdf, []byte("%PDF-")) || len(pdf) < 5000 {
 		t.Errorf("printing gave %d bytes, and no PDF of the page", len(pdf))
@@ -203,6 +206,20 @@ func (v *view) checkWidth(t *testing.T, width int64) {
 	}
 	for _, bad := range evaluate[[]string](t, v, outOfPlace) {
 		t.Errorf("at %d pixels a chart is not whole: %s", width, bad)
+	}
+}
+
+// cutOff finds tables that are wider than their place, but for that of all runs on a
+// wide screen, which is to be scrolled.
+const cutOff = `[...document.querySelectorAll(innerWidth < 400 ? ".scroll" : ".scroll:not(.tall)")]
+  .filter(e => e.scrollWidth > e.clientWidth + 1)
+  .map(e => (e.ariaLabel || e.textContent.trim().slice(0, 40)) + ": " + e.scrollWidth + " of " + e.clientWidth)`
+
+// checkTables makes sure that no table is cut off.
+func (v *view) checkTables(t *testing.T, width int64) {
+	t.Helper()
+	for _, bad := range evaluate[[]string](t, v, cutOff) {
+		t.Errorf("at %d pixels a table is cut off: %s", width, bad)
 	}
 }
 

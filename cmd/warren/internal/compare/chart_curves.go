@@ -66,7 +66,7 @@ const curveHeight = 250 // points
 func curveChart(title string, curves []curve) (chart, error) {
 	p := newPlot()
 	p.Add(grid{X: true, Y: true})
-	nines, low, high := 2.0, math.Inf(1), 0.0
+	nines, low, high := nineOf(99.9), math.Inf(1), 0.0
 	alt := []string{title + "."}
 	for _, c := range curves {
 		points := percentiles(c.histogram)

@@ -3,6 +3,7 @@ package compare
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -11,8 +12,9 @@ import (
 type Choice struct {
 	// Program is run for brokers in processes of their own.
 	Program Program
-	// RabbitMQ is the URL of a RabbitMQ that runs already. Default: none.
-	RabbitMQ string
+	// RabbitMQ are the URLs of RabbitMQs that run already. Default: none. Of several
+	// each has its product and version in its targets' names.
+	RabbitMQ []string
 	// NATS is a NATS that runs already. Default: none.
 	NATS NATS
 	// RabbitMQRestart is a command line for the shell that restarts the RabbitMQ.
@@ -35,16 +37,54 @@ func (c Choice) openers() []opener {
 	for _, fsync := range []bool{false, true} {
 		list = append(list, onServer(fsyncLabel("embedded", fsync), 1, func(context.Context) (Server, error) { return StartInside(fsync) })...)
 		list = append(list, onServer(fsyncLabel("tcp", fsync), 1, func(ctx context.Context) (Server, error) { return StartChild(ctx, c.Program, fsync) })...)
+		list = append(list, opener{fsyncLabel(warrenAMQP, fsync), func(ctx context.Context) (Target, error) { return NewWarrenAMQP(ctx, c.Program, fsync) }})
 	}
 	if c.NATS.URL != "" {
 		list = append(list, onServer("nats", c.Replicas, func(context.Context) (Server, error) { return At(c.NATS), nil })...)
 	}
-	if c.RabbitMQ != "" {
+	return append(list, c.rabbits()...)
+}
+
+// rabbits are the targets on RabbitMQs.
+func (c Choice) rabbits() (list []opener) {
+	for i, name := range c.rabbitNames() {
 		for _, queues := range []QueueType{Classic, Quorum} {
-			list = append(list, opener{"rabbitmq " + string(queues), func(context.Context) (Target, error) { return NewRabbitMQ(c.RabbitMQ, queues, c.RabbitMQRestart) }})
+			name := name + " " + string(queues)
+			list = append(list, opener{name, func(context.Context) (Target, error) {
+				return namedRabbitMQ(name, c.RabbitMQ[i], queues, c.RabbitMQRestart)
+			}})
 		}
 	}
 	return list
+}
+
+// rabbitNames are "rabbitmq", or of several what they say they are, such as
+// "rabbitmq 4.3.6". Where that does not tell them apart their addresses do.
+func (c Choice) rabbitNames() (names []string) {
+	if len(c.RabbitMQ) == 1 {
+		return []string{"rabbitmq"}
+	}
+	for _, url := range c.RabbitMQ {
+		name := "rabbitmq " + hostOf(url) // it does not answer
+		if product, version, err := greet(url); err == nil {
+			name = strings.ToLower(product) + " " + version
+		}
+		names = append(names, name)
+	}
+	for i, name := range names {
+		if slices.Index(names, name) < i {
+			names[i] += " " + hostOf(c.RabbitMQ[i])
+		}
+	}
+	return names
+}
+
+// hostOf is where a URL leads, without who goes there.
+func hostOf(text string) string {
+	if u, err := url.Parse(text); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return "without an address"
 }
 
 // onServer are the targets on one kind of server; each has a server of its own.
@@ -61,12 +101,23 @@ func onServer(label string, replicas int, start func(context.Context) (Server, e
 	return []opener{{"warren " + label, with(NewWarren)}, {"jetstream " + label, with(NewJetStream)}}
 }
 
-// TargetNames are those there are to choose from.
-func (c Choice) TargetNames() (names []string) {
-	for _, o := range c.openers() {
+// Check refuses names that there is no target of.
+func (c Choice) Check() error {
+	all := c.openers()
+	for _, name := range c.Names {
+		if !slices.ContainsFunc(all, func(o opener) bool { return o.name == name }) {
+			return noTarget(name, all)
+		}
+	}
+	return nil
+}
+
+func noTarget(name string, all []opener) error {
+	var names []string
+	for _, o := range all {
 		names = append(names, o.name)
 	}
-	return names
+	return fmt.Errorf("there is no target %q; there are %s", name, strings.Join(names, ", "))
 }
 
 // Open opens the targets, each to be closed by the caller. One that is not there
@@ -74,8 +125,8 @@ func (c Choice) TargetNames() (names []string) {
 func (c Choice) Open(ctx context.Context) (targets []Target, missing []Missing, err error) {
 	all := c.openers()
 	for _, name := range c.Names {
-		if !slices.Contains(c.TargetNames(), name) {
-			return nil, nil, fmt.Errorf("there is no target %q; there are %s", name, strings.Join(c.TargetNames(), ", "))
+		if !slices.ContainsFunc(all, func(o opener) bool { return o.name == name }) {
+			return nil, nil, noTarget(name, all)
 		}
 	}
 	if len(c.Names) > 0 {

@@ -18,7 +18,7 @@ import (
 //	targets[]                name, broker, version, client, transport, sync, replicas,
 //	                         max_bytes, classes: from the class to how it is reached
 //	missing[]                what was left out and why; absent if nothing was
-//	behaviours[]             scenario, question, same, why, and outcomes[]: target, did,
+//	behaviours[]             scenario, question, same, verdict, why, and outcomes[]: target, did,
 //	                         answer, took_ns, failed, not_offered
 //	measurements[]           one object for each workload, target, class and setting:
 //	  workload, target       names; the target is one of targets[]

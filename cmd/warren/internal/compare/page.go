@@ -27,6 +27,8 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"time":     func(t time.Time) string { return t.Format("2 January 2006, 15:04:05 MST") },
 	"iso":      func(t time.Time) string { return t.Format(time.RFC3339) },
 	"round":    func(d time.Duration) string { return d.Round(time.Second).String() },
+	"good":     func(v Verdict) bool { return v == AllAlike || v == LikeRabbitMQ },
+	"bad":      func(v Verdict) bool { return v == UnlikeRabbitMQ || v == Differing },
 	"swatch":   func(series int) int { return series % seriesColors },
 	"dashes":   dashText,
 
@@ -34,14 +36,9 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"leastRuns":   func() int { return leastRuns },
 	"shortestRun": func() time.Duration { return ShortestRun },
 
-	// The raw numbers.
-	"add":       func(a, b int) int { return a + b },
-	"sides":     func() []string { return []string{"Confirm", "Deliver"} },
-	"quantiles": func() []string { return []string{"p50", "p95", "p99", "p99.9", "max"} },
-	"micros":    micros,
-	"whole":     func(f float64) string { return orNone(f > 0, "%.0f", f) },
-	"millis":    func(d time.Duration) string { return orNone(d > 0, "%.1f", d.Seconds()*1e3) },
-	"mebi":      func(n int64) string { return orNone(n > 0, "%.1f", float64(n)/(1<<20)) },
+	"cell":     cellOf,
+	"runHeads": func() []string { return runHeads },
+	"runCells": runCells,
 }).Parse(pageHTML))
 
 // WritePage writes a report as one HTML page that needs nothing else: styles and
@@ -75,8 +72,10 @@ type page struct {
 	Speed     []speedPart
 	Paced     []latencyPart // latency at a fixed rate
 	Full      []latencyPart // latency at full speed
-	Different int           // behaviours that are not the same
-	Faulty    []*row        // with messages lost, duplicated or reordered
+	Meaning   []string
+	Alike     int    // behaviours in which Warren does as RabbitMQ, or all do the same
+	Judged    int    // behaviours with a verdict on that
+	Faulty    []*row // with messages lost, duplicated or reordered
 	Repeats   int
 }
 
@@ -103,10 +102,14 @@ type latencyLine struct {
 
 func newPage(r Report) (page, error) {
 	p := page{Report: withoutNil(r), CSS: template.CSS(pageCSS), Title: pageTitle(r), Exercises: exercises(r)}
-	p.Classes = classesOf(r)
+	p.Classes, p.Meaning = classesOf(r), Meaning(r)
 	for _, b := range r.Behaviours {
-		if !b.Same {
-			p.Different++
+		switch b.Verdict {
+		case AllAlike, LikeRabbitMQ:
+			p.Alike++
+			p.Judged++
+		case UnlikeRabbitMQ, Differing:
+			p.Judged++
 		}
 	}
 	for _, e := range p.Exercises {
@@ -211,24 +214,4 @@ func dashText(series int) string {
 		lengths = append(lengths, number(d.Points()))
 	}
 	return strings.Join(lengths, " ")
-}
-
-// micros are the quantiles of a latency in microseconds.
-func micros(l *Latency) []string {
-	if l == nil {
-		l = &Latency{}
-	}
-	var all []string
-	for _, d := range []time.Duration{l.P50, l.P95, l.P99, l.P999, l.Max} {
-		all = append(all, orNone(l.Count > 0, "%.1f", float64(d)/1e3))
-	}
-	return all
-}
-
-// orNone writes a figure, or a dash if there is none.
-func orNone(there bool, format string, figure float64) string {
-	if !there {
-		return "–"
-	}
-	return fmt.Sprintf(format, figure)
 }

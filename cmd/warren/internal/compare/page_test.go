@@ -163,7 +163,7 @@ func (p *pageContent) characters(text string, open []xml.StartElement, all *stri
 
 // inRuns says whether this is in the body of the table of runs.
 func inRuns(open []xml.StartElement) bool {
-	table := slices.IndexFunc(open, func(e xml.StartElement) bool { return attribute(e, "class") == "raw" })
+	table := slices.IndexFunc(open, func(e xml.StartElement) bool { return strings.HasPrefix(attribute(e, "class"), "raw") })
 	return table >= 0 && slices.ContainsFunc(open[table:], func(e xml.StartElement) bool { return e.Name.Local == "tbody" })
 }
 

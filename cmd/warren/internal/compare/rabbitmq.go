@@ -20,11 +20,14 @@ const (
 	Quorum  QueueType = "quorum"
 )
 
-// rabbitMQ is a RabbitMQ that somebody else runs.
+// rabbitMQ is a broker that speaks AMQP: a RabbitMQ that somebody else runs, or
+// Warren's port for the same programs.
 type rabbitMQ struct {
+	name     string
 	url      string
-	queues   QueueType
-	restart  string // a command line; empty: it cannot be restarted
+	queues   QueueType // empty: the broker has one
+	restart  string    // a command line; empty: it cannot be restarted
+	own      *child    // the Warren behind it; nil: it is somebody else's
 	features Features
 	process  listener
 	amqpWire
@@ -37,25 +40,40 @@ type rabbitMQ struct {
 // NewRabbitMQ is the RabbitMQ at a URL, with queues of a type. Restart is a command
 // line for the shell that restarts it; if it is empty nothing does.
 func NewRabbitMQ(url string, queues QueueType, restart string) (Target, error) {
-	conn, err := amqp.Dial(url)
+	return namedRabbitMQ("rabbitmq "+string(queues), url, queues, restart)
+}
+
+func namedRabbitMQ(name, url string, queues QueueType, restart string) (Target, error) {
+	product, version, err := greet(url)
 	if err != nil {
 		return nil, fmt.Errorf("connect to RabbitMQ: %w", err)
 	}
-	defer func() { _ = conn.Close() }()
-	product, _ := conn.Properties["product"].(string)
-	version, _ := conn.Properties["version"].(string)
 	major, err := strconv.Atoi(strings.Split(version, ".")[0])
 	if err != nil || product != "RabbitMQ" {
-		return nil, fmt.Errorf("what answers is %q %q and not a RabbitMQ", product, version)
+		return nil, fmt.Errorf("what answers is %q %q and not a RabbitMQ; Warren's own port is the target %q", product, version, warrenAMQP)
 	}
 	classes, sync := rabbitClasses(queues, major)
 	return &rabbitMQ{
-		url: url, queues: queues, restart: restart, process: listener{address: url, defaultPort: "5672"}, declared: map[string]bool{}, exchanges: map[string]bool{},
+		name: name, url: url, queues: queues, restart: restart,
+		process: listener{address: url, defaultPort: "5672"}, declared: map[string]bool{}, exchanges: map[string]bool{},
 		features: Features{
-			Broker: product, Version: version, Client: "amqp091-go " + moduleVersion("github.com/rabbitmq/amqp091-go"),
-			Transport: "TCP", Classes: classes, Sync: sync, Replicas: 1, MaxBytes: rabbitLimit(major),
+			Broker: product, Version: version, Client: amqpClient(), Transport: "TCP",
+			Classes: classes, Sync: sync, Replicas: 1, MaxBytes: rabbitLimit(major),
 		},
 	}, nil
+}
+
+func amqpClient() string { return "amqp091-go " + moduleVersion("github.com/rabbitmq/amqp091-go") }
+
+// greet asks a broker what it is.
+func greet(url string) (product, version string, err error) {
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		return "", "", err
+	}
+	product, _ = conn.Properties["product"].(string)
+	version, _ = conn.Properties["version"].(string)
+	return product, version, conn.Close()
 }
 
 // rabbitLimit is the largest message of a RabbitMQ that is not told otherwise.
@@ -81,11 +99,21 @@ func rabbitClasses(queues QueueType, major int) (map[Class]string, string) {
 		"no fsync before the confirm"
 }
 
-func (r *rabbitMQ) Name() string                            { return "rabbitmq " + string(r.queues) }
-func (r *rabbitMQ) Features() Features                      { return r.features }
-func (r *rabbitMQ) Usage(ctx context.Context) (Usage, bool) { return r.process.usage(ctx) }
+func (r *rabbitMQ) Name() string       { return r.name }
+func (r *rabbitMQ) Features() Features { return r.features }
+
+// Usage is that of the process that listens.
+func (r *rabbitMQ) Usage(ctx context.Context) (Usage, bool) {
+	if r.own != nil {
+		return r.own.Usage(ctx)
+	}
+	return r.process.usage(ctx)
+}
 
 func (r *rabbitMQ) Address() Address {
+	if r.own != nil {
+		return Address{Broker: amqpAddress, URL: r.url, Fsync: r.own.fsync}
+	}
 	return Address{Broker: rabbitMQAddress, URL: r.url, Space: string(r.queues)}
 }
 
@@ -103,6 +131,9 @@ func (r *rabbitMQ) forget(in map[string]bool, name string) {
 
 // Close removes what was declared and is still there.
 func (r *rabbitMQ) Close() (err error) {
+	if r.own != nil {
+		return r.own.Close() // with all that was declared
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.declared)+len(r.exchanges) == 0 {
@@ -177,14 +208,13 @@ func (c *rabbitConn) DeclareExchange(_ context.Context, x Exchange) error {
 
 func (c *rabbitConn) DeclareQueue(_ context.Context, q Queue) (string, error) {
 	if _, ok := c.target.features.Classes[q.Class]; !ok {
-		return "", notOffered("class %s in a %s queue of RabbitMQ %s", q.Class, c.target.queues, c.target.features.Version)
+		return "", notOffered("class %s on %s", q.Class, c.target.name)
 	}
 	if q.Exclusive && c.target.queues == Quorum {
 		return "", notOffered("an exclusive quorum queue")
 	}
 	err := c.do(func(ch *amqp.Channel) error {
-		args := amqp.Table{"x-queue-type": string(c.target.queues)}
-		info, err := ch.QueueDeclare(q.Name, !q.Exclusive && !q.Transient, false, q.Exclusive, false, args)
+		info, err := ch.QueueDeclare(q.Name, c.target.durable(q), false, q.Exclusive, false, c.target.arguments())
 		q.Name = info.Name
 		return err
 	})
@@ -192,6 +222,19 @@ func (c *rabbitConn) DeclareQueue(_ context.Context, q Queue) (string, error) {
 		c.target.remember(c.target.declared, q.Name)
 	}
 	return q.Name, err
+}
+
+// durable says whether a queue is declared so. RabbitMQ keeps what is transient of a
+// durable queue in memory; Warren has one place for a queue.
+func (r *rabbitMQ) durable(q Queue) bool {
+	return !q.Exclusive && !q.Transient && (q.Class != D0 || r.queues != "")
+}
+
+func (r *rabbitMQ) arguments() amqp.Table {
+	if r.queues == "" {
+		return nil
+	}
+	return amqp.Table{"x-queue-type": string(r.queues)}
 }
 
 func (c *rabbitConn) Bind(_ context.Context, queue, exchange, key string) error {

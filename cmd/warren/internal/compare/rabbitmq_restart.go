@@ -25,6 +25,8 @@ const (
 // to kill it.
 func (r *rabbitMQ) Restart(ctx context.Context, kill bool) error {
 	switch {
+	case r.own != nil:
+		return r.own.Restart(ctx, kill)
 	case kill:
 		return notOffered("killing a broker of others")
 	case r.restart == "":

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -76,6 +77,43 @@ func TestScenarioThatCannotBeRun(t *testing.T) {
 	}
 }
 
+// TestChoice_SeveralRabbitMQs: each is called by what it says it is, and by its address
+// where that says nothing or is said by another, too.
+func TestChoice_SeveralRabbitMQs(t *testing.T) {
+	t.Parallel()
+	older, newer, same := startFakeRabbit(t), startFakeRabbit(t), startFakeRabbit(t)
+	newer.setVersion("4.3.6")
+	same.setVersion("4.3.6")
+	const nobody = "amqp://guest:guest@127.0.0.1:1/"
+	c := Choice{RabbitMQ: []string{older.url(), newer.url(), same.url(), nobody}}
+	c.Names = []string{
+		"rabbitmq 3.10.8 classic", "rabbitmq 4.3.6 quorum", "rabbitmq 4.3.6 " + same.address + " classic", "rabbitmq 127.0.0.1:1 classic",
+	}
+	targets, missing, err := c.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, target := range targets {
+		closeLater(t, target)
+		names = append(names, target.Name())
+	}
+	if !slices.Equal(names, c.Names[:3]) || len(missing) != 1 || missing[0].What != c.Names[3] {
+		t.Errorf("got %q, missing %v; want %q and the last missing", names, missing, c.Names)
+	}
+	if _, ok := targets[0].Features().Classes[D2]; !ok {
+		t.Errorf("3.10.8 has the classes %v", targets[0].Features().Classes)
+	}
+	c = Choice{RabbitMQ: []string{older.url()}, Names: []string{"rabbitmq classic"}}
+	if err := c.Check(); err != nil {
+		t.Errorf("of one: %v", err)
+	}
+	c.Names = []string{"rabbitmq"}
+	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "there are warren embedded, ") || !strings.Contains(err.Error(), ", warren amqp, ") {
+		t.Errorf("a name that there is none of: %v", err)
+	}
+}
+
 // fakeRabbit greets as a RabbitMQ does, and takes nothing.
 type fakeRabbit struct {
 	address string
@@ -86,11 +124,18 @@ type fakeRabbit struct {
 	conns    map[net.Conn]bool
 	starts   int
 	hellos   int // since the last start
+	version  string
+}
+
+func (f *fakeRabbit) setVersion(version string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.version = version
 }
 
 func startFakeRabbit(t *testing.T) *fakeRabbit {
 	t.Helper()
-	f := &fakeRabbit{address: "127.0.0.1:0", conns: map[net.Conn]bool{}}
+	f := &fakeRabbit{address: "127.0.0.1:0", version: "3.10.8", conns: map[net.Conn]bool{}}
 	if err := f.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +231,9 @@ func (f *fakeRabbit) serve(conn net.Conn) {
 		return
 	}
 	field := func(name, value string) string { return short(name) + "S" + long(value) }
-	properties := field("product", "RabbitMQ") + field("version", "3.10.8")
+	f.mu.Lock()
+	properties := field("product", "RabbitMQ") + field("version", f.version)
+	f.mu.Unlock()
 	method(conn, 10, "\x00\x09"+long(properties)+long("PLAIN")+long("en_US"))
 	for {
 		class, id, err := readMethod(in)

@@ -55,6 +55,9 @@ func (r ratio) String() string {
 	return r.digits()
 }
 
+// Range is from the least to the most that the runs make of it.
+func (r ratio) Range() string { return digits(r.Low) + " to " + digits(r.High) }
+
 // digits leaves out those that the spread moves by more than five.
 func (r ratio) digits() string {
 	half := (r.High - r.Low) / 2

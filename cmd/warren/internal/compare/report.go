@@ -45,6 +45,7 @@ type Behaviour struct {
 	Scenario string    `json:"scenario"` // such as "kill a worker"
 	Question string    `json:"question"` // what a user wants to know
 	Same     bool      `json:"same"`     // all that answered did the same
+	Verdict  Verdict   `json:"verdict"`  // of Warren beside RabbitMQ, if both answered
 	Why      string    `json:"why"`      // one sentence on why they differ, or why they do not
 	Outcomes []Outcome `json:"outcomes"`
 }

@@ -116,7 +116,7 @@ func sampleTargets() []TargetInfo {
 func sampleBehaviours() []Behaviour {
 	return []Behaviour{
 		{
-			Scenario: "fair dispatch", Question: "Does a slow worker hold the others up?", Same: true,
+			Scenario: "fair dispatch", Question: "Does a slow worker hold the others up?", Same: true, Verdict: AllAlike,
 			Why: "With a prefetch of 1 each gives a worker its next task when it has acknowledged the last.",
 			Outcomes: []Outcome{
 				{Target: "warren embedded", Did: "slow 2, fast 58", Answer: "fair", Took: 1210 * time.Millisecond},
@@ -124,7 +124,7 @@ func sampleBehaviours() []Behaviour {
 			},
 		},
 		{
-			Scenario: "kill a worker", Question: "How long until another has its message?", Same: true,
+			Scenario: "kill a worker", Question: "How long until another has its message?", Same: true, Verdict: AllAlike,
 			Why: "Both notice that the connection is gone and give the message back at once.",
 			Outcomes: []Outcome{
 				{Target: "warren embedded", Did: "redelivered, marked so", Answer: "redelivered", Took: 2100 * time.Microsecond},
@@ -133,7 +133,7 @@ func sampleBehaviours() []Behaviour {
 			},
 		},
 		{
-			Scenario: "order after requeue", Question: "Where does a message go that is given back?", Same: false,
+			Scenario: "order after requeue", Question: "Where does a message go that is given back?", Same: false, Verdict: LikeRabbitMQ,
 			Why: "A quorum queue serves what was returned first in the order of returning, a classic queue in that of publishing.",
 			Outcomes: []Outcome{
 				{Target: "warren embedded", Did: "1 2 3 4 5", Answer: "publishing"},
@@ -143,7 +143,7 @@ func sampleBehaviours() []Behaviour {
 			},
 		},
 		{
-			Scenario: "message of 32 MiB", Question: "What becomes of a message that is too large?", Same: false,
+			Scenario: "message of 32 MiB", Question: "What becomes of a message that is too large?", Same: false, Verdict: UnlikeRabbitMQ,
 			Why: "Limits differ, and so does what ends: Warren refuses the message, RabbitMQ closes the channel.",
 			Outcomes: []Outcome{
 				{Target: "warren embedded", Did: "refused, the connection goes on", Answer: "refused"},

@@ -34,6 +34,8 @@ type child struct {
 	dir     string
 	port    string
 	url     string
+	amqp    string // where it listens for AMQP; empty: nowhere
+	amqpURL string
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -47,11 +49,20 @@ type child struct {
 // open for as long as this process lives. With fsync it syncs before every
 // confirm, else every second.
 func StartChild(ctx context.Context, p Program, fsync bool) (Server, error) {
+	return startChild(ctx, p, fsync, "")
+}
+
+// startAMQP is StartChild for a server that listens for AMQP clients, too.
+func startAMQP(ctx context.Context, p Program, fsync bool) (*child, error) {
+	return startChild(ctx, p, fsync, "127.0.0.1:0")
+}
+
+func startChild(ctx context.Context, program Program, fsync bool, amqp string) (*child, error) {
 	dir, err := os.MkdirTemp("", "warren-compare-")
 	if err != nil {
 		return nil, err
 	}
-	s := &child{program: p, fsync: fsync, dir: dir, port: "0"}
+	s := &child{program: program, fsync: fsync, amqp: amqp, dir: dir, port: "0"}
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -84,7 +95,12 @@ func (s *child) syncMode() string {
 func (s *child) Dial(opts ...nats.Option) (*nats.Conn, error) { return s.connect(s.url, opts...) }
 
 func (s *child) start(ctx context.Context) error {
-	cmd := exec.Command(s.program.Path, "serve", "--dir", s.dir, "--port", s.port, "--sync", s.syncMode())
+	amqp := []string{"--no-amqp"}
+	if s.amqp != "" {
+		amqp = []string{"--amqp", s.amqp}
+	}
+	args := append([]string{"serve", "--dir", s.dir, "--port", s.port, "--sync", s.syncMode()}, amqp...)
+	cmd := exec.Command(s.program.Path, args...)
 	cmd.Env = append(os.Environ(), s.program.Env...)
 	apart(cmd)
 	said := new(strings.Builder)
@@ -99,38 +115,53 @@ func (s *child) start(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start a broker in a process of its own: %w", err)
 	}
-	found := make(chan string, 1)
+	found := make(chan [2]string, 1)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		readURL(out, found)
+		readURLs(out, found)
 		_ = cmd.Wait()
 	}()
 	s.cmd, s.done = cmd, done
 	return s.awaitURL(ctx, found, said)
 }
 
-// readURL finds what 'serve' says of its address, and reads on so that it can
-// print.
-func readURL(out io.Reader, found chan<- string) {
+// readURLs finds what 'serve' says of its addresses, that of NATS and then that of
+// AMQP, and reads on so that it can print.
+func readURLs(out io.Reader, found chan<- [2]string) {
+	var urls [2]string
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		if fields := strings.Fields(lines.Text()); len(fields) == 2 && fields[0] == "URL" {
-			found <- fields[1]
+		fields := strings.Fields(lines.Text())
+		switch {
+		case len(fields) < 2:
+		case fields[0] == "URL":
+			urls[0] = fields[1]
+		case fields[0] == "AMQP":
+			urls[1] = fields[1]
+			found <- urls
 		}
 	}
 }
 
-func (s *child) awaitURL(ctx context.Context, found <-chan string, said fmt.Stringer) error {
+func (s *child) awaitURL(ctx context.Context, found <-chan [2]string, said fmt.Stringer) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	select {
-	case s.url = <-found:
+	case urls := <-found:
+		s.url, s.amqpURL = urls[0], urls[1]
 		u, err := url.Parse(s.url)
 		if err != nil {
 			return errors.Join(err, s.stop(true))
 		}
 		s.port = u.Port() // a restart takes the same one
+		if s.amqp == "" {
+			return nil
+		}
+		if u, err = url.Parse(s.amqpURL); err != nil {
+			return errors.Join(err, s.stop(true))
+		}
+		s.amqp = u.Host
 		return nil
 	case <-s.done:
 		return fmt.Errorf("the broker in a process of its own ended at once: %s", strings.TrimSpace(said.String()))

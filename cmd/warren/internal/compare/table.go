@@ -37,6 +37,12 @@ func WriteTables(w io.Writer, r Report) error {
 		fmt.Fprintf(&out, "\n%s\n", tableNotes(all))
 	}
 	writeMissing(&out, r)
+	if sentences := Meaning(r); len(sentences) > 0 {
+		fmt.Fprintf(&out, "\nWhat it means:\n")
+		for _, sentence := range sentences {
+			fmt.Fprintf(&out, "  %s\n", wrap(oneLine(sentence), 98, "  "))
+		}
+	}
 	if _, err := w.Write(out.Bytes()); err != nil {
 		return fmt.Errorf("write the tables: %w", err)
 	}

@@ -35,11 +35,11 @@ func eachTarget(t *testing.T, test func(*testing.T, Target)) {
 		}
 		open["warren tcp"+label] = func(t *testing.T) (Target, error) {
 			t.Helper()
-			return NewWarren(t.Context(), startChild(t, fsync), 1)
+			return NewWarren(t.Context(), startProgram(t, fsync), 1)
 		}
 		open["jetstream tcp"+label] = func(t *testing.T) (Target, error) {
 			t.Helper()
-			return NewJetStream(t.Context(), startChild(t, fsync), 1)
+			return NewJetStream(t.Context(), startProgram(t, fsync), 1)
 		}
 	}
 	open["warren nats"] = func(t *testing.T) (Target, error) {
@@ -49,6 +49,10 @@ func eachTarget(t *testing.T, test func(*testing.T, Target)) {
 	open["jetstream nats"] = func(t *testing.T) (Target, error) {
 		t.Helper()
 		return NewJetStream(t.Context(), At(NATS{URL: startServer(t)}), 1)
+	}
+	open["warren amqp"] = func(t *testing.T) (Target, error) {
+		t.Helper()
+		return NewWarrenAMQP(t.Context(), program(t), false)
 	}
 	if rabbitURL() != "" {
 		open["rabbitmq classic"] = func(*testing.T) (Target, error) { return NewRabbitMQ(rabbitURL(), Classic, "") }
@@ -99,7 +103,7 @@ func startInside(t *testing.T, fsync bool) Server {
 	return s
 }
 
-func startChild(t *testing.T, fsync bool) Server {
+func startProgram(t *testing.T, fsync bool) Server {
 	t.Helper()
 	s, err := StartChild(t.Context(), program(t), fsync)
 	if err != nil {
@@ -111,7 +115,7 @@ func startChild(t *testing.T, fsync bool) Server {
 // startServer starts a server that is not the target's, and gives its URL.
 func startServer(t *testing.T) string {
 	t.Helper()
-	s := startChild(t, false)
+	s := startProgram(t, false)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
