@@ -17,7 +17,6 @@ func TestSuite_Amqplib(t *testing.T) {
 	if _, err := exec.LookPath("npm"); err != nil {
 		t.Skip("npm is not there to fetch the suite with: install Node.js 20 or newer")
 	}
-	t.Parallel()
 	dir := t.TempDir()
 	inDir(t, dir, "npm", "pack", "amqplib@2.0.1")
 	inDir(t, dir, "tar", "xzf", "amqplib-2.0.1.tgz")

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +26,8 @@ import (
 // WARREN_AMQP_URL names one. What fails on Warren is in a list of testdata/suites, a
 // line each, with the reason. A test that fails and is not in the list is an error, and
 // so is one that is in the list and passes: the list only shrinks. They take minutes,
-// and are run where WARREN_SUITES is set.
+// and are run where WARREN_SUITES is set, with no other test beside them: theirs wait
+// for a fifth of a second at most.
 
 // suites skips a test unless suites are to be run.
 func suites(t *testing.T) {
@@ -38,7 +40,6 @@ func suites(t *testing.T) {
 // TestSuite_Amqp091Go runs the tests of Go's client for RabbitMQ.
 func TestSuite_Amqp091Go(t *testing.T) {
 	suites(t)
-	t.Parallel()
 	const module, known = "github.com/rabbitmq/amqp091-go@v1.16.0", "amqp091-go.txt"
 	t.Run("Warren", func(t *testing.T) {
 		t.Parallel()
@@ -59,7 +60,7 @@ func TestSuite_Amqp091Go(t *testing.T) {
 }
 
 // runGoSuite runs the integration tests of a module on a broker, and gives the names of
-// those that failed.
+// those that failed. The others meet no broker.
 func runGoSuite(t *testing.T, module, at string) []string {
 	t.Helper()
 	at, plugin := behindManagement(t, at)
@@ -69,11 +70,40 @@ func runGoSuite(t *testing.T, module, at string) []string {
 	}
 	binary := filepath.Join(dir, "suite.test")
 	goTool(t, dir, "test", "-tags", "integration", "-c", "-o", binary, ".")
-	cmd := exec.Command("go", "tool", "test2json", binary, "-test.v", "-test.timeout=15m")
+	cmd := exec.Command("go", "tool", "test2json", binary, "-test.v", "-test.timeout=15m", "-test.run", integrationTests(t, dir))
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "AMQP_URL="+at)
 	out, _ := cmd.Output() // it fails where a test does
 	return failedTests(t, out)
 }
+
+// integrationTests is a pattern for the tests in files that are built for integration
+// tests alone.
+func integrationTests(t *testing.T, dir string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "\n//go:build integration\n") {
+			continue
+		}
+		for _, test := range testFunction.FindAllStringSubmatch(string(text), -1) {
+			names = append(names, test[1])
+		}
+	}
+	if len(names) == 0 {
+		t.Fatalf("%s has no integration tests", dir)
+	}
+	return "^(" + strings.Join(names, "|") + ")$"
+}
+
+var testFunction = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 
 // managementPort is where suites look for RabbitMQ's management plugin.
 const managementPort = "15672"
