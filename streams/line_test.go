@@ -24,6 +24,7 @@ type line struct {
 	open     *sync.Cond
 	up, down way // seen from the client
 	ends     []net.Conn
+	sent     func(text []byte) // sees what the client sends, with mu held; may be nil
 }
 
 // A way is one direction of a line.
@@ -100,6 +101,9 @@ func (l *line) copy(to, from net.Conn, w *way) {
 func (l *line) passes(w *way, read []byte) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if w == &l.up && l.sent != nil {
+		l.sent(read)
+	}
 	for w.stalled {
 		l.open.Wait()
 	}
@@ -116,6 +120,17 @@ func (l *line) stall(up, down bool) {
 	defer l.mu.Unlock()
 	l.up.stalled, l.down.stalled = up, down
 	l.open.Broadcast()
+}
+
+// watch has a function see what the client sends, before it goes on. It says whether
+// what comes down is to stall from then on.
+func (l *line) watch(stalls func(text string) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent = func(text []byte) {
+		l.down.stalled = stalls(string(text))
+		l.open.Broadcast()
+	}
 }
 
 // lose loses, until the line is cut, what goes up to the server, or down from it.

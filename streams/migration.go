@@ -168,7 +168,7 @@ func (m migration) finish(ctx context.Context, stream jetstream.Stream) error {
 
 // goesOn reports whether it was a server of a cluster that went.
 func goesOn(err error) bool {
-	return brokeOff(err) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, jetstream.ErrConsumerNotFound) ||
+	return brokeOff(err) || errors.Is(err, errMissed) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, jetstream.ErrConsumerNotFound) ||
 		errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrServerShutdown)
 }
 
@@ -221,14 +221,18 @@ func (m migration) copyAll(ctx context.Context, old, stream jetstream.Stream) er
 	if err != nil {
 		return err
 	}
+	read := uint64(0)
 	for more := true; more; {
 		batch, err := consumer.FetchNoWait(copyBatch)
 		if err != nil {
 			return err
 		}
-		last, err := m.copySome(ctx, old, batch, upTo)
+		last, err := m.copySome(ctx, old, batch, upTo, &read)
 		if err == nil && last == 0 {
 			more, err = m.left(ctx, old, upTo)
+		}
+		if err == nil && last == 0 && more {
+			err = missed(ctx, consumer, read)
 		}
 		if err != nil {
 			return err
@@ -261,8 +265,23 @@ func (m migration) left(ctx context.Context, old jetstream.Stream, upTo uint64) 
 	return err == nil, err
 }
 
-// copySome copies a batch and gives its last sequence, 0 if there was none.
-func (m migration) copySome(ctx context.Context, old jetstream.Stream, batch jetstream.MessageBatch, upTo uint64) (last uint64, err error) {
+// errMissed says that the server has sent records that were not read: a batch ends
+// without a word when none of it has come for a second, and the server does not send
+// again what nobody acknowledges.
+var errMissed = errors.New("records were missed")
+
+// missed is errMissed where the server has sent more of a consumer than was read.
+func missed(ctx context.Context, consumer jetstream.Consumer, read uint64) error {
+	info, err := again(ctx, consumer.Info)
+	if err == nil && info.Delivered.Consumer > read {
+		err = errMissed
+	}
+	return err
+}
+
+// copySome copies a batch and gives its last sequence, 0 if there was none. It counts
+// what has been read of the consumer.
+func (m migration) copySome(ctx context.Context, old jetstream.Stream, batch jetstream.MessageBatch, upTo uint64, read *uint64) (last uint64, err error) {
 	copies := make(chan *nats.Msg)
 	errs := make([]error, copyHands)
 	var hands sync.WaitGroup
@@ -278,6 +297,10 @@ func (m migration) copySome(ctx context.Context, old jetstream.Stream, batch jet
 	now := old.CachedInfo().TimeStamp // by the broker's clock, or a little earlier
 	for msg := range batch.Messages() {
 		a, _ := parseArrival(msg.Reply())
+		if *read++; a.order != *read {
+			err = errMissed
+			break
+		}
 		last = a.seq
 		if c := m.copyOf(msg, time.Unix(0, a.stamp), now); c != nil {
 			c.Header.Set(upToHeader, strconv.FormatUint(upTo, 10))
@@ -286,7 +309,7 @@ func (m migration) copySome(ctx context.Context, old jetstream.Stream, batch jet
 	}
 	close(copies)
 	hands.Wait()
-	return last, errors.Join(append(errs, batch.Error())...)
+	return last, errors.Join(append(errs, err, batch.Error())...)
 }
 
 // copyOf is the copy of a record; nil for a marker and for what is over.

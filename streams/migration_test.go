@@ -116,6 +116,33 @@ func TestMigration_AStoreOfAnEarlierReleaseIsCopied(t *testing.T) {
 	wantError(t, "the earlier stream", err, jetstream.ErrStreamNotFound)
 }
 
+// TestMigration_WhatIsReadTooLateIsCopied: a batch of which nothing comes for a second
+// ends without a word, and what the server has sent of it is gone.
+func TestMigration_WhatIsReadTooLateIsCopied(t *testing.T) {
+	t.Parallel()
+	for name, n := range map[string]int{"the first of three batches": 1200, "the only batch": 100} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := embeddedtest.Listen(t)
+			earlier(t, server.Connect(t), earlierStore, earlierRecords(n))
+			l := newLine(t, server)
+			s := newRig(t, l.connect(t), streams.Config{}).Session
+			fetched, late := false, false
+			l.watch(func(text string) bool {
+				if fetched && strings.Contains(text, ".GET.warren~t~store") {
+					late = true // the batch has ended
+				}
+				fetched = fetched || strings.Contains(text, ".MSG.NEXT.")
+				return fetched && !late
+			})
+			wantCopied(t, declareStore(t, s, streams.StoreOptions{}), n)
+			if !late {
+				t.Error("no batch ended early")
+			}
+		})
+	}
+}
+
 // TestMigration_GoesOnAfterAKill at each of its steps, and who is late changes
 // nothing.
 func TestMigration_GoesOnAfterAKill(t *testing.T) {

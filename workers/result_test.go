@@ -103,8 +103,9 @@ func TestNobodyIsToldWhoNeverWaits(t *testing.T) {
 	client.connect(server.Connect(t), workers.Config{})
 	worker.connect(server.Connect(t), workers.Config{})
 	worker.work(workers.WorkerConfig{})
-	// heard is how many messages come to the client while a task is sent and run.
-	heard := func() uint64 {
+	// heardOnce is how many messages come to the client while a task is sent and run: now
+	// and then one for the session itself is among them.
+	heardOnce := func() uint64 {
 		before := client.conn.Stats().InMsgs
 		sent := apply(client, client.add.S(1, 1))
 		r, err := workers.ResultOf[int](worker.App, sent.ID())
@@ -118,6 +119,13 @@ func TestNobodyIsToldWhoNeverWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 		return client.conn.Stats().InMsgs - before
+	}
+	heard := func() uint64 {
+		least := heardOnce()
+		for range 9 {
+			least = min(least, heardOnce())
+		}
+		return least
 	}
 	apply(client, client.add.S(1, 1)) // after it, the queue is known
 	const confirms = 2                // of a task and of its record
