@@ -106,7 +106,7 @@ func TestUnbindRightAfterPublishKeepsTheMessage(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var flood sync.WaitGroup
 	defer flood.Wait()
-	defer stop()
+	defer stop() // also where the test fails
 	flood.Go(func() {
 		p, err := b.Publisher(streams.PublisherOptions{})
 		for err == nil {
@@ -121,6 +121,8 @@ func TestUnbindRightAfterPublishKeepsTheMessage(t *testing.T) {
 		publish(t, a, "amq.direct", "k", want[i])
 		unbind(t, a, binding)
 	}
+	stop()
+	flood.Wait()
 	wantList(t, "messages", drain(t, a, "q"), want...)
 }
 

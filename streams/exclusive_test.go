@@ -165,12 +165,20 @@ func TestExclusiveConsumer_GoesOnWithTheBroker(t *testing.T) {
 	t.Parallel()
 	server := embeddedtest.Listen(t)
 	connect := func() *nats.Conn { return server.Connect(t, nats.ReconnectWait(10*time.Millisecond)) }
-	r, other := newRig(t, connect(), streams.Config{}), newRig(t, connect(), streams.Config{})
+	nc := connect()
+	r, other := newRig(t, connect(), streams.Config{}), newRig(t, nc, streams.Config{})
 	q := r.queue(streams.Queue{Name: "q", Durable: true})
 	got := make(chan *streams.Delivery, 1)
 	r.consume(q, streams.ConsumeOptions{Exclusive: true, Push: func(d *streams.Delivery) { got <- d }})
 	server.Restart(t)
 	r.publish("", q, "after")
 	must(t, next(r, got).Ack())
+	until(t, "the consumer has claimed its queue again", func() bool {
+		live, err := stream(t, nc, "warren~live")
+		if err == nil {
+			_, err = live.GetLastMsgForSubject(r.ctx, "warren.live.exclusive."+q)
+		}
+		return err == nil
+	})
 	wantExclusive(t, other, q)
 }
