@@ -199,9 +199,9 @@ func (r round) measurement(t Target) Measurement {
 	}
 }
 
-// attempts is how often a run is made again with more messages because it was over
-// too soon: how fast a broker is differs from one time to the next.
-const attempts = 3
+// attempts is how often a run is made, each time with twice as many messages or more,
+// because it was over too soon: how fast a broker is differs from one time to the next.
+const attempts = 6
 
 func (c *contender) repeat(ctx context.Context, r round, long time.Duration) {
 	for attempt := 1; ; attempt++ {
@@ -212,7 +212,7 @@ func (c *contender) repeat(ctx context.Context, r round, long time.Duration) {
 		}
 		judged := r.workload.judge(run)
 		if judged.Refused != "" && attempt < attempts && long >= ShortestRun && c.count < most {
-			c.count = max(c.count+1, r.workload.fit(c.count, run.steady, spare(long)))
+			c.count = max(2*c.count, r.workload.fit(c.count, run.steady, spare(long)))
 			continue
 		}
 		c.found.Runs = append(c.found.Runs, judged)
