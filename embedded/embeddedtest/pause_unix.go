@@ -13,10 +13,22 @@ import (
 )
 
 // Pause stops the process where it is, as a machine does that is suspended: its
-// connections stay open, and nobody answers. When the test ends, it is killed.
+// connections stay open, and nobody answers. It returns when the process stands still.
+// When the test ends, it is killed.
 func (c *Child) Pause(tb testing.TB) {
 	tb.Helper()
 	c.signal(tb, syscall.SIGSTOP)
+	for {
+		var status syscall.WaitStatus
+		_, err := syscall.Wait4(c.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil || !status.Stopped() {
+			tb.Fatalf("the process is not stopped: %v, %v", status, err)
+		}
+		return
+	}
 }
 
 // Resume lets a paused process go on.
