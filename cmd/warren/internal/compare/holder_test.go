@@ -125,7 +125,5 @@ func TestHoldEndsWithItsParent(t *testing.T) {
 	if err := holder.Wait(); err != nil {
 		t.Errorf("it ended with %v: %s", err, said.String())
 	}
-	if n, err := trial.Ready(t.Context(), q); err != nil || n != 2 {
-		t.Errorf("got %d messages ready (%v), want 2", n, err)
-	}
+	wantReady(t, trial, q, 2)
 }
