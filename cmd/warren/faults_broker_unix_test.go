@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
 
@@ -192,7 +193,7 @@ func TestAStalledBrokerDoesNotStallAPublisher(t *testing.T) {
 // stall stops a process while f runs.
 func stall(t *testing.T, c *command, f func()) {
 	t.Helper()
-	c.freeze(t)
+	embeddedtest.Freeze(t, c.cmd.Process)
 	defer c.signal(t, syscall.SIGCONT)
 	f()
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"regexp"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
 
@@ -79,7 +79,7 @@ func TestTheBrokerIsStopped(t *testing.T) {
 	busy := launch(t, nil, "warren", "receive", "--queue", "busy", "--ack", "--work", "1h", "--server", broker.url)
 	idle.awaitLine(t, "Waiting for messages.")
 	busy.awaitLine(t, "Start processing 1")
-	broker.freeze(t)
+	embeddedtest.Freeze(t, broker.cmd.Process)
 	for _, r := range []*command{idle, busy} {
 		r.signal(t, os.Interrupt)
 	}
@@ -90,23 +90,6 @@ func TestTheBrokerIsStopped(t *testing.T) {
 		}
 	}
 	broker.signal(t, syscall.SIGCONT)
-}
-
-// freeze is Ctrl-Z; it returns when the process stands still.
-func (c *command) freeze(t *testing.T) {
-	t.Helper()
-	c.signal(t, syscall.SIGSTOP)
-	var status syscall.WaitStatus
-	for {
-		_, err := syscall.Wait4(c.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
-		if errors.Is(err, syscall.EINTR) {
-			continue
-		}
-		if err != nil || !status.Stopped() {
-			t.Fatalf("the process is not stopped: %v, %v", status, err)
-		}
-		return
-	}
 }
 
 // TestTheDemoIsInterruptedTwice: whoever presses Ctrl-C twice leaves no directory

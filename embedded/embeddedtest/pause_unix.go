@@ -5,6 +5,7 @@ package embeddedtest
 import (
 	"context"
 	"errors"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -17,10 +18,19 @@ import (
 // When the test ends, it is killed.
 func (c *Child) Pause(tb testing.TB) {
 	tb.Helper()
-	c.signal(tb, syscall.SIGSTOP)
+	Freeze(tb, c.cmd.Process)
+}
+
+// Freeze stops a process that the test has started, and returns when it stands still:
+// until then it may read and answer what it is sent.
+func Freeze(tb testing.TB, process *os.Process) {
+	tb.Helper()
+	if err := process.Signal(syscall.SIGSTOP); err != nil {
+		tb.Fatalf("%v: %v", syscall.SIGSTOP, err)
+	}
 	for {
 		var status syscall.WaitStatus
-		_, err := syscall.Wait4(c.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+		_, err := syscall.Wait4(process.Pid, &status, syscall.WUNTRACED, nil)
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
