@@ -149,9 +149,6 @@ func (s *Session) consume(ctx context.Context, queue string, o ConsumeOptions) (
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if err := s.awaitOnline(ctx); err != nil { // what is marked as redelivered depends on the broker's life
-		return nil, err
-	}
 	c := &Consumer{
 		s: s, queue: queue, id: newID(), opts: o.withDefaults(),
 		sources:  make(map[string]*source),

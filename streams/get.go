@@ -37,9 +37,6 @@ func (s *Session) Get(ctx context.Context, queue string, flags ...GetFlag) (*Del
 }
 
 func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Delivery, error) {
-	if err := s.awaitOnline(ctx); err != nil {
-		return nil, err
-	}
 	u, err := s.use(ctx, queue, nil)
 	if err != nil {
 		return nil, err

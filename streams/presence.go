@@ -222,10 +222,16 @@ func (s *Session) hasGone(ctx context.Context, session string, heard bool) (bool
 			return true, nil
 		}
 		now, err := s.brokerTime(ctx)
+		if err != nil {
+			return false, err
+		}
 		gone := now.Sub(p.Renewed) > s.lease
 		var ended time.Time
-		if err == nil && !gone && !heard {
+		if !gone && !heard {
 			gone, ended = s.disconnected(ctx, p)
+		}
+		if !gone {
+			return false, nil
 		}
 		// Servers do not say it of clients of their default account.
 		if ended.IsZero() { // it would have renewed its record
@@ -233,9 +239,6 @@ func (s *Session) hasGone(ctx context.Context, session string, heard bool) (bool
 		}
 		if ended.After(now) {
 			ended = now
-		}
-		if err != nil || !gone {
-			return false, err
 		}
 		if err := s.noteLeftovers(ctx, session, ended); err != nil {
 			return false, err

@@ -58,9 +58,13 @@ func (s *Session) allUsers() []*user {
 
 // use registers this session's use of a queue and then loads the queue: in
 // that order, so that a change either is told to this user or is loaded. It is
-// used by a consumer, or by a Get, which is nil.
+// used by a consumer, or by a Get, which is nil. After a reconnection it waits until
+// the session knows the broker's life: what is marked as redelivered depends on it.
 func (s *Session) use(ctx context.Context, queue string, c *Consumer) (*user, error) {
 	if err := checkQueueName(queue); err != nil {
+		return nil, err
+	}
+	if err := s.awaitOnline(ctx); err != nil {
 		return nil, err
 	}
 	u, err := s.join(queue, c)
