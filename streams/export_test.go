@@ -18,10 +18,26 @@ func Gather(p *Publisher, exchange, key string) {
 	defer p.mu.Unlock()
 	l := p.laneOf(&Confirm{exchange: exchange, key: key})
 	l.begin()
-	l.probe = 1 << 30
 	l.pace.single.fill(time.Hour)
 	l.pace.fixed.fill(0)
 	l.answers.mark = &Confirm{} // which has no answer: nothing is measured any more
+}
+
+// Expect is Gather, and as if the last batch had had n messages and taken that long.
+func Expect(p *Publisher, exchange, key string, n int, took time.Duration) {
+	Gather(p, exchange, key)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.laneOf(&Confirm{exchange: exchange, key: key})
+	l.pace.fixed.fill(took)
+	l.expected = n
+}
+
+// Measures reports whether it is measured how fast a publisher's messages are answered.
+func Measures(p *Publisher, exchange, key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.laneOf(&Confirm{exchange: exchange, key: key}).answers.mark != nil
 }
 
 // AwaitWritten waits until what was published before it has been handed to the

@@ -22,7 +22,7 @@ const (
 	// maxBatchBytes bounds the bodies of a flight: the broker keeps them twice.
 	maxBatchBytes = 4 << 20
 	// probeSize is how many messages go one by one to see how long they take.
-	probeSize = 64
+	probeSize = enough
 )
 
 // batchable reports whether a message can be one of a batch: not if it is traced,
@@ -47,6 +47,7 @@ func (p *Publisher) fly(l *lane) {
 		return
 	}
 	runtime.Gosched()
+	p.linger(l)
 	p.mu.Lock()
 	l.waiting = stillOpen(l.waiting)
 	if singles := l.careful(); len(singles) > 0 {
@@ -69,6 +70,26 @@ func (p *Publisher) fly(l *lane) {
 	singles := l.take(n)
 	p.mu.Unlock()
 	p.flySingles(l, singles)
+}
+
+// linger waits for the messages that are expected with those that wait.
+func (p *Publisher) linger(l *lane) {
+	p.mu.Lock()
+	complete, most := l.lingers()
+	p.mu.Unlock()
+	if complete == nil {
+		return
+	}
+	over := time.NewTimer(most)
+	defer over.Stop()
+	select {
+	case <-complete:
+	case <-over.C:
+	case <-p.s.ctx.Done():
+	}
+	p.mu.Lock()
+	l.complete = nil
+	p.mu.Unlock()
 }
 
 // rest waits for as long as a lane is to pause.
@@ -258,7 +279,7 @@ func (f *flight) resolved(commit *Confirm) {
 		return
 	}
 	f.p.mu.Lock()
-	f.lane.pace.tookBatch(len(f.members), f.bytes, time.Since(f.began))
+	f.lane.tookBatch(len(f.members), f.bytes, time.Since(f.began))
 	f.p.s.slow.Store(f.lane.stream, f.lane.pace)
 	f.p.mu.Unlock()
 	f.end(commit.err)

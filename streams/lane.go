@@ -24,10 +24,11 @@ type lane struct {
 	caution caution       // of the next flight
 	pause   time.Duration // before it
 
-	answers meter
-	batches int // since it began to gather
-	probe   int // after how many batches singles are measured again
-	idle    int // flights in a row for which no batch paid
+	answers  meter
+	spent    time.Duration // on batches, since singles were measured
+	idle     int           // flights in a row for which no batch paid
+	expected int           // as many as the last batch had may come again at once
+	complete chan struct{} // closed when as many wait; nil while nobody asks
 }
 
 func newLane(stream string, never bool) *lane {
@@ -44,10 +45,35 @@ const (
 	oneAlone // then oneByOne
 )
 
-// busy reports whether a message has to wait.
+// busy reports whether a message has to wait: for what is under way, or for those that
+// are expected with it.
 func (l *lane) busy() bool {
-	return l.gathering && !l.unused()
+	return l.gathering && (!l.unused() || l.expected >= enough)
 }
+
+// wait makes a message wait for the next flight.
+func (l *lane) wait(confirm *Confirm) {
+	l.waiting = append(l.waiting, confirm)
+	if l.complete != nil && len(l.waiting) >= l.expected {
+		close(l.complete)
+		l.complete = nil
+	}
+}
+
+// lingers is how long, at most, the next flight waits for as many messages as the last
+// batch had: a client that had them confirmed publishes as many again, one by one. A
+// flight that has none to wait for has no channel.
+func (l *lane) lingers() (complete <-chan struct{}, most time.Duration) {
+	most = min(l.pace.fixed.least()/4, longestLinger)
+	if l.caution != careless || len(l.waiting) >= l.expected || most == 0 {
+		return nil, 0
+	}
+	l.complete = make(chan struct{})
+	return l.complete, most
+}
+
+// longestLinger bounds it, however slow batches are.
+const longestLinger = 5 * time.Millisecond
 
 // unused reports whether nothing is under way.
 func (l *lane) unused() bool { return l.open == 0 && !l.flying && len(l.waiting) == 0 }
@@ -75,9 +101,9 @@ func (l *lane) answered(confirm *Confirm) {
 	}
 }
 
-// begin begins to gather. The first messages are measured, lest that be wrong.
+// begin begins to gather.
 func (l *lane) begin() {
-	l.gathering, l.batches, l.probe, l.idle = true, 0, 1, 0
+	l.gathering, l.spent, l.idle = true, 0, 0
 }
 
 // takeBack makes a message, which no stream took, wait for its turn again.
@@ -117,21 +143,31 @@ func (l *lane) ready() bool {
 	return len(l.waiting) > 0 && l.open == 0 && !l.flying
 }
 
-// maxProbe is after how many batches, at most, singles are measured again.
-const maxProbe = 64
+// probeShare is how much longer batches take than the singles that are measured
+// between them, lest it be wrong to gather: where that is wrong, singles take little, and
+// are soon measured.
+const probeShare = 20
 
 // batchNext decides about the next flight, of which that much could be a batch.
 func (l *lane) batchNext(n, bytes int) (batch, probe bool) {
-	if l.never || !l.pace.pays(n, bytes) {
+	l.expected = 0
+	if l.never || !l.pace.goesOn(n, bytes) {
 		l.idle++
 		return false, false
 	}
 	l.idle = 0
-	if l.batches++; l.batches >= l.probe {
-		l.batches, l.probe = 0, min(2*l.probe, maxProbe)
+	if l.spent >= probeShare*probeSize*l.pace.single.least() {
+		l.spent = 0
 		return false, true
 	}
 	return true, false
+}
+
+// tookBatch notes how long a batch took.
+func (l *lane) tookBatch(n, bytes int, took time.Duration) {
+	l.pace.tookBatch(n, bytes, took)
+	l.spent += took
+	l.expected = n
 }
 
 // maxIdle is after how many flights in a row, for which no batch paid, messages

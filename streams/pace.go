@@ -17,6 +17,9 @@ type pace struct {
 const (
 	// enough is how many messages it takes to measure anything, or for a batch.
 	enough = 16
+	// telling is how many messages under way keep a broker busy, so that its answers
+	// tell how long it takes for each.
+	telling = 64
 	// A batch is taken to cost this before there was one.
 	guessedFixed = 4 * time.Millisecond
 	// What a message, and its bytes, add to a batch. Without a sync it is no less
@@ -39,6 +42,12 @@ func newPace() pace {
 // less.
 func (p *pace) pays(n, bytes int) bool {
 	return n >= enough && time.Duration(n)*p.single.least() > 2*(p.fixed.least()+variable(n, bytes))
+}
+
+// goesOn reports whether a batch takes less time than its messages one by one, where
+// batches are sent already.
+func (p *pace) goesOn(n, bytes int) bool {
+	return n >= enough && time.Duration(n)*p.single.least() > p.fixed.least()+variable(n, bytes)
 }
 
 func variable(n, bytes int) time.Duration {

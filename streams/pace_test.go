@@ -77,3 +77,39 @@ func TestAPaceIsNotMisled(t *testing.T) {
 		t.Error("a batch pays where all are refused")
 	}
 }
+
+// TestProbes_TakeLittle: while batches pay, a small part of the time goes into measuring
+// singles; where it is wrong to gather, they are soon measured.
+func TestProbes_TakeLittle(t *testing.T) {
+	t.Parallel()
+	for what, test := range map[string]struct {
+		single, batch time.Duration
+		least, most   float64 // of the time in probes
+	}{
+		"synced":                   {time.Millisecond, 4 * time.Millisecond, 0.01, 0.06},
+		"slowly synced":            {10 * time.Millisecond, 20 * time.Millisecond, 0.01, 0.06},
+		"batches are just in time": {50 * time.Microsecond, 4 * time.Millisecond, 0.01, 0.2},
+	} {
+		const n = 100
+		l := newLane("stream", false)
+		l.pace.single.fill(test.single)
+		l.begin()
+		var batches, probes time.Duration
+		for range 1000 {
+			batch, probe := l.batchNext(n, 0)
+			switch {
+			case batch:
+				l.tookBatch(n, 0, test.batch)
+				batches += test.batch
+			case probe:
+				l.pace.tookSingles(probeSize, probeSize*test.single)
+				probes += probeSize * test.single
+			default:
+				t.Fatalf("%s: a batch does not pay", what)
+			}
+		}
+		if part := float64(probes) / float64(batches+probes); part < test.least || part > test.most {
+			t.Errorf("%s: %.3f of the time is in probes, want %.2f to %.2f", what, part, test.least, test.most)
+		}
+	}
+}

@@ -141,12 +141,13 @@ func (p *Publisher) enter(ctx context.Context, confirm *Confirm) error {
 	p.queue = append(p.queue, confirm)
 	p.published++
 	if waits {
-		l.waiting = append(l.waiting, confirm)
+		l.wait(confirm)
+		p.launch(l)
 		p.mu.Unlock()
 		return nil
 	}
 	l.alone(confirm)
-	if len(p.queue) > p.opts.Window*3/4 {
+	if len(p.queue) > min(p.opts.Window, telling)*3/4 {
 		// With less under way, the answers would come in bursts that say little.
 		l.answers.sent(confirm, l.open)
 	}
