@@ -141,7 +141,6 @@ func (s *Session) Consume(ctx context.Context, queue string, o ConsumeOptions) (
 	if err != nil {
 		return nil, fmt.Errorf("consume queue %q: %w", queue, err)
 	}
-	s.explainConsume(c)
 	return c, nil
 }
 

@@ -45,11 +45,15 @@ func (s *Session) claimOf(ctx context.Context, queue string) (*claim, error) {
 	return there, nil
 }
 
-// admit lets a registered consumer consume, or refuses it with 403.
-func (s *Session) admit(ctx context.Context, c *Consumer) error {
+// admit lets a registered consumer consume, or refuses it with 403. The record of its
+// queue is for one that begins.
+func (s *Session) admit(ctx context.Context, c *Consumer, begins *queueRecord) error {
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		claim, err := s.admitOnce(ctx, c)
 		if err == nil {
+			if begins != nil {
+				s.explainConsume(c, begins) // before anything comes of it
+			}
 			c.apply(false, claim)
 			return nil
 		}
@@ -149,7 +153,7 @@ func (u *user) readmit(ctx context.Context) error {
 		if !c.counted() {
 			continue
 		}
-		err := u.s.admit(ctx, c)
+		err := u.s.admit(ctx, c, nil)
 		if errors.Is(err, ErrAccessRefused) {
 			c.expel(err)
 			continue

@@ -83,19 +83,19 @@ func (s *Session) explainBinding(method string, b Binding, x *exchangeRecord, re
 		"filters "+filters, how)
 }
 
-func (s *Session) explainConsume(c *Consumer) {
+func (s *Session) explainConsume(c *Consumer, rec *queueRecord) {
 	if s.cfg.Explain == nil {
 		return
 	}
 	var from []string
-	for _, src := range s.sourcesOf(c.u.record()) {
+	for _, src := range s.sourcesOf(rec) {
 		from = append(from, fmt.Sprintf("pull requests to consumer %s on stream %s", consumerName(c.queue), src.stream))
 	}
 	ack := "manual"
 	if c.opts.AutoAck {
 		ack = "automatic"
 	} else {
-		from = append(from, fmt.Sprintf("while a message is held, %s to its reply subject every %v renews its lease", leaseRenewal, (c.u.record().Lease/3).Round(time.Millisecond)))
+		from = append(from, fmt.Sprintf("while a message is held, %s to its reply subject every %v renews its lease", leaseRenewal, (rec.Lease/3).Round(time.Millisecond)))
 	}
 	s.explain(fmt.Sprintf("basic.consume queue=%s prefetch=%d ack=%s", c.queue, c.window.Limit(), ack), from...)
 }

@@ -27,12 +27,13 @@ func TestExplain_Deliveries(t *testing.T) {
 		defer mu.Unlock()
 		list := told
 		told = nil
+		all := list
 		for _, want := range wants {
 			for len(list) > 0 && !strings.HasPrefix(list[0], want) {
 				list = list[1:]
 			}
 			if len(list) == 0 {
-				t.Fatalf("nothing more says %q", want)
+				t.Fatalf("nothing more says %q of\n%s", want, strings.Join(all, "\n"))
 			}
 			list = list[1:]
 		}

@@ -87,7 +87,7 @@ func (u *user) load(ctx context.Context, c *Consumer) error {
 		return err
 	}
 	if c != nil {
-		if err := u.s.admit(ctx, c); err != nil {
+		if err := u.s.admit(ctx, c, rec); err != nil {
 			return err
 		}
 	}
