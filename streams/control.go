@@ -161,7 +161,9 @@ func (s *Session) answer(q question) *answer {
 	}
 	if q.Queue != "" {
 		if u := s.userOf(q.Queue); u != nil {
-			u.settled()
+			ctx, cancel := context.WithTimeout(s.ctx, silence/2) // who asks does not wait for longer
+			_ = u.settled(ctx)
+			cancel()
 			a.Consumers, a.Held, a.HeldAt = u.counts()
 		}
 	}

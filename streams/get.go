@@ -47,7 +47,9 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 	} else if !there {
 		return nil, s.noQueue(queue)
 	}
-	u.settled() // what was handed back comes first
+	if err := u.settled(ctx); err != nil { // what was handed back comes first
+		return nil, err
+	}
 	for _, src := range s.sourcesOf(u.record()) {
 		d, err := u.take(ctx, src)
 		if err != nil {

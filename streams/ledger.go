@@ -2,8 +2,11 @@ package streams
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
+
+	"github.com/nats-io/nats.go"
 )
 
 // A ledger is what one consumer, or Get, holds: its unsettled deliveries in the
@@ -84,25 +87,35 @@ func (l *ledger) note(stream, reply string) {
 	l.recent = append(l.recent, settlement{stream, reply})
 }
 
-// lately gives, once, a reply of each stream that something was settled on.
-func (l *ledger) lately() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	replies := make([]string, len(l.recent))
-	for i := range l.recent {
-		replies[i] = l.recent[i].reply
+// sync returns when the broker has taken note of what was settled. Two that ask at once
+// wait both.
+func (l *ledger) sync(ctx context.Context, s *Session) error {
+	for _, last := range l.lately() {
+		if !s.nc.IsConnected() {
+			return nil
+		}
+		err := s.settledAt(ctx, last.reply)
+		if err != nil && !errors.Is(err, nats.ErrNoResponders) { // whose source has gone
+			return err
+		}
+		l.synced(last)
 	}
-	l.recent = l.recent[:0]
-	return replies
+	return nil
 }
 
-// sync returns when the broker has taken note of what was settled.
-func (l *ledger) sync(ctx context.Context, s *Session) {
-	for _, reply := range l.lately() {
-		if !s.nc.IsConnected() {
-			return
-		}
-		_ = s.settledAt(ctx, reply)
+// lately gives the last delivery of each stream that was settled and not synced.
+func (l *ledger) lately() []settlement {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.recent)
+}
+
+// synced forgets a settlement, unless another one came behind it.
+func (l *ledger) synced(done settlement) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.recent, done); i >= 0 {
+		l.recent = slices.Delete(l.recent, i, i+1)
 	}
 }
 

@@ -28,7 +28,9 @@ func (s *Session) purgeQueue(ctx context.Context, queue string) (int, error) {
 		return 0, err
 	}
 	if u := s.userOf(queue); u != nil {
-		u.settled() // what was handed back goes too
+		if err := u.settled(ctx); err != nil { // what was handed back goes too
+			return 0, err
+		}
 	}
 	if err := s.sweepQueue(ctx, rec, nil); err != nil { // what has ended does not count
 		return 0, err

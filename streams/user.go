@@ -218,13 +218,16 @@ func (u *user) counts() (consumers, held int, at map[string]int) {
 
 // settled returns when the broker has taken note of everything this session
 // has settled, so that counting does not find it still there.
-func (u *user) settled() {
-	ctx, cancel := context.WithTimeout(u.s.ctx, silence/2)
-	defer cancel()
-	u.taken.sync(ctx, u.s)
-	for _, c := range u.list() {
-		c.ledger.sync(ctx, u.s)
+func (u *user) settled(ctx context.Context) error {
+	if err := u.taken.sync(ctx, u.s); err != nil {
+		return err
 	}
+	for _, c := range u.list() {
+		if err := c.ledger.sync(ctx, u.s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // obey makes consumers follow the record of their queue. Records may arrive
