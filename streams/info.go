@@ -218,7 +218,7 @@ func (s *Session) countStored(
 	}
 	c := counted{
 		src: src, state: state, next: max(info.Delivered.Stream+1, state.FirstSeq),
-		waiting: int(info.NumPending), filters: filtersOf(info),
+		waiting: int(info.NumPending), filters: filtersOf(info), late: isFresh(state, info) && isLittle(stream.CachedInfo(), info),
 	}
 	waiting, err := s.sifted(ctx, c, r)
 	return waiting + info.NumAckPending, err
@@ -232,16 +232,17 @@ type counted struct {
 	next    uint64
 	waiting int
 	filters []string
+	late    bool // the server may not have counted the last messages yet, and there are few
 }
 
 // sifted takes what is not the queue's out of the server's count. It may be where
 // the filters let through more than the bindings ask for, or count a message twice;
 // and otherwise only up to a sequence, so that what lies behind it need not be read.
 func (s *Session) sifted(ctx context.Context, c counted, r reading) (int, error) {
-	if c.waiting == 0 {
+	if c.waiting == 0 && !c.late {
 		return 0, nil
 	}
-	all := !c.src.sieve.exact || crossing(c.filters)
+	all := c.late || !c.src.sieve.exact || crossing(c.filters)
 	until, err := c.state.LastSeq, error(nil)
 	if !all {
 		until, err = s.lastDoubtful(ctx, c)
@@ -285,11 +286,12 @@ func filtersOf(info *jetstream.ConsumerInfo) []string {
 	return []string{cmp.Or(info.Config.FilterSubject, ">")}
 }
 
-// settledInfo reads the state of a view. The server counts a stored message for
-// its consumers a moment after it has confirmed it, so right after one was
-// stored the count is read until it stands.
+// settledInfo reads the state of a view. The server counts a stored message for its
+// consumers a moment after it has confirmed it. So right after one was stored the count
+// is read until it stands, unless there is so little that who counts can read it.
 func (s *Session) settledInfo(ctx context.Context, stream jetstream.Stream, src *source) (*jetstream.ConsumerInfo, error) {
-	const fresh, moment, tries = 50 * time.Millisecond, 2 * time.Millisecond, 10
+	const moment, tries = 2 * time.Millisecond, 10
+	stored := stream.CachedInfo()
 	var last *jetstream.ConsumerInfo
 	for range tries {
 		consumer, err := s.js.Consumer(ctx, src.stream, consumerName(src.queue))
@@ -298,7 +300,7 @@ func (s *Session) settledInfo(ctx context.Context, stream jetstream.Stream, src 
 		}
 		info := consumer.CachedInfo()
 		stood := last != nil && last.NumPending == info.NumPending && last.NumAckPending == info.NumAckPending
-		if stood || info.TimeStamp.Sub(stream.CachedInfo().State.LastTime) > fresh {
+		if stood || !isFresh(stored.State, info) || isLittle(stored, info) {
 			return info, nil
 		}
 		last = info
@@ -307,4 +309,26 @@ func (s *Session) settledInfo(ctx context.Context, stream jetstream.Stream, src 
 		}
 	}
 	return last, nil
+}
+
+// isFresh reports whether the last message of a stream was stored so short a time before
+// the state of a consumer was read that the server may not have counted it there.
+func isFresh(state jetstream.StreamState, info *jetstream.ConsumerInfo) bool {
+	const fresh = time.Second // 50 ms is not enough on a busy machine
+	return info.TimeStamp.Sub(state.LastTime) <= fresh
+}
+
+// isLittle reports whether what a consumer has not delivered is read as soon as its count
+// is read twice. Of several replicas a reader may meet one that is behind.
+func isLittle(stream *jetstream.StreamInfo, info *jetstream.ConsumerInfo) bool {
+	const messages, bytes = 64, 64 << 10
+	state := stream.State
+	if stream.Config.Replicas > 1 {
+		return false
+	}
+	if state.LastSeq <= info.Delivered.Stream || state.Msgs == 0 {
+		return true
+	}
+	behind := state.LastSeq - max(info.Delivered.Stream+1, state.FirstSeq) + 1
+	return behind <= messages && behind*(state.Bytes/state.Msgs) <= bytes
 }
