@@ -3,6 +3,7 @@ package streams_test
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -126,8 +127,12 @@ func TestRoom_APublisherMayWait(t *testing.T) {
 			server := embeddedtest.Start(t, embedded.Config{MaxStore: roomLimit, SyncAlways: always})
 			s := newRig(t, server.Connect(t), streams.Config{Timeout: 4 * time.Second})
 			s.queue(streams.Queue{Name: "full", Durable: true})
-			told := make(chan error, 1000)
-			p, err := s.Publisher(streams.PublisherOptions{Window: 2000, NoRoom: func(refusal error) { told <- refusal }})
+			told, full := make(chan error, 1000), make(chan struct{})
+			isFull := sync.OnceFunc(func() { close(full) })
+			p, err := s.Publisher(streams.PublisherOptions{Window: 2000, NoRoom: func(refusal error) {
+				told <- refusal
+				isFull()
+			}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,6 +147,12 @@ func TestRoom_APublisherMayWait(t *testing.T) {
 					t.Fatal(err)
 				}
 				confirms = append(confirms, c)
+				if behind := len(confirms) - 64; behind >= 0 { // no more is refused than need be
+					select {
+					case <-confirms[behind].Done():
+					case <-full:
+					}
+				}
 			}
 			if refusal := <-told; !errors.Is(refusal, streams.ErrResource) {
 				t.Errorf("told %v, want 506", refusal)

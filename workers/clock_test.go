@@ -170,7 +170,8 @@ func TestClock_WaitsGoByTheBrokers(t *testing.T) {
 		}
 		times = slices.Insert(times, 0, asked)
 		for i, what := range []string{"countdown", "retry"} {
-			if got := times[i+1].Sub(times[i]); got < wait || got > time.Minute {
+			// The broker's clock is known as well as an answer of it is quick.
+			if got := times[i+1].Sub(times[i]); got < wait-wait/10 || got > time.Minute {
 				t.Errorf("the %s came after %v, want %v", what, got, wait)
 			}
 		}
