@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -30,6 +31,7 @@ func interruptible(parent context.Context) (context.Context, func()) {
 			return
 		}
 		<-signals
+		fmt.Fprintf(os.Stderr, "Ending within %v; CTRL+C again ends at once\n", parting)
 		select {
 		case <-signals:
 		case <-time.After(parting):
