@@ -537,7 +537,7 @@ func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 	err := c.unsubscribe(ctx)
 	c.dropRequests(ctx)
 	handBack()
-	c.ledger.sync(ctx, c.s)
+	_ = c.ledger.sync(ctx, c.s) // without it, it comes back with the end of the lease
 	if err == nil {
 		c.u.meetStrays(ctx)
 	}

@@ -325,7 +325,7 @@ func (s *Session) endUsers(ctx context.Context) error {
 			u.dismiss(ctx, c)
 		}
 		u.taken.handBack()
-		u.taken.sync(ctx, s)
+		_ = u.taken.sync(ctx, s) // as above
 		u.end(ctx)
 	}
 	return errs
