@@ -60,7 +60,7 @@ type Config struct {
 
 	// Host is the address or the name to listen on; "0.0.0.0" is all of this
 	// machine's. Whoever can reach it can use the server, so beyond loopback
-	// set User or Token: without, Start warns in the log but obeys. It needs a
+	// set User, Users or Token: without, Start warns in the log but obeys. It needs a
 	// Port. Default: "127.0.0.1".
 	Host string
 
@@ -73,6 +73,11 @@ type Config struct {
 	// cluster, of every route. The password is plain text, not a hash.
 	// Default: empty, anybody may connect.
 	User, Password string
+
+	// Users are more users that may connect, by name, each with a password: plain
+	// text, or a bcrypt hash, which nats-server takes, too. All may do everything. In
+	// a cluster the routes need User. They exclude Token. Default: none.
+	Users map[string]string
 
 	// Token is asked of every client and, in a cluster, of every route. It
 	// excludes User. Default: empty, anybody may connect.
@@ -237,7 +242,19 @@ func (c Config) validateListener() error {
 var hashed = regexp.MustCompile(`^\$2[abxy]\$\d{2}\$`)
 
 func (c Config) validateCredentials() error {
+	for name, password := range c.Users {
+		switch {
+		case name == "" || password == "":
+			return fmt.Errorf("user %q of Users has no name or no password: set both", name)
+		case name == c.User:
+			return fmt.Errorf("user %q is User and in Users: leave one of them out", name)
+		}
+	}
 	switch {
+	case len(c.Users) > 0 && c.Token != "":
+		return errors.New("both users and a token: set one of them")
+	case len(c.Users) > 0 && c.User == "" && c.Cluster.enabled():
+		return errors.New("users, but none for the routes of the cluster: set User and Password")
 	case c.User != "" && c.Token != "":
 		return errors.New("both a user and a token: set one of them")
 	case c.User != "" && c.Password == "":
@@ -309,7 +326,7 @@ func (c Config) routeCredentials() (user, password string) {
 
 // exposed says whether strangers on the network can use the server.
 func (c Config) exposed() bool {
-	if !c.listens() || c.User != "" || c.Token != "" {
+	if !c.listens() || c.User != "" || len(c.Users) > 0 || c.Token != "" {
 		return false
 	}
 	if c.TLS != nil && c.TLS.ClientAuth >= tls.RequireAndVerifyClientCert {

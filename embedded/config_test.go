@@ -7,6 +7,8 @@ import (
 	"time"
 )
 
+var alices = map[string]string{"alice": "secret"}
+
 func TestRefusedConfigs(t *testing.T) {
 	t.Parallel()
 	certified := &tls.Config{Certificates: make([]tls.Certificate, 1)}
@@ -24,6 +26,13 @@ func TestRefusedConfigs(t *testing.T) {
 		"user without password":  {Config{User: "alice"}, "set Password"},
 		"password without user":  {Config{Password: "secret"}, "set User"},
 		"user and token":         {Config{User: "alice", Password: "secret", Token: "secret"}, "set one of them"},
+		"users and token":        {Config{Users: alices, Token: "secret"}, "set one of them"},
+		"a user twice":           {Config{User: "alice", Password: "secret", Users: alices}, "leave one of them out"},
+		"users without password": {Config{Users: map[string]string{"alice": ""}}, "set both"},
+		"users without routes'": {Config{
+			Name: "a", Port: 4222, Users: alices,
+			Cluster: Cluster{Port: 6222, Routes: []string{"127.0.0.1:6222"}},
+		}, "set User and Password"},
 		"hashed password":        {Config{User: "alice", Password: "$2a$11$abcdefghijklmnopqrstuv"}, "give the plain text"},
 		"hashed token":           {Config{Token: "$2a$11$abcdefghijklmnopqrstuv"}, "give the plain text"},
 		"negative sync interval": {Config{SyncInterval: -time.Second}, "or set SyncAlways"},
@@ -98,6 +107,7 @@ func TestExposed(t *testing.T) {
 		"IPv6 loopback":      {Config{Port: 4222, Host: "::1"}, false},
 		"everywhere":         {Config{Port: 4222, Host: "0.0.0.0"}, true},
 		"a name":             {Config{Port: 4222, Host: "broker.example"}, true},
+		"with users":         {Config{Port: 4222, Host: "0.0.0.0", Users: alices}, false},
 		"with a user":        {Config{Port: 4222, Host: "0.0.0.0", User: "alice", Password: "secret"}, false},
 		"with a token":       {Config{Port: 4222, Host: "0.0.0.0", Token: "secret"}, false},
 		"with TLS":           {Config{Port: 4222, Host: "0.0.0.0", TLS: &tls.Config{}}, true},

@@ -44,6 +44,9 @@ func (c Config) options(dir string) (*server.Options, error) {
 		NoSigs:                 true,
 		DisableJetStreamBanner: true,
 	}
+	if len(c.Users) > 0 {
+		o.Users = c.users() // which the server asks alone, if there are any
+	}
 	if !c.Cluster.enabled() {
 		return o, nil
 	}
@@ -63,6 +66,14 @@ func (c Config) options(dir string) (*server.Options, error) {
 	}
 	o.Cluster.Username, o.Cluster.Password = c.routeCredentials()
 	return o, nil
+}
+
+func (c Config) users() []*server.User {
+	list := []*server.User{{Username: c.User, Password: c.Password}}
+	for name, password := range c.Users {
+		list = append(list, &server.User{Username: name, Password: password})
+	}
+	return list
 }
 
 func cloneTLS(t *tls.Config) *tls.Config {

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,6 +54,9 @@ func Start(cfg Config) (*Server, error) {
 	}
 	if err := cfg.checkPorts(); err != nil {
 		return nil, fmt.Errorf("start server: %w", err)
+	}
+	if len(cfg.Users) > 0 && cfg.User == "" { // of whom Connect could not know a password
+		cfg.User, cfg.Password = "embedded-"+rand.Text(), rand.Text()
 	}
 	s, err := launch(cfg)
 	if err != nil {

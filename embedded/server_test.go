@@ -189,6 +189,9 @@ func TestHostOfAnotherMachine(t *testing.T) {
 	}
 }
 
+// hashOfSecret is the bcrypt hash of "secret", of the least cost.
+const hashOfSecret = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+
 func TestCredentialsAreAskedFor(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -198,6 +201,18 @@ func TestCredentialsAreAskedFor(t *testing.T) {
 		"user": {
 			embedded.Config{User: "alice", Password: "secret", Port: embedded.RandomPort},
 			nats.UserInfo("alice", "secret"), nats.UserInfo("alice", "guess"),
+		},
+		"one of several": {
+			embedded.Config{Users: map[string]string{"alice": "secret", "bob": "guess"}, Port: embedded.RandomPort},
+			nats.UserInfo("alice", "secret"), nats.UserInfo("alice", "guess"),
+		},
+		"one beside others": {
+			embedded.Config{User: "alice", Password: "secret", Users: map[string]string{"bob": "guess"}, Port: embedded.RandomPort},
+			nats.UserInfo("alice", "secret"), nats.UserInfo("alice", "guess"),
+		},
+		"hash": {
+			embedded.Config{Users: map[string]string{"alice": hashOfSecret}, Port: embedded.RandomPort},
+			nats.UserInfo("alice", "secret"), nats.UserInfo("alice", hashOfSecret),
 		},
 		"token": {
 			embedded.Config{Token: "secret", Port: embedded.RandomPort},
