@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +30,8 @@ type serveOptions struct {
 	memory, store size
 
 	user, password string // asked of every client
+	usersFile      string
+	users          map[string]string // of NATS, with their passwords
 }
 
 func newServe(b *broker) *cobra.Command {
@@ -52,6 +56,7 @@ Type=notify. SIGHUP ends serve only when its terminal was closed.`,
 		Example: `  warren serve
   warren serve --port 4333 --dir ./data --sync always
   warren serve --host 0.0.0.0 --user alice --password-file secret.txt
+  warren serve --host 0.0.0.0 --users users.txt
   warren serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
   warren serve --amqp 0.0.0.0:5672 --amqp-users users.txt --amqp-vhost orders
   warren serve --server nats://a,nats://b,nats://c --replicas 3`,
@@ -63,6 +68,7 @@ Type=notify. SIGHUP ends serve only when its terminal was closed.`,
 	flags.StringVar(&o.host, "host", "127.0.0.1", "`ADDRESS` to listen on; 0.0.0.0 is all\nof this machine's")
 	flags.IntVar(&o.port, "port", embedded.DefaultPort, "port to listen on; 0 is any free one")
 	flags.StringVar(&b.user, "user", "", "ask every client for this `USER` and the password\nin "+passwordPlaces+";\nwith --server the user of that broker")
+	flags.StringVar(&o.usersFile, "users", "", "`FILE` with the users of NATS, a line each:\nNAME PASSWORD (default: anybody may connect)")
 	flags.Var(&o.sync, "sync", "when data is forced to disk:\nalways, or how often")
 	flags.Var(&o.memory, "max-memory", "refuse publishers when what is not durable takes\nso much memory (default: 1GiB)")
 	flags.Var(&o.store, "max-store", "refuse publishers when the data takes so much of\nthe disk (default: 64GiB, or 3/4 of what is free)")
@@ -112,7 +118,7 @@ func (o serveOptions) checkFront(cmd *cobra.Command) error {
 	if o.amqp.off {
 		return usageError{errors.New("--server and --no-amqp leave nothing to do: without a broker, serve serves AMQP clients")}
 	}
-	for _, name := range []string{"dir", "host", "port", "sync", "max-memory", "max-store"} {
+	for _, name := range []string{"dir", "host", "port", "users", "sync", "max-memory", "max-store"} {
 		if cmd.Flags().Changed(name) {
 			return usageError{fmt.Errorf("--%s is of a broker, and with --server none is run", name)}
 		}
@@ -163,6 +169,9 @@ func (o serveOptions) runBroker(cmd *cobra.Command, b *broker, front *amqpFront)
 		return err
 	}
 	warnIfOpen(cmd.ErrOrStderr(), b.passwordFile)
+	if o.users, err = o.readUsers(cmd.ErrOrStderr()); err != nil {
+		return err
+	}
 	cfg := o.config(cmd.ErrOrStderr())
 	if cfg.TLS, err = b.serverTLS(newLogger(cmd.ErrOrStderr(), slog.LevelWarn)); err != nil {
 		return err
@@ -262,7 +271,7 @@ func closeSessions(sessions []*streams.Session, nc *nats.Conn) (err error) {
 func (o serveOptions) config(stderr io.Writer) embedded.Config {
 	return embedded.Config{
 		Name: "warren", Dir: o.dir, Host: o.host, Port: listenPort(o.port),
-		User: o.user, Password: o.password,
+		User: o.user, Password: o.password, Users: o.users,
 		MaxMemory: int64(o.memory), MaxStore: int64(o.store),
 		SyncAlways: o.sync.always, SyncInterval: o.sync.every,
 		Logger: newLogger(stderr, slog.LevelWarn),
@@ -272,12 +281,33 @@ func (o serveOptions) config(stderr io.Writer) embedded.Config {
 // serverFlag is what a client has to add to find this broker.
 func (o serveOptions) serverFlag(url string) string {
 	switch {
-	case o.user != "":
-		return " --server " + strings.Replace(url, "://", "://"+o.user+"@", 1) + " --password-file FILE"
+	case o.user != "" || o.users != nil:
+		user := cmp.Or(o.user, "USER")
+		return " --server " + strings.Replace(url, "://", "://"+user+"@", 1) + " --password-file FILE"
 	case url != nats.DefaultURL:
 		return " --server " + url
 	}
 	return ""
+}
+
+// readUsers reads the users of NATS.
+func (o serveOptions) readUsers(stderr io.Writer) (map[string]string, error) {
+	if o.usersFile == "" {
+		return nil, nil
+	}
+	warnIfOpen(stderr, o.usersFile)
+	text, err := os.ReadFile(o.usersFile)
+	if err != nil {
+		return nil, fmt.Errorf("--users: %w", err)
+	}
+	users, err := parseNATSUsers(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("--users: %s: %w", o.usersFile, err)
+	}
+	if _, twice := users[o.user]; twice {
+		return nil, usageError{fmt.Errorf("--user %s is in %s, too: leave one of them out", o.user, o.usersFile)}
+	}
+	return users, nil
 }
 
 // ownUser is the user that a broker asks its clients for, and the user's password.

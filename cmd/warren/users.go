@@ -21,16 +21,34 @@ const hashMark = "sha256:"
 //
 // Errors name the line and show nothing of it: it may be a password.
 func parseUsers(text string) (map[string]amqp091.User, error) {
-	users := map[string]amqp091.User{}
+	return readUsers(text, "NAME PASSWORD [VHOST...]", parseUser)
+}
+
+// parseNATSUsers reads the users of NATS: a name, and a password or its bcrypt hash.
+func parseNATSUsers(text string) (map[string]string, error) {
+	return readUsers(text, "NAME PASSWORD", func(fields []field) (string, error) {
+		if len(fields) > 2 {
+			return "", errors.New("there is more than a name and a password; put what has blanks in quotes")
+		}
+		return fields[1].text, nil
+	})
+}
+
+// readUsers reads users, one a line, whose name comes first and whose password second.
+func readUsers[User any](text, form string, parse func([]field) (User, error)) (map[string]User, error) {
+	users := map[string]User{}
 	for n, line := range strings.Split(text, "\n") {
 		fields, err := splitFields(line)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n+1, err)
-		}
-		if len(fields) == 0 {
+		if err == nil && len(fields) == 0 {
 			continue
 		}
-		user, err := parseUser(fields)
+		var user User
+		if err == nil {
+			err = checkFields(fields, form)
+		}
+		if err == nil {
+			user, err = parse(fields)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n+1, err)
 		}
@@ -40,20 +58,24 @@ func parseUsers(text string) (map[string]amqp091.User, error) {
 		users[fields[0].text] = user
 	}
 	if len(users) == 0 {
-		return nil, errors.New("there are no users in it; write NAME PASSWORD [VHOST...], a line each")
+		return nil, fmt.Errorf("there are no users in it; write %s, a line each", form)
 	}
 	return users, nil
 }
 
-func parseUser(fields []field) (user amqp091.User, err error) {
+func checkFields(fields []field, form string) error {
 	if len(fields) < 2 {
-		return user, errors.New("the password is missing; write NAME PASSWORD [VHOST...]")
+		return fmt.Errorf("the password is missing; write %s", form)
 	}
 	for _, f := range fields {
 		if f.text == "" {
-			return user, errors.New("there is an empty name or password")
+			return errors.New("there is an empty name or password")
 		}
 	}
+	return nil
+}
+
+func parseUser(fields []field) (user amqp091.User, err error) {
 	if hash, is := strings.CutPrefix(fields[1].text, hashMark); is && !fields[1].quoted {
 		user.PasswordHash, err = base64.StdEncoding.DecodeString(hash)
 		if err != nil || len(user.PasswordHash) != hashSize {
