@@ -18,7 +18,7 @@
 //   - [Start] and [Listen] are servers to stop and start again.
 //   - [Process] is a server to kill: a crash, and not a shutdown.
 //   - [ProcessAhead] is a server whose clock is wrong, and [BuildClocked] any program of
-//     this module with such a clock.
+//     this module with such a clock, which [Clock.Set] sets while it runs.
 //   - [Cluster] is several servers, to lose one of, and [ProcessCluster] several to
 //     kill; [Leader] is who leads a stream, and [Lead] has one lead them all.
 //   - [NewLine] is a connection that loses what it is told to.

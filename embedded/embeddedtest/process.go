@@ -27,8 +27,9 @@ type Child struct {
 	in   io.Closer // closed to stop the child
 	said *bytes.Buffer
 
-	program string // another one than this, whose clock is ahead
-	ahead   time.Duration
+	program string        // another one than this, whose clock is ahead
+	clock   *Clock        // of that program
+	ahead   time.Duration // at its next start
 }
 
 const (
@@ -77,7 +78,11 @@ func (c *Child) start(tb testing.TB) {
 	}
 	// Should TestMain not call Main, the child runs no test, and ends.
 	cmd := exec.Command(program, "-test.run=^$")
-	cmd.Env = append(os.Environ(), childVariable+"="+string(order), raceExitsAtOnce(), ClockEnv(c.ahead))
+	cmd.Env = append(os.Environ(), childVariable+"="+string(order), raceExitsAtOnce())
+	if c.clock != nil {
+		c.clock.Set(tb, c.ahead)
+		cmd.Env = append(cmd.Env, c.clock.Env())
+	}
 	c.said = new(bytes.Buffer)
 	cmd.Stderr = c.said
 	in, err := cmd.StdinPipe()
