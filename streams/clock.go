@@ -60,8 +60,9 @@ func (c *clock) shows(here time.Time) time.Time { return c.at.Add(here.Sub(c.her
 // learn learns of an answer. Where both clocks may show the same, they are taken to:
 // within one machine they do, however slow the answer was. An answer that took long says
 // less than what is known, and is left out, unless it cannot be true that both are right:
-// then the broker's clock was set, or another server answers, or this machine slept.
-func (c *clock) learn(m clockSample) {
+// then the broker's clock was set, or another server answers, or this machine slept. It
+// gives by how much the broker's clock was put forward, or back if that is negative.
+func (c *clock) learn(m clockSample) (by time.Duration) {
 	here, wrong := m.middle()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,12 +72,16 @@ func (c *clock) learn(m clockSample) {
 	if set {
 		c.told = time.Time{}
 	}
+	if set && !c.at.IsZero() {
+		by = m.shown.Sub(c.shows(here))
+	}
 	if m.shown.Sub(wall(here)).Abs() <= wrong {
 		m.shown = wall(here)
 	}
 	if set || wrong <= known {
 		c.at, c.here, c.wrong = m.shown.UTC(), here, wrong
 	}
+	return by
 }
 
 // wall is what the clock of this machine shows at a moment.
@@ -96,14 +101,24 @@ func (c *clock) stale() bool {
 	return time.Since(c.here) >= clockRound
 }
 
-// clockRound is how often a session looks at the broker's clock.
-const clockRound = 30 * time.Second
+// setHere reports whether the clock of this machine was set since the broker's was looked
+// at: it may be the same one.
+func (c *clock) setHere() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	return (wall(now).Sub(wall(c.here)) - now.Sub(c.here)).Abs() > mostApart
+}
+
+// clockRound is how often a session looks at the broker's clock, at most: whenever it
+// clears away what others have left.
+const clockRound = rounds - time.Second
 
 // Now is the time by the broker's clock, in UTC: the one that stamps messages, and by
 // which TTLs end and schedules come. It is as right as half of a round trip to the
 // broker, and within a millisecond on one network. It does not go back, whoever sets
 // the clock of this machine; when the broker's own clock is set, or another server with
-// another clock leads after a failure, it follows within half a minute. Asking takes no
+// another clock leads after a failure, it follows within ten seconds. Asking takes no
 // round trip. In a cluster the clock is that of the server which leads the virtual
 // host: keep the clocks of its servers together.
 func (s *Session) Now() time.Time { return s.clock.now() }
@@ -130,7 +145,7 @@ func (s *Session) readClock(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read the broker's clock: %w", err)
 		}
-		s.clock.learn(m)
+		s.clockWasSet(s.clock.learn(m))
 		if m.answered.Sub(m.asked) < slowAnswer {
 			break
 		}

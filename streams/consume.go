@@ -309,6 +309,7 @@ func (c *Consumer) obey(rec *queueRecord) {
 	c.order = c.order[:0]
 	for _, src := range now {
 		if old := have[src.stream]; old != nil {
+			src.sieve.follow(old.sieve)
 			old.sieve = src.sieve
 			src = old
 		} else {

@@ -214,6 +214,12 @@ func parseArrival(reply string) (a arrival, ok bool) {
 	return a, a.seq != 0
 }
 
+// ackSubject is where a message of a source is acknowledged that was delivered, as far as
+// the server needs to know to renew its lease.
+func ackSubject(src *source, seq uint64) string {
+	return fmt.Sprintf("$JS.ACK.%s.%s.1.%d.1.0.0", src.stream, consumerName(src.queue), seq)
+}
+
 func parseNumber(s string) uint64 {
 	var n uint64
 	for i := range len(s) {

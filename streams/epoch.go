@@ -74,8 +74,10 @@ type epochRecord struct {
 	Swept bool      `json:"swept,omitempty"`
 }
 
+func (s *Session) epochSubject() string { return s.vhost.liveSubject() + ".epoch" }
+
 func (s *Session) readEpoch(ctx context.Context) error {
-	subject := s.vhost.liveSubject() + ".epoch"
+	subject := s.epochSubject()
 	for {
 		rec, revision, err := s.loadEpoch(ctx, subject)
 		if err != nil {
@@ -83,6 +85,12 @@ func (s *Session) readEpoch(ctx context.Context) error {
 		}
 		if revision == 0 {
 			if err := s.beginEpoch(ctx, subject); err != nil && !errors.Is(err, errConflict) {
+				return err
+			}
+			continue
+		}
+		if s.beginsLater(rec) {
+			if err := s.moveEpoch(ctx, 0); err != nil {
 				return err
 			}
 			continue

@@ -206,3 +206,9 @@ func (k *keyedLocks) users(name string) int {
 
 // Told reports whether the broker knows how a session uses a queue.
 func Told(s *Session, queue string) bool { return s.knows(queue) }
+
+// ReadClock looks at the broker's clock, as a session does now and then.
+func ReadClock(ctx context.Context, s *Session) error { return s.readClock(ctx) }
+
+// TakeTurn takes the turn to clear away what dead sessions have left.
+func TakeTurn(ctx context.Context, s *Session) bool { return s.takeTurn(ctx) }

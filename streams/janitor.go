@@ -29,6 +29,7 @@ func (s *Session) janitor() {
 		case <-ticker.C:
 		}
 		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
+		s.renewClock(ctx) // before anything goes because of its time
 		if s.takeTurn(ctx) {
 			if err := s.sweepSessions(ctx); err != nil && s.ctx.Err() == nil {
 				s.cfg.Logger.Warn("could not clear away what dead sessions left", "error", err)
@@ -37,7 +38,6 @@ func (s *Session) janitor() {
 				s.cfg.Logger.Debug("could not drop all messages that have ended", "error", err)
 			}
 		}
-		s.renewClock(ctx)
 		s.enrollUntold(ctx)
 		s.settleUsed(ctx)
 		cancel()
@@ -71,12 +71,14 @@ func (s *Session) sweepSomeQueues(ctx context.Context) error {
 	return errs
 }
 
+func (s *Session) turnSubject() string { return s.vhost.liveSubject() + ".janitor" }
+
 // takeTurn reports whether this session is the one to do this round.
 func (s *Session) takeTurn(ctx context.Context) bool {
 	if !s.nc.IsConnected() {
 		return false
 	}
-	msg := &nats.Msg{Subject: s.vhost.liveSubject() + ".janitor", Header: nats.Header{}, Data: []byte(s.id)}
+	msg := &nats.Msg{Subject: s.turnSubject(), Header: nats.Header{}, Data: []byte(s.id)}
 	msg.Header.Set(jetstream.MsgTTLHeader, (rounds - time.Second).String())
 	_, err := compareAndSet(ctx, s.js, s.live, msg, 0)
 	return err == nil

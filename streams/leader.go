@@ -171,6 +171,11 @@ func (l *leader) act() time.Duration {
 	}
 	ctx, cancel := context.WithTimeout(l.s.ctx, l.s.cfg.Timeout)
 	defer cancel()
+	if l.s.clock.setHere() {
+		if err := l.s.readClock(ctx); err != nil {
+			l.failed("could not look at the broker's clock", err)
+		}
+	}
 	if time.Since(l.renewed) >= leaderRenewal {
 		l.renew(ctx)
 	}

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -21,6 +22,9 @@ type sieve struct {
 	spans    []span
 	// doomed is when the broker's life began, for a queue that outlived one.
 	doomed time.Time
+	// within is the lowest sequence that was seen of that life: what is behind it is of
+	// that life, whatever the broker's clock showed when it was stored.
+	within atomic.Uint64
 	// ttl is the queue's; nil for none.
 	ttl *time.Duration
 	// epoch is the broker's life, where messages may have waited through more
@@ -108,6 +112,13 @@ func (v *sieve) wants(msg *nats.Msg, a arrival) bool {
 	return false
 }
 
+// follow takes over what an earlier sieve of the source has seen.
+func (v *sieve) follow(earlier *sieve) {
+	if v.doomed.Equal(earlier.doomed) {
+		v.within.Store(earlier.within.Load())
+	}
+}
+
 // outlived reports whether the message is one without the persistent flag from
 // an earlier life of the broker.
 func (v *sieve) outlived(msg *nats.Msg, a arrival) bool {
@@ -125,5 +136,16 @@ func (v *sieve) outlived(msg *nats.Msg, a arrival) bool {
 // predates reports whether a message is from an earlier life of the broker. One that
 // was killed does not know any more to whom it was handed.
 func (v *sieve) predates(a arrival) bool {
-	return !v.doomed.IsZero() && a.stamp < v.doomed.UnixNano()
+	if v.doomed.IsZero() {
+		return false
+	}
+	within := v.within.Load()
+	if within > 0 && a.seq >= within {
+		return false
+	}
+	if a.stamp < v.doomed.UnixNano() {
+		return true
+	}
+	v.within.CompareAndSwap(within, a.seq)
+	return false
 }

@@ -1,0 +1,83 @@
+package streams_test
+
+import (
+	"testing"
+	"time"
+
+	"warren/embedded"
+	"warren/embedded/embeddedtest"
+	"warren/streams"
+)
+
+// putBack puts the clock of a broker back by an hour while it runs, and has a session
+// notice that.
+func putBack(r rig, server *embeddedtest.Child) {
+	r.Helper()
+	server.JumpClock(r, 0)
+	for time.Until(r.Now()) > time.Minute {
+		must(r, streams.ReadClock(r.ctx, r.Session))
+	}
+}
+
+// What a consumer held that was killed comes when its lease is over, and not in an hour.
+func TestPutBack_LeasesEnd(t *testing.T) {
+	t.Parallel()
+	server := embeddedtest.ProcessAhead(t, embedded.Config{}, time.Hour)
+	r := newRig(t, server.Connect(t), streams.Config{Lease: time.Second})
+	q := r.queue(streams.Queue{Name: "q", Durable: true})
+	r.bind("amq.fanout", q, "")
+	killed := server.Connect(t)
+	dead := newRig(t, killed, streams.Config{})
+	r.publish("", q, "home")
+	r.publish("amq.fanout", "", "view")
+	dead.take(dead.pull(dead.consume(q, streams.ConsumeOptions{Prefetch: 2})), 2)
+	killed.Close()
+	putBack(r, server)
+	for _, d := range r.take(r.pull(r.consume(q, streams.ConsumeOptions{Prefetch: 2})), 2) {
+		if !d.Redelivered {
+			t.Errorf("%s is not marked as redelivered", d.Body)
+		}
+		must(t, d.Ack())
+	}
+}
+
+// What is published to a durable queue is not taken for what is left of an earlier life of
+// the broker, if the sessions know that the clock was put back and if they do not yet.
+func TestPutBack_WhatIsNotPersistentComes(t *testing.T) {
+	t.Parallel()
+	server := embeddedtest.ProcessAhead(t, embedded.Config{}, time.Hour)
+	r := newRig(t, server.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q", Durable: true})
+	unaware := r.pull(r.consume(q, streams.ConsumeOptions{}))
+	r.publish("", q, "before")
+	r.take(unaware, 1)
+	server.JumpClock(t, 0)
+	for {
+		r.publish("", q, "after")
+		if d := r.take(unaware, 1)[0]; time.Until(d.Stored()) < time.Minute {
+			break // it has the clock that was set
+		}
+	}
+	putBack(r, server)
+	next := newRig(t, server.Connect(t), streams.Config{}) // which never saw the other time
+	other := next.queue(streams.Queue{Name: "other", Durable: true})
+	for _, who := range []rig{r, next} {
+		who.publish("", other, "1", "2")
+		who.wantCounts(other, 2, 0, 0)
+		wantBodies(t, who.drain(other), "1", "2")
+	}
+}
+
+// What is cleared away by turns goes on.
+func TestPutBack_TheTurnOfOneThatIsGoneEnds(t *testing.T) {
+	t.Parallel()
+	server := embeddedtest.ProcessAhead(t, embedded.Config{}, time.Hour)
+	r := newRig(t, server.Connect(t), streams.Config{})
+	for !streams.TakeTurn(r.ctx, r.Session) {
+		must(t, r.ctx.Err())
+	}
+	putBack(r, server)
+	for !streams.TakeTurn(r.ctx, r.Session) {
+		must(t, r.ctx.Err())
+	}
+}
