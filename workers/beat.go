@@ -150,7 +150,7 @@ func (s *Scheduler) stand(ctx context.Context) {
 
 // seat makes what this scheduler wants: a TTL is of whole seconds.
 func (s *Scheduler) seat() *seat {
-	return &seat{store: s.store, key: leaderKey(s.app.name), ttl: wholeSeconds(s.c.cfg.Lease), want: s.self}
+	return &seat{store: s.store, key: leaderKey(s.app.name), ttl: wholeSeconds(s.c.cfg.Lease), want: s.self, now: s.c.now}
 }
 
 // await waits until the seat changes, or for its TTL: of a change in a cluster,

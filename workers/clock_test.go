@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"warren/embedded"
 	"warren/embedded/embeddedtest"
 	"warren/streams"
@@ -268,5 +270,38 @@ func TestBeat_BrokersClockIsPutBack(t *testing.T) {
 			}
 		}
 		l.mu.Unlock()
+	}
+}
+
+// The broker's clock is put back while it runs, just as the scheduler is killed that leads:
+// another one follows within the lease.
+func TestBeat_LeadEndsThoughTheBrokersClockIsPutBack(t *testing.T) {
+	t.Parallel()
+	server := embeddedtest.ProcessAhead(t, embedded.Config{}, time.Hour)
+	scheduler := func(nc *nats.Conn) *workers.Scheduler {
+		app, e := Seconds(func(workers.Request) {})
+		if err := app.Connect(t.Context(), nc, workers.Config{Lease: 2 * time.Second, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = app.Close(context.Background()) }) // its connection may be closed
+		return app.Scheduler(workers.SchedulerConfig{Entries: []workers.Entry{e}})
+	}
+	nc := server.Connect(t)
+	killed := scheduler(nc)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = killed.Run(t.Context()) // which ends with its connection
+	}()
+	<-killed.Leads()
+	nc.Close()
+	<-over
+	server.JumpClock(t, 0)
+	next := scheduler(server.Connect(t))
+	background(t, "the scheduler", next.Run)
+	select {
+	case <-next.Leads():
+	case <-time.After(2 * time.Minute):
+		t.Fatal("no other scheduler leads")
 	}
 }

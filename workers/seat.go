@@ -17,6 +17,7 @@ type seat struct {
 	key   string
 	ttl   time.Duration // whole seconds
 	want  occupant
+	now   func() time.Time // by the broker's clock
 
 	taken    occupant // who has it instead, as far as that is known
 	revision uint64
@@ -29,12 +30,14 @@ type occupant struct {
 	Name string `json:"name"`
 }
 
-// take tries to take the seat. False says that another one has it.
+// take tries to take the seat. False says that another one has it. One that has renewed
+// it at a time that is still to come has not since the broker's clock was put back: a TTL
+// would not end before that time.
 func (s *seat) take(ctx context.Context) (bool, error) {
 	e, err := s.store.Get(ctx, s.key)
 	expect := streams.Absent
 	switch {
-	case err == nil && s.others(e.Value):
+	case err == nil && s.others(e.Value) && e.Time.Sub(s.now()) < s.ttl:
 		return false, nil
 	case err == nil:
 		expect = streams.Revision(e.Revision)
