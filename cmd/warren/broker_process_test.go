@@ -16,16 +16,23 @@ import (
 // and started again on the same data and the same port.
 type brokerProcess struct {
 	*command
-	args []string
-	url  string
+	args  []string
+	url   string
+	clock *embeddedtest.Clock // nil where it is that of the test
 }
 
 func serveProcess(t *testing.T, more ...string) *brokerProcess {
 	t.Helper()
+	return serveClocked(t, nil, more...)
+}
+
+// serveClocked is serveProcess with a clock of its own.
+func serveClocked(t *testing.T, clock *embeddedtest.Clock, more ...string) *brokerProcess {
+	t.Helper()
 	port := strconv.Itoa(embeddedtest.Port(t))
 	b := &brokerProcess{
 		args: append([]string{"serve", "--dir", t.TempDir(), "--port", port}, more...),
-		url:  "nats://127.0.0.1:" + port,
+		url:  "nats://127.0.0.1:" + port, clock: clock,
 	}
 	t.Cleanup(func() { b.kill(t) })
 	b.restart(t)
@@ -35,7 +42,11 @@ func serveProcess(t *testing.T, more ...string) *brokerProcess {
 // restart starts it again, after it was killed.
 func (b *brokerProcess) restart(t *testing.T) {
 	t.Helper()
-	b.command = start(t, nil, "warren", b.args...)
+	if b.clock == nil {
+		b.command = start(t, nil, "warren", b.args...)
+	} else {
+		b.command = startClocked(t, b.clock, nil, "warren", b.args...)
+	}
 	b.awaitLine(t, "Warren is ready")
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"warren/embedded/embeddedtest"
 )
 
 // A command is a command of TestMain in a process of its own.
@@ -21,11 +23,36 @@ func newCommand(name string, args ...string) (*command, error) {
 	if err != nil {
 		return nil, err
 	}
+	return commandAt(path, args...), nil
+}
+
+// commandAt is the command of a program that is named by its path.
+func commandAt(path string, args ...string) *command {
 	c := &command{cmd: exec.Command(path, args...), done: make(chan struct{})}
 	// Built for the race detector, it would wait for a second before it exits.
 	race := strings.TrimSpace("GORACE=" + os.Getenv("GORACE") + " atexit_sleep_ms=0")
 	c.cmd.Env = append(os.Environ(), race)
-	return c, nil
+	return c
+}
+
+// startClocked starts a command with a clock of its own, that the caller kills.
+func startClocked(t *testing.T, clock *embeddedtest.Clock, heard func(line string), name string, args ...string) *command {
+	t.Helper()
+	c := commandAt(embeddedtest.BuildClockedTest(t, "warren/cmd/warren"), args...)
+	c.cmd.Args[0] = name
+	c.cmd.Env = append(c.cmd.Env, clock.Env())
+	if err := c.start(heard); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// launchClocked is startClocked of a command that is killed when the test ends.
+func launchClocked(t *testing.T, clock *embeddedtest.Clock, heard func(line string), name string, args ...string) *command {
+	t.Helper()
+	c := startClocked(t, clock, heard, name, args...)
+	t.Cleanup(func() { c.kill(t) })
+	return c
 }
 
 // start starts it; heard, unless nil, is told each line that it says.

@@ -11,6 +11,7 @@ import (
 	_ "net/http/pprof" // what profiled serves
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -33,17 +34,23 @@ var (
 //
 //	produce URL QUEUE FIRST LAST REPLICAS KIND
 //
-// It says "confirmed N", and "repeated N" of one that it publishes again.
+// The kind has words: durable is the queue, fleeting are messages that are not
+// persistent, and lasting those that may wait for hours, and no longer. It says "confirmed N", and "repeated N" of one that it publishes again.
 func produce() {
 	url, queue, kind := os.Args[1], os.Args[2], os.Args[6]
 	first, last, replicas := argument(3), argument(4), argument(5)
 	s := openForLong(url, replicas)
-	durable := kind == "durable"
 	untilDone("declare", func(ctx context.Context) error {
-		_, err := s.DeclareQueue(ctx, streams.Queue{Name: queue, Durable: durable})
+		_, err := s.DeclareQueue(ctx, streams.Queue{Name: queue, Durable: strings.Contains(kind, "durable")})
 		return err
 	})
 	m := streams.Message{DeliveryMode: streams.Persistent}
+	if strings.Contains(kind, "fleeting") {
+		m.DeliveryMode = streams.Transient
+	}
+	if strings.Contains(kind, "lasting") {
+		m.Expiration = strconv.FormatInt((3 * time.Hour).Milliseconds(), 10)
+	}
 	padding := make([]byte, paddingSize)
 	for i := first; i <= last; i++ {
 		m.Body = append([]byte(strconv.Itoa(i)+" "), padding...)
@@ -122,7 +129,7 @@ func openForLong(url string, replicas int) (s *streams.Session) {
 		nats.ReconnectWait(50*time.Millisecond), nats.PingInterval(2*time.Second), nats.MaxPingsOutstanding(2))
 	check(err)
 	untilDone("open", func(ctx context.Context) error {
-		s, err = streams.Open(ctx, nc, streams.Config{Replicas: replicas, Lease: faultLease})
+		s, err = streams.Open(ctx, nc, streams.Config{Replicas: replicas, Lease: faultLease, Logger: newLogger(os.Stdout, slog.LevelWarn)})
 		return err
 	})
 	return s
