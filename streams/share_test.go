@@ -56,6 +56,23 @@ func settleEach(r rig, arrived <-chan *streams.Delivery, n int) string {
 // which it does a moment after it has confirmed it.
 func counted(r rig, nc *nats.Conn, queues ...string) {
 	r.Helper()
+	untilConsumers(r, nc, queues, func(stream jetstream.StreamState, consumer *jetstream.ConsumerInfo) bool {
+		return consumer.NumPending+uint64(consumer.NumAckPending) >= stream.Msgs
+	})
+}
+
+// recalled waits until no request waits at queues any more: those that a window has no
+// room for are taken back a moment after the room was used up, and what is published
+// meanwhile is handed back.
+func recalled(r rig, nc *nats.Conn, queues ...string) {
+	r.Helper()
+	untilConsumers(r, nc, queues, func(_ jetstream.StreamState, consumer *jetstream.ConsumerInfo) bool {
+		return consumer.NumWaiting == 0
+	})
+}
+
+func untilConsumers(r rig, nc *nats.Conn, queues []string, done func(jetstream.StreamState, *jetstream.ConsumerInfo) bool) {
+	r.Helper()
 	js, err := jetstream.New(nc)
 	must(r, err)
 	for _, q := range queues {
@@ -63,10 +80,10 @@ func counted(r rig, nc *nats.Conn, queues ...string) {
 		must(r, err)
 		stream, err := js.Stream(r.ctx, name)
 		must(r, err)
-		for behind := true; behind; time.Sleep(time.Millisecond) {
-			behind = false
+		for all := false; !all; time.Sleep(time.Millisecond) {
+			all = true
 			for info := range stream.ListConsumers(r.ctx).Info() {
-				behind = behind || int(info.NumPending)+info.NumAckPending < int(stream.CachedInfo().State.Msgs)
+				all = all && done(stream.CachedInfo().State, info)
 			}
 			must(r, r.ctx.Err())
 		}
@@ -86,6 +103,7 @@ func TestTheHigherRankComesFirst(t *testing.T) {
 	arrived := shared(r, turns)
 	r.publish("", gate, "")
 	held := next(r, arrived)
+	recalled(r, nc, "low", "middle", "high")
 	for n := range 3 {
 		for _, name := range []string{"low", "high", "middle"} {
 			r.publish("", name, fmt.Sprint(name, n))
@@ -141,6 +159,7 @@ func TestGroupsAreGivenRoomByWeight(t *testing.T) {
 	arrived := shared(r, turns)
 	r.publish("", "gate", "")
 	held := next(r, arrived)
+	recalled(r, nc, "a", "b", "c")
 	for _, q := range []string{"a", "b", "c"} {
 		for range 60 {
 			r.publish("", q, q)
@@ -160,13 +179,15 @@ func TestGroupsAreGivenRoomByWeight(t *testing.T) {
 // it goes to who has room.
 func TestWhoHasNoRoomAsksForNothing(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	nc := embeddedtest.Connect(t)
+	r := newRig(t, nc, streams.Config{})
 	a, b := r.queue(streams.Queue{Name: "a"}), r.queue(streams.Queue{Name: "b"})
 	turns := map[string]streams.Turn{a: {Rank: 1}, b: {}}
 	full := shared(r, turns)
 	for n := range 50 {
 		r.publish("", b, "held")
 		held := next(r, full)
+		recalled(r, nc, a)
 		r.publish("", a, fmt.Sprint(n))
 		d := r.get(a)
 		if held.Redelivered || d.Redelivered {
@@ -216,6 +237,7 @@ func TestWhatIsRequeuedKeepsItsRank(t *testing.T) {
 	arrived := shared(r, map[string]streams.Turn{high: {Rank: 1}, low: {}})
 	r.publish("", high, "1")
 	d := next(r, arrived)
+	recalled(r, nc, high, low)
 	r.publish("", high, "2")
 	r.publish("", low, "3")
 	counted(r, nc, high, low)
