@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/embedded"
 	"warren/streams"
@@ -113,6 +114,23 @@ func remain() {
 		info, err := s.InspectQueue(ctx, os.Args[2])
 		if err == nil {
 			fmt.Fprintf(os.Stdout, "remain %d %d %d\n", info.Ready, info.Unacked, info.Consumers)
+		}
+		return err
+	})
+}
+
+// leads says which server of a cluster gives out what is in a queue:
+//
+//	leads URL QUEUE
+func leads() {
+	nc, err := nats.Connect(os.Args[1])
+	check(err)
+	js, err := jetstream.New(nc)
+	check(err)
+	untilDone("look", func(ctx context.Context) error {
+		consumer, err := js.Consumer(ctx, "warren~q~"+os.Args[2], os.Args[2])
+		if err == nil {
+			fmt.Fprintln(os.Stdout, "leads", consumer.CachedInfo().Cluster.Leader)
 		}
 		return err
 	})

@@ -151,8 +151,22 @@ func (l *lab) launch(i int) *command {
 	return launch(l.t, nil, args[0], args[1:]...)
 }
 
-// TestFaults_ClusterOfThree: one server of three is killed, stopped or cut off, again
-// and again.
+// leader is the server that gives out what is in the queue.
+func (l *lab) leader(s *scene) int {
+	l.t.Helper()
+	c := s.client("leads", s.url, "tasks")
+	c.awaitLine(l.t, "leads node-")
+	names, _ := c.out.with("leads node-")
+	i, err := strconv.Atoi(names[0])
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return i
+}
+
+// TestFaults_ClusterOfThree: the leader is killed, or one server of three stopped or cut
+// off, again and again. What comes again is marked, and what comes for the first time comes
+// in order.
 func TestFaults_ClusterOfThree(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
@@ -162,7 +176,8 @@ func TestFaults_ClusterOfThree(t *testing.T) {
 		last = 16 * time.Second
 	}
 	for name, fault := range map[string]func(l *lab, s *scene, i int){
-		"server killed": func(l *lab, s *scene, i int) {
+		"leader killed": func(l *lab, s *scene, _ int) {
+			i := l.leader(s)
 			l.nodes[i].kill(s.t)
 			s.hold(last / 5)
 			l.nodes[i] = l.launch(i)

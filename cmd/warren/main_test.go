@@ -19,6 +19,7 @@ func TestMain(m *testing.M) {
 		"produce":  produce,
 		"consume":  consume,
 		"remain":   remain,
+		"leads":    leads,
 		"node":     node,
 	})
 }
