@@ -181,12 +181,13 @@
 //
 // Clocks. What counts is the broker's clock, see [Session.Now]; that of another machine
 // may show anything. Where the broker's clock is put forward while it runs, what ends or
-// comes at a time ends or comes at once, as if that much time had passed, and a lease with
-// it. Where it is put back, messages for later, expirations and TTLs that were stored before
-// take that much longer, and nothing else does: the session of a 'warren serve' notices
-// within a second, others within ten seconds. What a killed consumer held comes back a lease
-// after that, and another leader follows one that was killed. Messages that are not
-// persistent may then come from before the last start of the broker.
+// comes at a time ends or comes at once, as if that much time had passed, and so do leases;
+// only messages for later in a queue that is not durable may wait longer. Where it is put
+// back, messages for later, expirations and TTLs that were stored before take that much
+// longer, and nothing else does: what a killed consumer held comes back a lease after
+// that was noticed, and another leader follows one that was killed. Messages that are not
+// persistent may then come from before the last start of the broker. The session of a
+// 'warren serve' notices within a second, others within ten.
 //
 // Stores. When Put returns nil, the broker has stored the value, and Get has it, or
 // a later one, from every session. Of all writes that expect the same revision, one

@@ -322,9 +322,16 @@ func (c connections) ended(cid uint64) (is bool, at time.Time) {
 // noteMissed notes on the record of a session that it has missed a change, so that
 // it reads what it uses once more. Its lease stays as it is.
 func (s *Session) noteMissed(ctx context.Context, session string) error {
+	return s.changePresence(ctx, session, func(p *presence) bool { return !p.Missed })
+}
+
+// changePresence changes the record of a session, if there is one, and if change says that
+// there is something to change. The session, which finds another record than its own, reads
+// what it uses once more.
+func (s *Session) changePresence(ctx context.Context, session string, change func(*presence) bool) error {
 	for {
 		p, err := s.presenceOf(ctx, session)
-		if err != nil || p == nil || p.Missed {
+		if err != nil || p == nil || !change(p) {
 			return err
 		}
 		p.Missed = true

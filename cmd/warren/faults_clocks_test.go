@@ -81,7 +81,7 @@ func TestFaults_WrongClocks(t *testing.T) {
 func (b *brokerProcess) jump(t *testing.T, n int, ahead time.Duration) {
 	t.Helper()
 	b.clock.Set(t, ahead)
-	b.awaitLines(t, "clock was set", n)
+	b.awaitLines(t, "clock has jumped", n)
 }
 
 // TestFaults_WrongClocksOfTasks: a worker, two schedulers and who calls have clocks that

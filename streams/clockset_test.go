@@ -1,6 +1,7 @@
 package streams_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -79,5 +80,53 @@ func TestPutBack_TheTurnOfOneThatIsGoneEnds(t *testing.T) {
 	putBack(r, server)
 	for !streams.TakeTurn(r.ctx, r.Session) {
 		must(t, r.ctx.Err())
+	}
+}
+
+// A session that nobody can ask about is gone when its lease is over, and not in an hour.
+func TestPutBack_SessionsAreMissed(t *testing.T) {
+	t.Parallel()
+	server := embeddedtest.ProcessAhead(t, embedded.Config{}, time.Hour)
+	nc := server.Connect(t)
+	r := newRig(t, nc, streams.Config{})
+	const subject = "warren.live.session.gone"
+	_, err := nc.Request(subject, []byte(`{"server":"gone"}`), time.Minute)
+	must(t, err)
+	putBack(r, server)
+	live, err := newJetStream(t, nc).Stream(r.ctx, "warren~live")
+	must(t, err)
+	for {
+		msg, err := live.GetLastMsgForSubject(r.ctx, subject)
+		must(t, err)
+		var record struct{ Renewed time.Time }
+		must(t, json.Unmarshal(msg.Data, &record))
+		if !record.Renewed.IsZero() && time.Until(record.Renewed) < time.Minute {
+			return
+		}
+	}
+}
+
+// Messages for later come at their time by a clock that was put forward, and do not wait for
+// one that was to come first.
+func TestPutForward_SchedulesCome(t *testing.T) {
+	t.Parallel()
+	server := embeddedtest.ProcessAhead(t, embedded.Config{}, 0)
+	r := newRig(t, server.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q", Durable: true, Schedules: true})
+	later := func(in time.Duration) {
+		must(t, r.PublishAt(r.ctx, r.Now().Add(in), q, in.String(), streams.Message{Body: []byte(in.String())}))
+	}
+	later(20 * time.Minute)
+	later(3 * time.Hour)
+	server.JumpClock(t, time.Hour)
+	for time.Until(r.Now()) < time.Minute {
+		must(t, streams.ReadClock(r.ctx, r.Session))
+	}
+	later(time.Second)
+	next := r.pull(r.consume(q, streams.ConsumeOptions{}))
+	for _, want := range []string{"20m0s", "1s"} {
+		if d := r.take(next, 1)[0]; string(d.Body) != want {
+			t.Errorf("got the message that was for %s, want %s", d.Body, want)
+		}
 	}
 }

@@ -1,0 +1,212 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Somebody may set the broker's clock while the broker runs. Where it is put back, what it
+// stamped before is in the future, and would last until that has come: the leases of
+// consumers that were killed, the records of a leader and of a janitor that are gone. And
+// what it stamps from then on seems to be from before the broker was started. Where it is
+// put forward, messages for later would wait for a timer of the server that was made
+// before. The sessions that notice put all this right: a leader in the process of the
+// broker within a second, others when they look at the broker's clock.
+
+// clockWasSet follows the broker's clock, which was put forward, or back.
+func (s *Session) clockWasSet(by time.Duration) {
+	if by.Abs() <= mostApart {
+		return
+	}
+	s.cfg.Logger.Warn("the broker's clock has jumped: it was set, or this machine slept", "forward", by.Round(time.Millisecond))
+	s.run(func() { s.followClock(by) })
+}
+
+// followClock puts right what goes wrong where the broker's clock was set.
+func (s *Session) followClock(by time.Duration) {
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
+		err := s.followOnce(ctx, by)
+		cancel()
+		if err == nil || s.ctx.Err() != nil {
+			return
+		}
+		s.cfg.Logger.Warn("could not follow the broker's clock yet", "error", err)
+		if sleep(s.ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+func (s *Session) followOnce(ctx context.Context, by time.Duration) error {
+	if by > 0 {
+		return s.followForAll(ctx, nil, s.wakeSchedules)
+	}
+	if err := errors.Join(s.moveEpoch(ctx, -by), s.dropFuture(ctx)); err != nil {
+		return err
+	}
+	if err := s.rejoin(ctx, false); err != nil { // its consumers follow the epoch
+		return err
+	}
+	return s.followForAll(ctx, s.renewPresences, s.renewSource)
+}
+
+// unsure is how much later than now a time must be, besides what the clock may be wrong,
+// for the clock to have been put back.
+const unsure = 100 * time.Millisecond
+
+// isFuture reports whether the broker's clock was put back since it showed a time.
+func (s *Session) isFuture(at time.Time) bool {
+	return at.Sub(s.clock.now()) > s.clock.accuracy()+unsure
+}
+
+// beginsLater reports whether an epoch seems to begin later than now.
+func (s *Session) beginsLater(rec epochRecord) bool { return s.isFuture(rec.Began) }
+
+// moveEpoch has the epoch begin so much earlier, as the clock shows it now, unless
+// another session has done it. Where nobody knows by how much, all that is stored counts as
+// stored in this epoch: rather what has ended comes than that what was published is dropped.
+func (s *Session) moveEpoch(ctx context.Context, by time.Duration) error {
+	subject := s.epochSubject()
+	for {
+		rec, revision, err := s.loadEpoch(ctx, subject)
+		if err != nil || revision == 0 || !s.beginsLater(rec) {
+			return err
+		}
+		rec.Began = rec.Began.Add(-by)
+		if s.beginsLater(rec) {
+			rec.Began = time.Unix(1, 0)
+		}
+		if err := s.putEpoch(ctx, subject, rec, revision); err != nil && !errors.Is(err, errConflict) {
+			return err
+		}
+	}
+}
+
+// dropFuture takes records away that others wait for to end, and which were written
+// before the clock was put back. Who writes one is still there and writes it again.
+func (s *Session) dropFuture(ctx context.Context) error {
+	for _, subject := range []string{s.turnSubject(), s.leaderSubject()} {
+		msg, err := lastMessage(ctx, s.live, subject)
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+		case err != nil:
+			return err
+		case s.isFuture(msg.Time):
+			if err := s.dropLive(ctx, msg.Sequence); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Session) followSubject() string { return s.vhost.liveSubject() + ".clock" }
+
+// followForAll does something, and something for every source of every queue, unless
+// another session does.
+func (s *Session) followForAll(
+	ctx context.Context, once func(context.Context) error, do func(context.Context, *source) error,
+) error {
+	if is, err := s.claimClock(ctx); err != nil || !is {
+		return err
+	}
+	queues, err := readable(s.topology.queues(ctx))
+	if err == nil && once != nil {
+		err = once(ctx)
+	}
+	for i := range queues {
+		if !s.standsQueue(&queues[i]) {
+			continue
+		}
+		for _, src := range s.sourcesOf(&queues[i]) {
+			err = errors.Join(err, do(ctx, src))
+		}
+	}
+	return err
+}
+
+// claimed is for how long one session follows the broker's clock for all.
+const claimed = 2 * rounds
+
+// claimClock reports whether this session is the one that follows the broker's clock. The
+// claim of an earlier time may be left where the clock was set again.
+func (s *Session) claimClock(ctx context.Context) (bool, error) {
+	msg := &nats.Msg{Subject: s.followSubject(), Header: nats.Header{}, Data: []byte(s.id)}
+	msg.Header.Set(jetstream.MsgTTLHeader, claimed.String())
+	for {
+		_, err := compareAndSet(ctx, s.js, s.live, msg, 0)
+		if err == nil || !errors.Is(err, errConflict) {
+			return err == nil, err
+		}
+		has, err := lastMessage(ctx, s.live, s.followSubject())
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			continue
+		case err != nil:
+			return false, err
+		case !s.isFuture(has.Time) && s.clock.now().Sub(has.Time) < claimed:
+			return false, nil
+		}
+		if err := s.dropLive(ctx, has.Sequence); err != nil {
+			return false, err
+		}
+	}
+}
+
+// wakeSchedules has the server look which messages for later are due: it has timers for
+// them, which go by the time that passes and not by its clock. It looks when the stream is
+// updated.
+func (s *Session) wakeSchedules(ctx context.Context, src *source) error {
+	if src.exchange != "" || src.plain {
+		return nil
+	}
+	stream, err := s.js.Stream(ctx, src.stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.js.UpdateStream(ctx, stream.CachedInfo().Config)
+	return err
+}
+
+// renewPresences renews the records of all sessions that are stamped in the future: one
+// that is gone does not do so again.
+func (s *Session) renewPresences(ctx context.Context) error {
+	subjects, err := subjectsOf(ctx, s.live, s.presenceSubject("*"))
+	if err != nil {
+		return err
+	}
+	for _, subject := range subjects {
+		session := subject[len(s.presenceSubject("")):]
+		err = errors.Join(err, s.changePresence(ctx, session, func(p *presence) bool {
+			future := s.isFuture(p.Renewed)
+			if future {
+				p.Renewed = s.clock.now()
+			}
+			return future
+		}))
+	}
+	return err
+}
+
+// renewSource renews the leases of all that is unsettled at a source, whoever holds it: what
+// one held that is gone comes back when its lease is over.
+func (s *Session) renewSource(ctx context.Context, src *source) error {
+	_, info, err := s.lookAt(ctx, src.stream, src.queue)
+	if err != nil || info == nil || info.NumAckPending == 0 {
+		return err
+	}
+	var last error
+	_, err = s.findGiven(ctx, src, info, func(_ *nats.Msg, a arrival) bool {
+		last = s.settleRaw(ackSubject(src, a.seq), leaseRenewal)
+		return last != nil
+	})
+	return errors.Join(err, last)
+}
