@@ -18,7 +18,7 @@ import (
 type confirms struct {
 	s      *Session
 	prefix string // of the inbox, with its last dot
-	sub    *nats.Subscription
+	inbox  listening
 
 	mu      sync.Mutex
 	open    map[uint64]*Confirm
@@ -29,15 +29,19 @@ type confirms struct {
 	expiry  *time.Timer
 }
 
-func newConfirms(s *Session) (*confirms, error) {
-	inbox := s.nc.NewInbox()
-	c := &confirms{s: s, prefix: inbox + ".", open: make(map[uint64]*Confirm)}
-	sub, err := s.nc.Subscribe(inbox+".*", c.answered)
-	if err != nil {
-		return nil, err
-	}
-	c.sub = sub
-	return c, sub.SetPendingLimits(-1, -1)
+func newConfirms(s *Session) *confirms {
+	return &confirms{s: s, prefix: s.nc.NewInbox() + ".", open: make(map[uint64]*Confirm)}
+}
+
+// listen subscribes to the inbox, before the first message that is answered there.
+func (c *confirms) listen() error {
+	return c.inbox.begin(func() (*nats.Subscription, error) {
+		sub, err := c.s.nc.Subscribe(c.prefix+"*", c.answered)
+		if err == nil {
+			err = sub.SetPendingLimits(-1, -1)
+		}
+		return sub, err
+	})
 }
 
 // tracePrefix tells the inbox token of a trace from that of an acknowledgement.
@@ -346,5 +350,5 @@ func (c *confirms) close() {
 		c.expiry.Stop()
 	}
 	c.mu.Unlock()
-	_ = c.sub.Unsubscribe()
+	c.inbox.end()
 }

@@ -7,26 +7,46 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// watchConnection follows the connection's state, for publishers that wait for
-// it and for what must be put right after it was lost.
-func (s *Session) watchConnection() {
-	status, ok := s.nextStatus()
-	for ok {
-		ctx, over := context.WithCancel(s.ctx)
-		s.connectionChanged(ctx, status)
-		status, ok = s.nextStatus()
-		over()
+// follow has the session deal with a state of the connection, behind those before it:
+// for publishers that wait for it, and for what must be put right after it was lost.
+func (s *Session) follow(status nats.Status) {
+	s.mu.Lock()
+	s.statuses = append(s.statuses, status)
+	begins := !s.following
+	s.following = true
+	s.mu.Unlock()
+	if begins {
+		s.run(s.followAll)
 	}
 }
 
-// nextStatus waits for a change; false says that the session has ended.
-func (s *Session) nextStatus() (nats.Status, bool) {
-	select {
-	case <-s.ctx.Done():
-		return 0, false
-	case status, ok := <-s.status:
-		return status, ok
+// followAll deals with all states that there are.
+func (s *Session) followAll() {
+	for {
+		ctx, status, ok := s.nextStatus()
+		if !ok {
+			return
+		}
+		s.connectionChanged(ctx, status)
 	}
+}
+
+// nextStatus is the next state, if there is one. It ends what was done about the last.
+func (s *Session) nextStatus() (context.Context, nats.Status, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.statuses) == 0 || s.ctx.Err() != nil {
+		s.following = false
+		return nil, 0, false
+	}
+	if s.overStatus != nil {
+		s.overStatus()
+	}
+	status := s.statuses[0]
+	s.statuses = s.statuses[1:]
+	ctx, over := context.WithCancel(s.ctx)
+	s.overStatus = over
+	return ctx, status, true
 }
 
 // connectionChanged deals with a state, for as long as the context: what it puts

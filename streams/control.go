@@ -125,10 +125,9 @@ func (s *Session) tellUsers(ctx context.Context, rec *queueRecord) error {
 	return err
 }
 
-// listenControl answers other sessions, and drops from the cache the exchanges
-// that they change.
+// listenControl answers other sessions.
 func (s *Session) listenControl() error {
-	control, err := s.nc.Subscribe(s.vhost.controlSubject(s.id), func(msg *nats.Msg) {
+	answer := func(msg *nats.Msg) {
 		var q question
 		if json.Unmarshal(msg.Data, &q) != nil {
 			return
@@ -140,18 +139,22 @@ func (s *Session) listenControl() error {
 		if err != nil {
 			s.cfg.Logger.Warn("could not answer another session", "error", err)
 		}
-	})
-	if err != nil {
-		return err
 	}
-	prefix := len(s.vhost.changeSubject()) + 1
-	changes, err := s.nc.Subscribe(s.vhost.changeSubject()+".>", func(msg *nats.Msg) {
-		if name, err := tokenName(msg.Subject[prefix:]); err == nil {
-			s.exchanges.forget(name)
-		}
+	return s.control.begin(func() (*nats.Subscription, error) {
+		return s.nc.Subscribe(s.vhost.controlSubject(s.id), answer)
 	})
-	s.subs = append(s.subs, control, changes)
-	return err
+}
+
+// listenChanges drops from the cache the exchanges that other sessions change.
+func (s *Session) listenChanges() error {
+	prefix := len(s.vhost.changeSubject()) + 1
+	return s.changes.begin(func() (*nats.Subscription, error) {
+		return s.nc.Subscribe(s.vhost.changeSubject()+".>", func(msg *nats.Msg) {
+			if name, err := tokenName(msg.Subject[prefix:]); err == nil {
+				s.exchanges.forget(name)
+			}
+		})
+	})
 }
 
 func (s *Session) answer(q question) *answer {

@@ -42,7 +42,7 @@ func Measures(p *Publisher, exchange, key string) bool {
 
 // AwaitWritten waits until what was published before it has been handed to the
 // connection.
-func AwaitWritten(s *Session) { s.inTurn(func() {}) }
+func AwaitWritten(s *Session) { s.awaitWritten() }
 
 // HalfMove begins to move an exchange to files and stops after some of its steps,
 // as a session does that is killed.

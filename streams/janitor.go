@@ -20,28 +20,19 @@ const rounds = 5 * time.Second
 // exclusive queues, auto-delete queues without consumers, registrations. The
 // sessions of a virtual host share one turn, a key that expires.
 func (s *Session) janitor() {
-	ticker := time.NewTicker(rounds)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-ticker.C:
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
+	defer cancel()
+	s.renewClock(ctx) // before anything goes because of its time
+	if s.takeTurn(ctx) {
+		if err := s.sweepSessions(ctx); err != nil && s.ctx.Err() == nil {
+			s.cfg.Logger.Warn("could not clear away what dead sessions left", "error", err)
 		}
-		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
-		s.renewClock(ctx) // before anything goes because of its time
-		if s.takeTurn(ctx) {
-			if err := s.sweepSessions(ctx); err != nil && s.ctx.Err() == nil {
-				s.cfg.Logger.Warn("could not clear away what dead sessions left", "error", err)
-			}
-			if err := s.sweepSomeQueues(ctx); err != nil && s.ctx.Err() == nil {
-				s.cfg.Logger.Debug("could not drop all messages that have ended", "error", err)
-			}
+		if err := s.sweepSomeQueues(ctx); err != nil && s.ctx.Err() == nil {
+			s.cfg.Logger.Debug("could not drop all messages that have ended", "error", err)
 		}
-		s.enrollUntold(ctx)
-		s.settleUsed(ctx)
-		cancel()
 	}
+	s.enrollUntold(ctx)
+	s.settleUsed(ctx)
 }
 
 // sweptQueues is how many queues of those that may have messages with an expiration of

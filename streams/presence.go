@@ -140,23 +140,16 @@ func (s *Session) withdraw(ctx context.Context) {
 
 // stayPresent renews the record until the session ends.
 func (s *Session) stayPresent() {
-	ticker := time.NewTicker(s.lease / renewals)
-	defer ticker.Stop()
 	behind := false
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	s.every(s.lease/renewals, func() {
 		if !s.nc.IsConnected() {
-			continue // what is put right when it is has the record among it
+			return // what is put right when it is has the record among it
 		}
 		behind = s.renewOnce(behind) != nil
 		if behind && s.ctx.Err() == nil {
 			s.cfg.Logger.Warn("could not say yet that the session is there")
 		}
-	}
+	})
 }
 
 // renewOnce renews the record, and puts right what the session may have missed.

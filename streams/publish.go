@@ -197,6 +197,8 @@ func (s *Session) writer() {
 	for {
 		select {
 		case write := <-s.writes:
+			// Where nobody can listen, nothing can be written either, and that says so.
+			_ = s.confirms.listen()
 			write()
 		case <-s.ctx.Done():
 			return
@@ -204,9 +206,25 @@ func (s *Session) writer() {
 	}
 }
 
+// beginWriting starts the writer, which nobody waits for: it may be held up for as long
+// as the connection.
+func (s *Session) beginWriting() {
+	if !s.writing.Load() && !s.writing.Swap(true) {
+		go s.writer()
+	}
+}
+
+// awaitWritten waits until what was published is handed to the connection.
+func (s *Session) awaitWritten() {
+	if s.writing.Load() {
+		s.inTurn(func() {})
+	}
+}
+
 // write has a message handed to the connection, and waits only until those before
 // it were. Where that fails, it is the message's answer.
 func (s *Session) write(ctx context.Context, confirm *Confirm) error {
+	s.beginWriting()
 	select {
 	case s.writes <- func() { s.hand(confirm) }:
 		return nil
@@ -226,6 +244,7 @@ func (s *Session) hand(confirm *Confirm) {
 // inTurn does what writes to the connection by itself, when it is its turn; false
 // says that the session has ended.
 func (s *Session) inTurn(f func()) bool {
+	s.beginWriting()
 	done := make(chan struct{})
 	select {
 	case s.writes <- func() { defer close(done); f() }:
@@ -360,6 +379,10 @@ func (c *exchangeCache) load(ctx context.Context, s *Session, name string) (know
 		return knownExchange{}, ErrClosed
 	}
 	rec, err := call(ctx, s, func(ctx context.Context) (*exchangeRecord, error) {
+		// What is read behind the subscription is told of every later change.
+		if err := s.listenChanges(); err != nil {
+			return nil, err
+		}
 		rec, _, err := s.needExchange(ctx, name)
 		return rec, err
 	})

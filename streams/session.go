@@ -113,9 +113,11 @@ type Session struct {
 	fronts     fronts
 	confirms   *confirms
 	exchanges  exchangeCache
-	subs       []*nats.Subscription
-	status     chan nats.Status
+	changes    listening // of exchanges
+	control    listening
+	watched    *watch
 	writes     chan func() // to the connection
+	writing    atomic.Bool // somebody does them
 	maxPayload atomic.Int64
 	noBatches  atomic.Bool
 	slow       sync.Map      // the pace of streams that batches paid for, by name
@@ -133,6 +135,10 @@ type Session struct {
 	refreshing map[string]bool // the queues being looked at, and whether again
 	ctx        context.Context // ends with the session: its own errands only
 	stop       context.CancelFunc
+	rounds     []*time.Timer
+	statuses   []nats.Status // of the connection, to be dealt with
+	following  bool          // somebody does that
+	overStatus context.CancelFunc
 	over       bool // no errand begins any more
 	running    sync.WaitGroup
 }
@@ -189,11 +195,7 @@ func (s *Session) open(ctx context.Context) (err error) {
 	if s.js.JetStream, err = jetstream.New(s.nc); err != nil {
 		return err
 	}
-	s.confirms, err = newConfirms(s)
-	if err != nil {
-		return err
-	}
-	go s.writer() // which nobody waits for: it may be held up for as long as the connection
+	s.confirms = newConfirms(s)
 	if s.topology, err = openTopology(ctx, s.js, s.vhost, s.cfg.Replicas); err != nil {
 		return hintJetStream(err)
 	}
@@ -209,10 +211,9 @@ func (s *Session) open(ctx context.Context) (err error) {
 	s.compareClocks()
 	s.noteServer()
 	s.login = cmp.Or(s.cfg.User, login(s.nc))
-	s.status = s.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
-	s.run(s.watchConnection)
-	s.run(s.janitor)
-	s.run(s.stayPresent)
+	s.watched = watchConnection(s)
+	s.every(rounds, s.janitor)
+	s.stayPresent()
 	if s.cfg.Lead {
 		s.run(s.lead)
 	}
@@ -303,27 +304,29 @@ func (s *Session) leave(ctx context.Context) error {
 		err = errors.Join(err, s.removeOwned(ctx, queue))
 	}
 	s.withdraw(ctx)
-	s.inTurn(func() {}) // what was published is written
+	s.awaitWritten()
 	return errors.Join(err, s.nc.FlushWithContext(ctx))
 }
 
 // shut stops the goroutines and subscriptions of the session.
 func (s *Session) shut() {
 	s.stop()
-	for _, sub := range s.subs {
-		_ = sub.Unsubscribe()
-	}
+	s.control.end()
+	s.changes.end()
 	for _, n := range s.allNotices() {
 		n.end()
 	}
-	if s.status != nil {
-		s.nc.RemoveStatusListener(s.status)
+	if s.watched != nil {
+		s.watched.leave(s)
 	}
 	if s.confirms != nil {
 		s.confirms.close()
 	}
 	s.mu.Lock()
 	s.over = true
+	for _, round := range s.rounds {
+		round.Stop()
+	}
 	s.mu.Unlock()
 	s.running.Wait()
 }
@@ -337,6 +340,27 @@ func (s *Session) run(f func()) bool {
 		s.running.Go(f)
 	}
 	return !s.over
+}
+
+// every does something again and again until the session ends, in a goroutine that is
+// there only meanwhile: so often, and later if it takes longer.
+func (s *Session) every(wait time.Duration, f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := len(s.rounds)
+	s.rounds = append(s.rounds, time.AfterFunc(wait, func() {
+		s.run(func() {
+			began := time.Now()
+			if s.ctx.Err() == nil {
+				f()
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if !s.over {
+				s.rounds[at].Reset(max(wait-time.Since(began), 0))
+			}
+		})
+	}))
 }
 
 func (s *Session) isClosed() bool {

@@ -149,6 +149,7 @@ func TestNothingIsLeftOfTheUseOfADeletedQueue(t *testing.T) {
 		r.ctx = t.Context()
 		other := newRig(t, server.Connect(t), streams.Config{})
 		other.ctx = t.Context()
+		must(t, r.Publish(r.ctx, "", "nobody", streams.Message{})) // from here on it has the inbox of its confirms
 		inboxes := nc.NumSubscriptions()
 		for _, by := range []rig{r, other} {
 			q := r.queue(streams.Queue{Name: "q"})

@@ -15,7 +15,8 @@ import (
 )
 
 // A connection is one client: its socket, its session and its channels. One
-// goroutine reads and does what the client asks for, one writes.
+// goroutine reads and does what the client asks for, and one writes when there is
+// something to write.
 type connection struct {
 	server *Server
 	conn   net.Conn
@@ -30,6 +31,7 @@ type connection struct {
 	frameMax   uint32
 	heartbeat  time.Duration
 	ending     atomic.Bool // connection.close was sent: only its answer counts
+	lost       func()      // ends what waits for the client's sake
 
 	mu       sync.Mutex
 	channels map[uint16]*channel
@@ -46,7 +48,7 @@ func newConnection(s *Server, conn net.Conn) *connection {
 	c := &connection{server: s, conn: conn, channels: make(map[uint16]*channel), roomless: make(map[*channel]bool)}
 	c.in = bufio.NewReaderSize(&patientReader{c}, readBuffer)
 	c.frames = wire.NewReader(c.in, minFrame)
-	c.out = newOutbox(conn, c.flow)
+	c.out = newOutbox(conn, c.flow, c.cutOff)
 	return c
 }
 
@@ -65,21 +67,20 @@ func (r *patientReader) Read(p []byte) (int, error) {
 func (c *connection) run(ctx context.Context) {
 	alive, lost := context.WithCancel(ctx)
 	defer lost()
-	var writer sync.WaitGroup
-	writer.Go(func() {
-		if c.out.run() != nil {
-			_ = c.conn.Close() // the reader notices
-			lost()             // even if it waits for the broker to have room
-		}
-	})
+	c.lost = lost
 	err := c.serve(ctx, alive)
 	c.leave()
 	if err == nil || errors.Is(err, errClosing) {
 		c.drain(errors.Is(err, errClosing))
 	}
-	c.out.close()
-	writer.Wait()
+	c.out.finish()
 	_ = c.conn.Close()
+}
+
+// cutOff ends a connection that cannot be written to.
+func (c *connection) cutOff() {
+	_ = c.conn.Close() // the reader notices
+	c.lost()           // even if it waits for the broker to have room
 }
 
 // errClosing is the end of a connection that the client, or the server, has closed

@@ -20,7 +20,16 @@ import (
 	"warren/streams/amqp091/internal/wire"
 )
 
-func TestMain(m *testing.M) { embeddedtest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(serverVariable) != "" {
+		if err := serveAlone(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	embeddedtest.Main(m)
+}
 
 // listen starts a server on a free port and returns its URL. It ends with the test.
 func listen(tb testing.TB, cfg amqp091.Config) string {
@@ -236,14 +245,21 @@ func connect(tb testing.TB, address string) *raw {
 // open is connect and the handshake, and a channel 1.
 func open(tb testing.TB, url string) *raw {
 	tb.Helper()
+	c := openBare(tb, url)
+	c.send(1, wire.ChannelOpen{})
+	want[*wire.ChannelOpenOk](c)
+	return c
+}
+
+// openBare is open without a channel.
+func openBare(tb testing.TB, url string) *raw {
+	tb.Helper()
 	c := connect(tb, url)
 	c.start("guest", streams.Table{})
 	want[*wire.ConnectionTune](c)
 	c.send(0, wire.ConnectionTuneOk{ChannelMax: 100, FrameMax: 131072})
 	c.send(0, wire.ConnectionOpen{VirtualHost: "/"})
 	want[*wire.ConnectionOpenOk](c)
-	c.send(1, wire.ChannelOpen{})
-	want[*wire.ChannelOpenOk](c)
 	return c
 }
 

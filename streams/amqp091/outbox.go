@@ -14,11 +14,13 @@ import (
 const outboxFull = 1 << 20
 
 // An outbox is what waits to be written to a client, in order. Whatever fills it does
-// not wait for the socket: one goroutine writes.
+// not wait for the socket: one goroutine writes, which is there only while there is
+// something to write.
 type outbox struct {
-	conn net.Conn
-	wait time.Duration // for a write of a client that does not read
-	flow func()        // called when isFull has changed
+	conn   net.Conn
+	wait   time.Duration // for a write of a client that does not read
+	flow   func()        // called when isFull has changed
+	failed func()        // called when writing fails
 
 	mu      sync.Mutex
 	buf     *buffer    // nil if nothing waits
@@ -26,14 +28,15 @@ type outbox struct {
 	writing int        // bytes that are being written
 	full    bool       // see isFull
 	closed  bool
-	wake    chan struct{}
+	busy    bool           // somebody writes
+	writer  sync.WaitGroup // for that
 }
 
 // clientStalls is how long a client may stop reading before it is cut off.
 const clientStalls = 30 * time.Second
 
-func newOutbox(conn net.Conn, flow func()) *outbox {
-	return &outbox{conn: conn, wait: clientStalls, flow: flow, wake: make(chan struct{}, 1)}
+func newOutbox(conn net.Conn, flow, failed func()) *outbox {
+	return &outbox{conn: conn, wait: clientStalls, flow: flow, failed: failed}
 }
 
 // method puts a method in.
@@ -100,66 +103,67 @@ func (o *outbox) put(f func([]byte) ([]byte, error)) error {
 	o.buf.octets = octets
 	filled := !o.full && len(octets)+o.writing > outboxFull
 	o.full = o.full || filled
+	o.rouse()
 	o.mu.Unlock()
 	if filled {
 		go o.flow() // whoever puts something in may hold a lock of its channel
 	}
-	o.rouse()
 	return err
 }
 
 // confirms notes that a channel has confirms to write.
 func (o *outbox) confirms(ch *channel) {
 	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
 	o.dirty = append(o.dirty, ch)
-	o.mu.Unlock()
 	o.rouse()
 }
 
+// rouse has what waits written. The lock is held.
 func (o *outbox) rouse() {
-	select {
-	case o.wake <- struct{}{}:
-	default:
+	if !o.busy {
+		o.busy = true
+		o.writer.Go(o.run)
 	}
 }
 
-// run writes until the outbox is closed and empty, or writing fails.
-func (o *outbox) run() error {
-	for {
-		buf, closed := o.take()
-		if buf == nil {
-			if closed {
-				return nil
-			}
-			<-o.wake
-			continue
-		}
+// run writes until nothing waits, or writing fails.
+func (o *outbox) run() {
+	for buf := o.take(); buf != nil; buf = o.take() {
 		_ = o.conn.SetWriteDeadline(time.Now().Add(o.wait))
-		_, err := o.conn.Write(buf.octets)
-		if err != nil {
-			o.close()
-			return err
+		if _, err := o.conn.Write(buf.octets); err != nil {
+			o.close() // nobody writes any more
+			o.failed()
+			return
 		}
 		o.wrote(buf)
 	}
 }
 
-// take takes everything that waits, which is nil if nothing does.
-func (o *outbox) take() (buf *buffer, closed bool) {
-	o.mu.Lock()
-	dirty := o.dirty
-	o.dirty = nil
-	o.mu.Unlock()
-	for _, ch := range dirty {
-		ch.writeConfirms()
-	}
+// take takes everything that waits. It gives nil if nothing does, and whoever puts
+// something in then has it written by another.
+func (o *outbox) take() (buf *buffer) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	buf, o.buf = o.buf, nil
-	if buf != nil {
-		o.writing = len(buf.octets)
+	for len(o.dirty) > 0 {
+		dirty := o.dirty
+		o.dirty = nil
+		o.mu.Unlock()
+		for _, ch := range dirty {
+			ch.writeConfirms()
+		}
+		o.mu.Lock()
 	}
-	return buf, o.closed && len(o.dirty) == 0
+	buf, o.buf = o.buf, nil
+	if buf == nil {
+		o.busy = false
+		return nil
+	}
+	o.writing = len(buf.octets)
+	return buf
 }
 
 func (o *outbox) wrote(buf *buffer) {
@@ -189,10 +193,15 @@ func (o *outbox) isFull() bool {
 	return o.full
 }
 
-// close has run end once everything is written; nothing more is taken in.
+// close takes nothing in any more.
 func (o *outbox) close() {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.closed = true
-	o.mu.Unlock()
-	o.rouse()
+}
+
+// finish is close, and returns when everything is written, or writing has failed.
+func (o *outbox) finish() {
+	o.close()
+	o.writer.Wait()
 }

@@ -1,14 +1,17 @@
 package amqp091_test
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -173,4 +176,28 @@ func TestServer_OutlivesAFullFileTable(t *testing.T) {
 	t.Parallel()
 	url, _ := serveAndStop(t, amqp091.Config{}, func(l net.Listener) net.Listener { return &fullListener{Listener: l} })
 	dial(t, url)
+}
+
+// TestIdle_TwoGoroutinesAConnection: one reads from the client, one hears other sessions.
+// It is not parallel, as it counts those of the process.
+func TestIdle_TwoGoroutinesAConnection(t *testing.T) {
+	const n = 30
+	url := listen(t, amqp091.Config{})
+	open(t, url)
+	before := runtime.NumGoroutine()
+	for range n {
+		open(t, url)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		more := runtime.NumGoroutine() - before
+		if more <= 2*n+n/2 { // a few may have a round to do
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("%d connections that do nothing have %d goroutines, want %d", n, more, 2*n)
+		}
+		runtime.Gosched()
+	}
 }
