@@ -23,6 +23,24 @@ func Gather(p *Publisher, exchange, key string) {
 	l.answers.mark = &Confirm{} // which has no answer: nothing is measured any more
 }
 
+// Slow makes a publisher believe that a stream is slow.
+func Slow(p *Publisher, exchange, key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.laneOf(&Confirm{exchange: exchange, key: key})
+	l.pace.single.fill(time.Hour)
+	l.pace.fixed.fill(0)
+}
+
+// Gathers reports whether what is published to a stream is gathered, and whether it was
+// found out that it never will be.
+func Gathers(p *Publisher, exchange, key string) (gathers, never bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.laneOf(&Confirm{exchange: exchange, key: key})
+	return l.gathering, l.never
+}
+
 // Expect is Gather, and as if the last batch had had n messages and taken that long.
 func Expect(p *Publisher, exchange, key string, n int, took time.Duration) {
 	Gather(p, exchange, key)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // A flight is a batch of a lane. Its commit tells what became of all.
@@ -30,6 +31,30 @@ const (
 // the place of another.
 func (c *Confirm) batchable(largest int64) bool {
 	return c.place == nil && !c.awaitsTrace && int64(c.msg.Size()+batchHeaders) <= largest
+}
+
+// consider has a lane gather whose stream is slow, unless that is in memory: there it is
+// the machine that is busy, and a batch would only add to it. The lock is held.
+func (p *Publisher) consider(l *lane) {
+	if l.looking {
+		return
+	}
+	l.looking = true
+	p.s.run(func() {
+		ctx, cancel := context.WithTimeout(p.s.ctx, p.s.cfg.Timeout)
+		defer cancel()
+		stream, err := p.s.js.Stream(ctx, l.stream)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		l.looking = false
+		if err != nil || l.gathering {
+			return
+		}
+		l.never = stream.CachedInfo().Config.Storage == jetstream.MemoryStorage
+		if !l.never {
+			l.begin()
+		}
+	})
 }
 
 // launch sends what waits. The lock is held.

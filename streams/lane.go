@@ -16,7 +16,8 @@ type lane struct {
 	stream    string
 	pace      pace
 	gathering bool
-	never     bool // the stream takes no batches
+	never     bool // the stream takes no batches, or is in memory, where nothing is synced
+	looking   bool // somebody looks at whether it is
 	waiting   []*Confirm
 	open      int  // how many were sent one by one and have no answer
 	flying    bool // a flight is being written, or is a batch without an answer
@@ -84,21 +85,19 @@ func (l *lane) alone(confirm *Confirm) {
 	l.open++
 }
 
-// answered notes the answer to a message, and begins to gather where that would
-// have paid.
-func (l *lane) answered(confirm *Confirm) {
+// answered notes the answer to a message, and reports whether it would have paid to
+// gather.
+func (l *lane) answered(confirm *Confirm) (pays bool) {
 	if !confirm.alone {
-		return
+		return false
 	}
 	l.open--
 	n, bytes, took := l.answers.answered(confirm)
 	if n == 0 {
-		return
+		return false
 	}
 	l.pace.tookSingles(n, took)
-	if !l.gathering && !l.never && l.pace.pays(l.open, l.open*bytes/n) {
-		l.begin()
-	}
+	return !l.gathering && !l.never && l.pace.pays(l.open, l.open*bytes/n)
 }
 
 // begin begins to gather.

@@ -1,6 +1,7 @@
 package streams_test
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -107,4 +108,29 @@ func TestMeasure_NeedsNoFullWindow(t *testing.T) {
 	}
 	line.stall(false, false)
 	must(t, p.Flush(t.Context()))
+}
+
+// TestGather_NotInMemory: a stream in memory is never synced, however slow it seems on a
+// busy machine.
+func TestGather_NotInMemory(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	r := newRig(t, nc, streams.Config{})
+	for _, durable := range []bool{false, true} {
+		q := r.queue(streams.Queue{Name: fmt.Sprintf("durable-%t", durable), Durable: durable})
+		p := publisher(t, r.Session, streams.PublisherOptions{Window: 100})
+		gathers, never := false, false
+		for !gathers && !never {
+			streams.Slow(p, "", q)
+			publishNumbers(t, p, q, 100)
+			must(t, p.Flush(r.ctx))
+			gathers, never = streams.Gathers(p, "", q)
+		}
+		if gathers != durable || never == durable {
+			t.Errorf("a queue that is durable, %t: gathers %t, never will %t", durable, gathers, never)
+		}
+		if _, inBatch := stored(t, nc, "warren~q~"+q); inBatch > 0 && !durable {
+			t.Errorf("%d messages of a queue in memory came in batches", inBatch)
+		}
+	}
 }

@@ -189,7 +189,9 @@ func (p *Publisher) laneOf(confirm *Confirm) *lane {
 func (p *Publisher) resolved(confirm *Confirm) {
 	p.room.taken(confirm, p.opts.NoRoom)
 	p.mu.Lock()
-	confirm.lane.answered(confirm)
+	if confirm.lane.answered(confirm) {
+		p.consider(confirm.lane)
+	}
 	p.launch(confirm.lane)
 	if p.ending {
 		p.mu.Unlock()
