@@ -161,7 +161,9 @@
 // an upper bound. Such messages are those from before a restart in a durable queue, of which
 // the ones that are not persistent have ended; those from before the last binding to their
 // exchange; and all of an exchange whose bindings subjects cannot say exactly, as those of a
-// headers exchange. [IfEmpty] and the number that PurgeQueue returns are exact.
+// headers exchange. [IfEmpty] and the number that PurgeQueue returns are exact. Where a
+// server of a cluster was cut off from the others and has just come back, what was settled
+// meanwhile may count for a moment.
 //
 // Sessions that end. A session is there for as long as it answers the others, and for
 // 30 seconds by the broker's clock after it was heard of last: nothing is taken from
