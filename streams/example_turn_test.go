@@ -31,6 +31,14 @@ func ExampleTurn() {
 		check(err)
 	}
 
+	for queue := range turns {
+		_, err := s.DeclareQueue(ctx, streams.Queue{Name: queue})
+		check(err)
+		for range 3 {
+			check(s.Publish(ctx, "", queue, text(queue)))
+		}
+	}
+
 	// While this is held there is no room for anything else.
 	_, err = s.DeclareQueue(ctx, streams.Queue{Name: "first"})
 	check(err)
@@ -39,11 +47,6 @@ func ExampleTurn() {
 	held := <-arrived
 
 	for queue, turn := range turns {
-		_, err := s.DeclareQueue(ctx, streams.Queue{Name: queue})
-		check(err)
-		for range 3 {
-			check(s.Publish(ctx, "", queue, text(queue)))
-		}
 		consume(queue, turn)
 	}
 
