@@ -79,16 +79,16 @@ func (ch *channel) ended(ctx context.Context, err error, cause ...wire.Method) e
 	if err == nil {
 		return nil
 	}
-	reason, hard := condition(err)
-	if hard {
-		return err
-	}
-	ch.flush(ctx) // what was published before is answered before
-	ch.shut(ctx)
 	id := wire.ID{Class: 60, Method: 40}
 	if len(cause) > 0 {
 		id = wire.IDOf(cause[0])
 	}
+	reason, hard := condition(err)
+	if hard {
+		return blamed{err, id}
+	}
+	ch.flush(ctx) // what was published before is answered before
+	ch.shut(ctx)
 	ch.closing, ch.content = true, content{}
 	ch.c.out.method(ch.id, wire.ChannelClose{
 		ReplyCode: uint16(reason.Code), ReplyText: replyText(reason), ClassID: id.Class, MethodID: id.Method,

@@ -96,7 +96,7 @@ func (c *connection) serve(ctx, alive context.Context) error {
 		return c.end(err)
 	}
 	stop := context.AfterFunc(ctx, func() {
-		c.sendClose(newError(320, "CONNECTION_FORCED", "broker forced connection closure with reason 'shutdown'"), nil)
+		c.sendClose(newError(320, "CONNECTION_FORCED", "broker forced connection closure with reason 'shutdown'"), wire.ID{})
 	})
 	defer stop()
 	defer c.beat()()
@@ -126,18 +126,17 @@ func (c *connection) end(err error) error {
 	}
 	reason, _ := condition(err)
 	c.server.cfg.Logger.Warn("closed the connection of an AMQP client", "address", c.conn.RemoteAddr(), "reason", reason)
-	c.sendClose(reason, nil)
+	c.sendClose(reason, causeOf(err))
 	return nil
 }
 
 // sendClose sends connection.close, once, and gives the client some time to answer.
-func (c *connection) sendClose(reason *streams.Error, cause wire.Method) {
+func (c *connection) sendClose(reason *streams.Error, cause wire.ID) {
 	if c.ending.Swap(true) {
 		return
 	}
-	id := wire.IDOf(cause)
 	c.out.method(0, wire.ConnectionClose{
-		ReplyCode: uint16(reason.Code), ReplyText: replyText(reason), ClassID: id.Class, MethodID: id.Method,
+		ReplyCode: uint16(reason.Code), ReplyText: replyText(reason), ClassID: cause.Class, MethodID: cause.Method,
 	})
 	_ = c.conn.SetReadDeadline(time.Now().Add(c.server.cfg.CloseTimeout))
 }
@@ -146,7 +145,7 @@ func (c *connection) sendClose(reason *streams.Error, cause wire.Method) {
 func (c *connection) abort(err error) {
 	reason, _ := condition(err)
 	c.server.cfg.Logger.Error("closed the connection of an AMQP client", "address", c.conn.RemoteAddr(), "reason", reason)
-	c.sendClose(reason, nil)
+	c.sendClose(reason, causeOf(err))
 }
 
 // beat sends heartbeats, twice as often as agreed, until it is stopped.
@@ -291,7 +290,7 @@ func (c *connection) openChannel(f wire.Frame) error {
 	}
 	m, err := wire.ParseMethod(payload)
 	if _, is := m.(*wire.ChannelOpen); f.Type != wire.FrameMethod || err != nil || !is {
-		return newError(504, "CHANNEL_ERROR", "expected 'channel.open'")
+		return blamed{newError(504, "CHANNEL_ERROR", "expected 'channel.open'"), wire.IDOf(m)}
 	}
 	if c.channelMax > 0 && f.Channel > c.channelMax {
 		return newError(530, "NOT_ALLOWED", "channel %d; the negotiated channel_max is %d", f.Channel, c.channelMax)

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"warren/streams"
+	"warren/streams/amqp091/internal/wire"
 )
 
 // newError makes a condition of AMQP.
@@ -22,6 +23,22 @@ type fatal struct{ reason *streams.Error }
 
 func (f fatal) Error() string { return f.reason.Error() }
 func (f fatal) Unwrap() error { return f.reason }
+
+// blamed is an error that closes the connection, and the method that it is of.
+type blamed struct {
+	err    error
+	method wire.ID
+}
+
+func (b blamed) Error() string { return b.err.Error() }
+func (b blamed) Unwrap() error { return b.err }
+
+// causeOf is the method that an error is of; zero for none.
+func causeOf(err error) wire.ID {
+	var b blamed
+	_ = errors.As(err, &b)
+	return b.method
+}
 
 // connectionError makes a condition that closes the connection.
 func connectionError(code int, reason, format string, args ...any) error {

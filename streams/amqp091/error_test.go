@@ -91,8 +91,9 @@ func TestErrors_Connection(t *testing.T) {
 				client.send(c.channel, c.method)
 			}
 			got := want[*wire.ConnectionClose](client)
-			if got.ReplyCode != c.code || got.ReplyText != c.text {
-				t.Errorf("%s: got %d %q, want %d %q", c.what, got.ReplyCode, got.ReplyText, c.code, c.text)
+			id := wire.IDOf(c.method)
+			if got.ReplyCode != c.code || got.ReplyText != c.text || got.ClassID != id.Class || got.MethodID != id.Method {
+				t.Errorf("%s: got %d %q of %d.%d, want %d %q of %v", c.what, got.ReplyCode, got.ReplyText, got.ClassID, got.MethodID, c.code, c.text, id)
 			}
 			client.send(0, wire.ConnectionCloseOk{})
 			if m := client.next(); m != nil {
