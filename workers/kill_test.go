@@ -88,7 +88,7 @@ func TestAKilledWorkerLosesNothing(t *testing.T) {
 // many as it runs at once, when that one gives its place up.
 func (d death) beside() int {
 	switch d.point {
-	case workers.PointRecorded, workers.PointSent, workers.PointFilled, workers.PointSettling:
+	case workers.PointRecorded, workers.PointSent, workers.PointFilled, workers.PointCleared, workers.PointSettling:
 		return 1
 	}
 	return 0
