@@ -31,6 +31,18 @@ func (l *listening) begin(subscribe func() (*nats.Subscription, error)) error {
 	return err
 }
 
+// listenEarly begins in a cluster what begins later elsewhere: there, one server after the
+// other learns of a subscription, and one that was away learns of it late.
+func (s *Session) listenEarly() error {
+	if s.nc.ConnectedClusterName() == "" {
+		return nil
+	}
+	if err := s.confirms.listen(); err != nil {
+		return err
+	}
+	return s.listenChanges()
+}
+
 // end unsubscribes, for good.
 func (l *listening) end() {
 	l.mu.Lock()

@@ -202,6 +202,9 @@ func (s *Session) open(ctx context.Context) (err error) {
 	if err := s.listenControl(); err != nil {
 		return err
 	}
+	if err := s.listenEarly(); err != nil {
+		return err
+	}
 	if err := s.openLive(ctx); err != nil {
 		return err
 	}
