@@ -144,15 +144,30 @@ func (r rig) until(what string, is func() bool) {
 // wantCounts checks what a queue holds.
 func (r rig) wantCounts(queue string, ready, unacked, consumers int) {
 	r.Helper()
+	want := counts(ready, unacked, consumers)
+	if got := r.counts(queue); got != want {
+		r.Errorf("queue %q has %s; want %s", queue, got, want)
+	}
+}
+
+// untilCounts waits until a queue holds that.
+func (r rig) untilCounts(queue string, ready, unacked, consumers int) {
+	r.Helper()
+	want := counts(ready, unacked, consumers)
+	r.until(fmt.Sprintf("queue %q has %s", queue, want), func() bool { return r.counts(queue) == want })
+}
+
+func (r rig) counts(queue string) string {
+	r.Helper()
 	info, err := r.InspectQueue(r.ctx, queue)
 	if err != nil {
 		r.Fatal(err)
 	}
-	got := fmt.Sprintf("%d ready, %d unacked, %d consumers", info.Ready, info.Unacked, info.Consumers)
-	want := fmt.Sprintf("%d ready, %d unacked, %d consumers", ready, unacked, consumers)
-	if got != want {
-		r.Errorf("queue %q has %s; want %s", queue, got, want)
-	}
+	return counts(info.Ready, info.Unacked, info.Consumers)
+}
+
+func counts(ready, unacked, consumers int) string {
+	return fmt.Sprintf("%d ready, %d unacked, %d consumers", ready, unacked, consumers)
 }
 
 func bodies(list []*streams.Delivery) []string {

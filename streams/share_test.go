@@ -71,6 +71,14 @@ func recalled(r rig, nc *nats.Conn, queues ...string) {
 	})
 }
 
+// waiting waits until a request waits at each of some queues.
+func waiting(r rig, nc *nats.Conn, queues ...string) {
+	r.Helper()
+	untilConsumers(r, nc, queues, func(_ jetstream.StreamState, consumer *jetstream.ConsumerInfo) bool {
+		return consumer.NumWaiting > 0
+	})
+}
+
 func untilConsumers(r rig, nc *nats.Conn, queues []string, done func(jetstream.StreamState, *jetstream.ConsumerInfo) bool) {
 	r.Helper()
 	js, err := jetstream.New(nc)
