@@ -292,6 +292,10 @@ func (s *Server) Durability() string {
 	return d
 }
 
+// Limits are how many bytes streams in memory, and those in Dir, may take before publishers
+// are refused: [Config.MaxMemory] and [Config.MaxStore], or their defaults.
+func (s *Server) Limits() (memory, store int64) { return s.cfg.MaxMemory, s.cfg.MaxStore }
+
 // Health is nil if the server can do its work, and otherwise the first thing
 // that is missing: JetStream itself, the leader of the cluster, a stream or
 // consumer that is not up to date. It looks at all of them, and one that is

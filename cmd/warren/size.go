@@ -26,6 +26,22 @@ func (s *size) String() string {
 	return strconv.FormatInt(int64(*s), 10)
 }
 
+// roundSize shows a size in three digits of the largest unit there is one of.
+func roundSize(bytes int64) string {
+	for _, unit := range units {
+		if bytes >= unit.bytes {
+			n := float64(bytes) / float64(unit.bytes) // below 1024
+			digits := max(0, 3-len(strconv.Itoa(int(n))))
+			text := strconv.FormatFloat(n, 'f', digits, 64)
+			if digits > 0 {
+				text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+			}
+			return text + unit.name
+		}
+	}
+	return strconv.FormatInt(bytes, 10)
+}
+
 // Type names the value in the help.
 func (s *size) Type() string { return "SIZE" }
 

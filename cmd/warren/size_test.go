@@ -19,3 +19,15 @@ func TestSize_IsReadAsItIsWritten(t *testing.T) {
 		}
 	}
 }
+
+func TestSize_IsRounded(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64]string{
+		0: "0", 1023: "1023", 1024: "1KiB", 1500 << 20: "1.46GiB", 10 << 30: "10GiB", 64 << 30: "64GiB",
+		100 << 20: "100MiB", 1020 << 20: "1020MiB", 15<<30 + 700<<20: "15.7GiB", 1<<63 - 1: "8388608TiB",
+	} {
+		if got := roundSize(n); got != want {
+			t.Errorf("%d: got %q, want %q", n, got, want)
+		}
+	}
+}
