@@ -141,13 +141,8 @@ func (o amqpOptions) config(cmd *cobra.Command, b *broker) (amqp091.Config, erro
 	if o.users == "" {
 		return cfg, nil
 	}
-	warnIfOpen(stderr, o.users)
-	text, err := os.ReadFile(o.users)
-	if err != nil {
-		return cfg, fmt.Errorf("--amqp-users: %w", err)
-	}
-	if cfg.Users, err = parseUsers(string(text)); err != nil {
-		return cfg, fmt.Errorf("--amqp-users: %s: %w", o.users, err)
+	if cfg.Users, err = usersOf(stderr, "amqp-users", o.users, parseUsers); err != nil {
+		return cfg, err
 	}
 	return cfg, checkVHosts(cfg, o.users)
 }

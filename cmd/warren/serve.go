@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -297,14 +296,9 @@ func (o serveOptions) readUsers(stderr io.Writer) (map[string]string, error) {
 	if o.usersFile == "" {
 		return nil, nil
 	}
-	warnIfOpen(stderr, o.usersFile)
-	text, err := os.ReadFile(o.usersFile)
+	users, err := usersOf(stderr, "users", o.usersFile, parseNATSUsers)
 	if err != nil {
-		return nil, fmt.Errorf("--users: %w", err)
-	}
-	users, err := parseNATSUsers(string(text))
-	if err != nil {
-		return nil, fmt.Errorf("--users: %s: %w", o.usersFile, err)
+		return nil, err
 	}
 	if _, twice := users[o.user]; twice {
 		return nil, usageError{fmt.Errorf("--user %s is in %s, too: leave one of them out", o.user, o.usersFile)}

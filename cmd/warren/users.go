@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strconv"
 	"strings"
 
@@ -32,6 +34,20 @@ func parseNATSUsers(text string) (map[string]string, error) {
 		}
 		return fields[1].text, nil
 	})
+}
+
+// usersOf reads the file of users that a flag names.
+func usersOf[User any](stderr io.Writer, flag, file string, parse func(string) (map[string]User, error)) (map[string]User, error) {
+	warnIfOpen(stderr, file)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", flag, err)
+	}
+	users, err := parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %s: %w", flag, file, err)
+	}
+	return users, nil
 }
 
 // readUsers reads users, one a line, whose name comes first and whose password second.
