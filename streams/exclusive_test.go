@@ -168,10 +168,12 @@ func TestExclusiveConsumer_GoesOnWithTheBroker(t *testing.T) {
 	nc := connect()
 	r, other := newRig(t, connect(), streams.Config{}), newRig(t, nc, streams.Config{})
 	q := r.queue(streams.Queue{Name: "q", Durable: true})
-	got := make(chan *streams.Delivery, 1)
+	got := make(chan *streams.Delivery, 10)
 	r.consume(q, streams.ConsumeOptions{Exclusive: true, Push: func(d *streams.Delivery) { got <- d }})
 	server.Restart(t)
-	r.publish("", q, "after")
+	r.until("a message is confirmed", func() bool { // one may meet the end of the connection
+		return r.Publish(r.ctx, "", q, streams.Message{Body: []byte("after")}) == nil
+	})
 	must(t, next(r, got).Ack())
 	until(t, "the consumer has claimed its queue again", func() bool {
 		live, err := stream(t, nc, "warren~live")
