@@ -267,8 +267,9 @@
 // queue, and not in the order in which it was published. A message that is
 // requeued while a request for the next one is under way may come behind that one.
 // A message may be marked as redelivered although no handler has seen it, if it was
-// handed back unseen, or has waited through a restart of the broker. What a killed consumer held comes back in the order in which
-// its leases end: if it died while it renewed them, the first may come last.
+// handed back unseen, or has waited through a restart of the broker. What a killed
+// consumer held comes back in the order in which its leases end: if it died while it
+// renewed them, the first may come last.
 //
 // The messages of a killed consumer come back when the lease is over and not
 // when its connection breaks. If a session is cut off from the broker for longer

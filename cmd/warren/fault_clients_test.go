@@ -36,7 +36,8 @@ var (
 //	produce URL QUEUE FIRST LAST REPLICAS KIND
 //
 // The kind has words: durable is the queue, fleeting are messages that are not
-// persistent, and lasting those that may wait for hours, and no longer. It says "confirmed N", and "repeated N" of one that it publishes again.
+// persistent, and lasting those that may wait for hours, and no longer. It says
+// "confirmed N", and "repeated N" of one that it publishes again.
 func produce() {
 	url, queue, kind := os.Args[1], os.Args[2], os.Args[6]
 	first, last, replicas := argument(3), argument(4), argument(5)

@@ -86,7 +86,8 @@ func (b *brokerProcess) jump(t *testing.T, n int, ahead time.Duration) {
 
 // TestFaults_WrongClocksOfTasks: a worker, two schedulers and who calls have clocks that
 // are an hour wrong, and the broker's is an hour ahead after a kill, and right after the
-// next; at length, it is set while the broker runs, too. Countdowns take as long as they say, nothing expires early, and beat goes on.
+// next; at length, it is set while the broker runs, too. Countdowns take as long as they
+// say, nothing expires early, and beat goes on.
 func TestFaults_WrongClocksOfTasks(t *testing.T) {
 	t.Parallel()
 	b := serveClocked(t, embeddedtest.NewClock(t, 0))
