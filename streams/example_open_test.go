@@ -35,3 +35,12 @@ func check(err error) {
 func text(body string) streams.Message {
 	return streams.Message{Body: []byte(body)}
 }
+
+// fillQueue publishes so many messages to a queue, which are its name, and waits until
+// its consumers know of them.
+func fillQueue(ctx context.Context, s *streams.Session, queue string, n int) {
+	for range n {
+		check(s.Publish(ctx, "", queue, text(queue)))
+	}
+	check(streams.AwaitCounted(ctx, s, queue))
+}

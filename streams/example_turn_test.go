@@ -34,9 +34,7 @@ func ExampleTurn() {
 	for queue := range turns {
 		_, err := s.DeclareQueue(ctx, streams.Queue{Name: queue})
 		check(err)
-		for range 3 {
-			check(s.Publish(ctx, "", queue, text(queue)))
-		}
+		fillQueue(ctx, s, queue, 3)
 	}
 
 	// While this is held there is no room for anything else.

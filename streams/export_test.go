@@ -222,6 +222,20 @@ func (k *keyedLocks) users(name string) int {
 	return 0
 }
 
+// AwaitCounted waits until the server has counted what is in a queue's home for the
+// consumers there, which it does a while after it has confirmed it.
+func AwaitCounted(ctx context.Context, s *Session, queue string) error {
+	for {
+		state, info, err := s.lookAt(ctx, s.vhost.homeStream(queue), queue)
+		if err != nil || info != nil && info.NumPending+uint64(info.NumAckPending) >= state.Msgs {
+			return err
+		}
+		if err := sleep(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
 // Told reports whether the broker knows how a session uses a queue.
 func Told(s *Session, queue string) bool { return s.knows(queue) }
 

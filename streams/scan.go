@@ -81,6 +81,18 @@ func (s *Session) firstSince(ctx context.Context, stream string, at time.Time) (
 	return first, err
 }
 
+// countFrom counts what a stream has of a subject from a sequence on. The server looks
+// for that in its index of subjects as it answers.
+func (s *Session) countFrom(ctx context.Context, stream, subject string, from uint64) (uint64, error) {
+	request := storedRequest{Seq: max(from, 1), Batch: 1, Subject: subject}
+	return untilAnswered(ctx, func() (n uint64, err error) {
+		err = s.readBatch(ctx, stream, request, func(msg *nats.Msg, _ arrival) {
+			n = 1 + parseNumber(msg.Header.Get("Nats-Num-Pending"))
+		})
+		return n, err
+	})
+}
+
 // storedRequest asks a stream for messages of a subject: for one, or a batch, from
 // a sequence on, or for the last.
 type storedRequest struct {

@@ -52,13 +52,12 @@ func settleEach(r rig, arrived <-chan *streams.Delivery, n int) string {
 	return strings.Join(got, " ")
 }
 
-// counted waits until the server has counted what is in queues for their consumers,
-// which it does a moment after it has confirmed it.
-func counted(r rig, nc *nats.Conn, queues ...string) {
+// counted waits until the server has counted what is in queues for their consumers.
+func counted(r rig, queues ...string) {
 	r.Helper()
-	untilConsumers(r, nc, queues, func(stream jetstream.StreamState, consumer *jetstream.ConsumerInfo) bool {
-		return consumer.NumPending+uint64(consumer.NumAckPending) >= stream.Msgs
-	})
+	for _, q := range queues {
+		must(r, streams.AwaitCounted(r.ctx, r.Session, q))
+	}
 }
 
 // recalled waits until no request waits at queues any more: those that a window has no
@@ -117,7 +116,7 @@ func TestTheHigherRankComesFirst(t *testing.T) {
 			r.publish("", name, fmt.Sprint(name, n))
 		}
 	}
-	counted(r, nc, "low", "middle", "high")
+	counted(r, "low", "middle", "high")
 	must(t, held.Ack())
 	want := "high0 high1 high2 middle0 middle1 middle2 low0 low1 low2"
 	if got := settleEach(r, arrived, 9); got != want {
@@ -136,7 +135,7 @@ func TestNothingFlowsUntilItIsLet(t *testing.T) {
 	for rank, name := range []string{"low", "middle", "high"} {
 		q := r.queue(streams.Queue{Name: name})
 		r.publish("", q, name)
-		counted(r, nc, q)
+		counted(r, q)
 		r.consume(q, streams.ConsumeOptions{
 			Window: w, Turn: streams.Turn{Rank: rank}, Push: func(d *streams.Delivery) { arrived <- d },
 		})
@@ -173,7 +172,7 @@ func TestGroupsAreGivenRoomByWeight(t *testing.T) {
 			r.publish("", q, q)
 		}
 	}
-	counted(r, nc, "a", "b", "c")
+	counted(r, "a", "b", "c")
 	must(t, held.Ack())
 	got := settleEach(r, arrived, 50)
 	for q, want := range map[string]int{"a": 30, "b": 15, "c": 5} {
@@ -248,7 +247,7 @@ func TestWhatIsRequeuedKeepsItsRank(t *testing.T) {
 	recalled(r, nc, high, low)
 	r.publish("", high, "2")
 	r.publish("", low, "3")
-	counted(r, nc, high, low)
+	counted(r, high, low)
 	for range 5 {
 		must(t, d.Nack(streams.Requeue))
 		if d = next(r, arrived); string(d.Body) != "1" || !d.Redelivered {
