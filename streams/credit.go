@@ -73,7 +73,12 @@ func (c *Consumer) partWindows() {
 // messages.
 func (c *Consumer) planOne(plans []inquiry, src *source, free, limit int) []inquiry {
 	free, limit = min(free, largestRequest), min(limit, largestRequest)
-	if src.asked > 0 {
+	switch {
+	case src.large && src.asked > 0:
+		return plans
+	case src.large:
+		return c.ask(plans, src, 1, lasting)
+	case src.asked > 0:
 		known := min(free, int(min(src.pending, largestRequest))) - src.asked
 		if known > 0 && known*2 >= limit {
 			return c.ask(plans, src, known, brief)
@@ -106,7 +111,7 @@ func (c *Consumer) planMany(plans []inquiry, free, limit int) []inquiry {
 	for i := range c.order {
 		src := c.order[(c.turn+i)%len(c.order)]
 		more := min(room, int(min(src.pending, largestRequest))-src.asked)
-		if more > 0 {
+		if more > 0 && !src.large {
 			plans = c.ask(plans, src, more, brief)
 			room -= more
 		}
@@ -322,6 +327,10 @@ func (c *Consumer) place(n int) {
 	c.window.hold(-n)
 }
 
+// fullRequest is what the server says of a request that ends before its last message, as
+// that would be more than the bytes that it asks for.
+const fullRequest = "Message Size Exceeds MaxBytes"
+
 // notice reads what the server says of a request: that it still waits, or why
 // it has ended.
 func (c *Consumer) notice(box *inbox, msg *nats.Msg) {
@@ -342,8 +351,12 @@ func (c *Consumer) notice(box *inbox, msg *nats.Msg) {
 	if n, err := strconv.Atoi(msg.Header.Get("Nats-Pending-Messages")); err == nil {
 		left = n
 	}
+	full := status == "409" && msg.Header.Get("Description") == fullRequest
 	c.mu.Lock()
 	src.heard = true
+	if full {
+		src.large = left == batch
+	}
 	if status != "100" {
 		src.asked = max(src.asked-left, 0)
 		src.asking.end(left)
@@ -352,9 +365,9 @@ func (c *Consumer) notice(box *inbox, msg *nats.Msg) {
 		src.pending = 0
 	}
 	c.mu.Unlock()
-	switch status {
-	case "100":
-	case "404", "408":
+	switch {
+	case status == "100":
+	case status == "404", status == "408", full:
 		c.refill()
 	default:
 		// The consumer or its leader has gone: see what stands, then go on.

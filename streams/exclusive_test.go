@@ -36,7 +36,7 @@ func TestExclusiveConsumer_KeepsOthersOut(t *testing.T) {
 		c := r.consume(q, streams.ConsumeOptions{Exclusive: true, Prefetch: 1, Push: func(d *streams.Delivery) { got <- d }})
 		wantExclusive(t, r, q)
 		wantExclusive(t, other, q)
-		other.wantCounts(q, 0, 0, 1)
+		other.untilCounts(q, 0, 0, 1)
 		r.number(q, 2)
 		held := next(r, got)
 		must(t, other.get(q).Ack())
@@ -47,7 +47,7 @@ func TestExclusiveConsumer_KeepsOthersOut(t *testing.T) {
 		must(t, held.Ack())
 		must(t, beside.Cancel(r.ctx))
 	}
-	other.wantCounts(q, 0, 0, 0)
+	other.untilCounts(q, 0, 0, 0)
 }
 
 // TestExclusiveConsumer_EndsWithItsQueue: a queue that is declared again is free.

@@ -22,6 +22,12 @@ const (
 	lostAfter = 2500 * time.Millisecond
 	// largestRequest bounds what a consumer without a limit asks for at once.
 	largestRequest = 2048
+	// largestBytes bounds how many bytes a request for many messages brings: so much may
+	// still come to a consumer that wants no more. A request that is used up to the last
+	// byte ends without a word. As a prime, no number of messages of one size uses it up.
+	largestBytes = 2_097_143
+	// smallRequest is how many messages are asked for whatever they weigh.
+	smallRequest = 64
 )
 
 // How long a request waits: half a minute, with heartbeats, or half a second.
@@ -37,7 +43,7 @@ func (src *source) request(inbox string, batch int, ends string) *request {
 	r := src.written[key]
 	if r == nil {
 		size := strconv.Itoa(batch)
-		body := `{"batch":` + size + ends
+		body := `{"batch":` + size + weight(batch) + ends
 		r = &request{
 			src: src, batch: batch,
 			reply: inbox + "." + src.token + "." + size,
@@ -47,6 +53,14 @@ func (src *source) request(inbox string, batch int, ends string) *request {
 		src.written[key] = r
 	}
 	return r
+}
+
+// weight bounds the bytes of a request.
+func weight(batch int) string {
+	if batch <= smallRequest {
+		return ""
+	}
+	return `,"max_bytes":` + strconv.Itoa(largestBytes)
 }
 
 type requestKey struct {

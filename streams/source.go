@@ -17,6 +17,7 @@ type source struct {
 	asked   int       // messages asked for and not yet come
 	asking  askings   // the requests for them
 	pending uint64    // how many wait at the server, when it last said so
+	large   bool      // the next message is larger than what a request may bring
 	heard   bool      // something came, or was asked for, since it was looked at
 	quiet   time.Time // since when nothing did, when it was looked at
 	highest arrival   // of all that came as if for the first time
@@ -61,7 +62,7 @@ func (src *source) came(a arrival) (asked time.Time, before bool) {
 	asked = src.asking.came()
 	src.asked = max(src.asked-1, 0)
 	src.pending = a.pending
-	src.heard = true
+	src.heard, src.large = true, false
 	if src.behind == 0 {
 		return asked, before
 	}
@@ -82,7 +83,7 @@ func (src *source) silent(now time.Time) time.Duration {
 
 // startOver forgets what was asked for: the server has forgotten it too.
 func (src *source) startOver() {
-	src.asked, src.ahead, src.behind = 0, 0, 0
+	src.asked, src.ahead, src.behind, src.large = 0, 0, 0, false
 	src.asking = src.asking[:0]
 }
 

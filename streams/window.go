@@ -81,9 +81,10 @@ func (w *Window) Set(limit int) error {
 }
 
 // Flow stops the messages of the consumers that share the window, or lets them come
-// again, as AMQP's channel.flow does. What was asked for before may still come. Who
-// starts several consumers of different [Turn] stops the flow until they are all
-// there: otherwise the first message is from whoever was there first.
+// again, as AMQP's channel.flow does. What was asked for before may still come: 64
+// messages, or more that have 2 MiB together at most. Who starts several consumers of
+// different [Turn] stops the flow until they are all there: otherwise the first message
+// is from whoever was there first.
 func (w *Window) Flow(active bool) {
 	w.mu.Lock()
 	w.stopped = !active

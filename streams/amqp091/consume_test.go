@@ -2,7 +2,9 @@ package amqp091_test
 
 import (
 	"errors"
+	"net"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -457,22 +459,49 @@ func TestDisconnect_ExclusiveQueuesGo(t *testing.T) {
 	})
 }
 
-// A client that does not read holds up nobody else, and what it has not read waits
-// in its queue.
+// A client that does not read holds up nobody else, and takes no more of a queue than
+// fits between it and the broker. One that reads beside it gets the rest, and all of it
+// when the first is gone.
 func TestSlowClient_HoldsUpNobody(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
+		const total, share = 1200, 720 // if each took its turn, both would have 600
 		ch := openChannel(t, dial(t, url))
 		queue, other := declareShared(t, ch), declare(t, ch)
-		body := string(make([]byte, 64<<10))
-		for range 200 {
-			publish(t, ch, queue, body)
-		}
 		lazy := open(t, url)
-		lazy.send(1, wire.BasicConsume{Queue: queue, NoAck: true})
+		if err := lazy.conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+			t.Fatal(err)
+		}
+		lazy.send(1, wire.BasicConsume{Queue: queue})
+		want[*wire.BasicConsumeOk](lazy)
+		deliveries := consume(t, ch, queue)
+
+		padding := make([]byte, 16<<10)
+		for i := range total {
+			body := append([]byte(strconv.Itoa(i)+" "), padding...)
+			if err := ch.PublishWithContext(t.Context(), "", queue, false, false, amqp.Publishing{Body: body}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := map[string]bool{}
+		take := func(n int) {
+			for len(got) < n {
+				d := receive(t, deliveries, 1)[0]
+				number, _, _ := strings.Cut(string(d.Body), " ")
+				if got[number] || d.Redelivered && n == share {
+					t.Fatalf("message %s comes again", number)
+				}
+				got[number] = true
+				if err := d.Ack(false); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		take(share)
 		publish(t, ch, other, "hello")
 		if got := bodies(receive(t, consume(t, ch, other), 1)); got != "hello" {
 			t.Errorf("got %q", got)
 		}
 		_ = lazy.conn.Close()
+		take(total)
 	})
 }

@@ -3,6 +3,7 @@ package amqp091_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -322,6 +323,18 @@ func (c *raw) next() wire.Method {
 		}
 		return m
 	}
+}
+
+// hangUp says that no more comes, and returns when the server has hung up, too.
+func (c *raw) hangUp() {
+	c.t.Helper()
+	if err := c.conn.(*net.TCPConn).CloseWrite(); err != nil {
+		c.t.Fatal(err)
+	}
+	if f, err := c.frames.Next(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		c.t.Errorf("got a frame of type %d, %v; want the end", f.Type, err)
+	}
+	_ = c.conn.Close()
 }
 
 // want reads the next method, which is to be of a type.

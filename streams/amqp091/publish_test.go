@@ -168,6 +168,57 @@ func TestPublish_Bodies(t *testing.T) {
 	})
 }
 
+// Of a message whose publisher is cut off within it the broker keeps nothing, wherever
+// that is; what was published before is there.
+func TestPublish_CutAnywhere(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		ch := openChannel(t, dial(t, url))
+		queue := declare(t, ch)
+		octets := publishOctets(t, queue, "cut")
+		for n := range octets {
+			client := open(t, url)
+			client.send(1, wire.ConfirmSelect{})
+			want[*wire.ConfirmSelectOk](client)
+			client.publish(&wire.BasicPublish{RoutingKey: queue}, streams.Message{Body: []byte("whole")})
+			want[*wire.BasicAck](client)
+			client.write(octets[:n])
+			client.hangUp()
+		}
+		client := open(t, url)
+		client.send(1, wire.ConfirmSelect{})
+		want[*wire.ConfirmSelectOk](client)
+		client.write(octets)
+		want[*wire.BasicAck](client)
+		client.hangUp()
+
+		counts := map[string]int{}
+		for _, d := range receive(t, consume(t, ch, queue), len(octets)+1) {
+			counts[string(d.Body)]++
+		}
+		if counts["whole"] != len(octets) || counts["cut"] != 1 {
+			t.Errorf("got %v, want %d whole and one of those that were cut", counts, len(octets))
+		}
+		if q, err := ch.QueueDeclarePassive(queue, false, false, true, false, nil); err != nil || q.Messages != 0 {
+			t.Errorf("%d more wait, %v", q.Messages, err)
+		}
+	})
+}
+
+// publishOctets are the frames of a message with a few properties, its body in two.
+func publishOctets(t *testing.T, queue, body string) string {
+	t.Helper()
+	octets, err := wire.AppendMethod(nil, 1, &wire.BasicPublish{RoutingKey: queue})
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := &streams.Message{ContentType: "text/plain", Headers: streams.Table{"n": int64(1)}}
+	if octets, err = wire.AppendHeader(octets, 1, len(body), message); err != nil {
+		t.Fatal(err)
+	}
+	octets = wire.AppendBody(octets, 1, []byte(body[:1]), 0)
+	return string(wire.AppendBody(octets, 1, []byte(body[1:]), 0))
+}
+
 func TestPublish_TooLarge(t *testing.T) {
 	t.Parallel()
 	ch := openChannel(t, dial(t, listen(t, amqp091.Config{})))
