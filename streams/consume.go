@@ -461,6 +461,23 @@ func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[*Delivery, error] {
 	}
 }
 
+// Each calls the handler with one delivery after another, until the context ends, the
+// consumer does, or the handler returns an error; then it cancels the consumer, as leaving
+// [Consumer.Deliveries] does, and returns the reason, nil for an ended context or Cancel.
+// Use it where a handler that fails is to end the program or the session. [Consumer.Run]
+// goes on instead, and can run several handlers at once.
+func (c *Consumer) Each(ctx context.Context, handle func(*Delivery) error) error {
+	for d, err := range c.Deliveries(ctx) {
+		if err == nil {
+			err = handle(d)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Cancel ends the consumer: when it returns, no more deliveries come, and those
 // nobody has received are back in the queue. Deliveries received before stay
 // the session's to settle. Cancelling twice is cancelling once.

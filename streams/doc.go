@@ -297,7 +297,7 @@
 //
 // Methods of Session, Publisher, Window and Delivery may be called from any
 // goroutine. The fields of a Delivery are its receiver's. A Consumer is received
-// from in one way: with Run, with Deliveries or with Push, once.
+// from in one way: with Run, with Deliveries or Each, or with Push, once.
 //
 // A method of Session returns when its context ends, also when the broker has
 // stopped reading; what it was at may still be done then. Settling a delivery

@@ -7,8 +7,8 @@ import (
 	"warren/streams"
 )
 
-// Every queue that is bound to a fanout exchange gets every message. The server
-// names the queues of those who only want what comes from now on.
+// Every queue that is bound to a fanout exchange gets every message. Those who only want
+// what comes from now on use temporary queues.
 func Example_fanout() {
 	ctx := context.Background()
 	s, end := openBroker(ctx, streams.Config{})
@@ -18,9 +18,8 @@ func Example_fanout() {
 	check(s.Publish(ctx, "logs", "", text("nobody is there yet")))
 	var queues []string
 	for range 2 {
-		queue, err := s.DeclareQueue(ctx, streams.Queue{Exclusive: true})
+		queue, err := s.DeclareTemporaryQueue(ctx, "logs")
 		check(err)
-		check(s.Bind(ctx, streams.Binding{Exchange: "logs", Queue: queue.Name}))
 		queues = append(queues, queue.Name)
 	}
 	check(s.Publish(ctx, "logs", "", text("Hello World!")))

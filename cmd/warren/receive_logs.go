@@ -50,11 +50,8 @@ func (o receiveLogsOptions) run(ctx context.Context, s *streams.Session, out io.
 	if err := s.DeclareExchange(ctx, streams.Exchange{Name: "logs", Kind: streams.Fanout}); err != nil {
 		return err
 	}
-	queue, err := s.DeclareQueue(ctx, streams.Queue{Exclusive: true})
+	queue, err := s.DeclareTemporaryQueue(ctx, "logs")
 	if err != nil {
-		return err
-	}
-	if err := s.Bind(ctx, streams.Binding{Exchange: "logs", Queue: queue.Name}); err != nil {
 		return err
 	}
 	return o.consume(ctx, s, out, queue.Name, func(d *streams.Delivery) error {

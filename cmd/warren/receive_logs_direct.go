@@ -46,14 +46,9 @@ func (o receiveLogsDirectOptions) run(ctx context.Context, s *streams.Session, o
 	if err := s.DeclareExchange(ctx, streams.Exchange{Name: "direct_logs", Kind: streams.Direct}); err != nil {
 		return err
 	}
-	queue, err := s.DeclareQueue(ctx, streams.Queue{Exclusive: true})
+	queue, err := s.DeclareTemporaryQueue(ctx, "direct_logs", o.severities...)
 	if err != nil {
 		return err
-	}
-	for _, severity := range o.severities {
-		if err := s.Bind(ctx, streams.Binding{Exchange: "direct_logs", Queue: queue.Name, Key: severity}); err != nil {
-			return err
-		}
 	}
 	return o.consume(ctx, s, out, queue.Name, func(d *streams.Delivery) error {
 		if _, err := fmt.Fprintf(out, "Received '%s':'%s'\n", d.Key, d.Body); err != nil {

@@ -47,14 +47,9 @@ func (o receiveLogsTopicOptions) run(ctx context.Context, s *streams.Session, ou
 	if err := s.DeclareExchange(ctx, streams.Exchange{Name: "topic_logs", Kind: streams.Topic}); err != nil {
 		return err
 	}
-	queue, err := s.DeclareQueue(ctx, streams.Queue{Exclusive: true})
+	queue, err := s.DeclareTemporaryQueue(ctx, "topic_logs", o.keys...)
 	if err != nil {
 		return err
-	}
-	for _, key := range o.keys {
-		if err := s.Bind(ctx, streams.Binding{Exchange: "topic_logs", Queue: queue.Name, Key: key}); err != nil {
-			return err
-		}
 	}
 	return o.consume(ctx, s, out, queue.Name, func(d *streams.Delivery) error {
 		if _, err := fmt.Fprintf(out, "Received '%s':'%s'\n", d.Key, d.Body); err != nil {
