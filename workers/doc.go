@@ -36,6 +36,8 @@
 //		Name: "report", Schedule: workers.Crontab("0 9 * * MON").In("Europe/Kyiv"), Call: report.S(),
 //	}}}).Run(ctx)
 //
+// [App.Run] runs a worker and a scheduler in one process.
+//
 // # Promises
 //
 //   - A task that was sent is run at least once, whoever is killed when. What is
