@@ -28,7 +28,8 @@ func TestMain(m *testing.M) { embeddedtest.Main(m) }
 func TestExercises(t *testing.T) {
 	t.Parallel()
 	programs := t.TempDir()
-	if said, err := exec.Command("go", "build", "-o", programs, "./...").CombinedOutput(); err != nil {
+	// Nobody debugs them, and without what a debugger needs they are linked in half the time.
+	if said, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", programs, "./...").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
 	for name, play := range map[string]func(terminal){
@@ -238,7 +239,7 @@ func exercise1(t terminal) {
 		client.await(waiting, 1)
 		clients = append(clients, client)
 	}
-	generator := t.start("generate", "20ms")
+	generator := t.start("generate", "-every", "20ms")
 	generator.await("Sent 'weather", 3)
 	generator.stop()
 	for kind, path := range files {
@@ -287,14 +288,38 @@ func tasks(t terminal) {
 
 // Exercise 2: the weather, again and again.
 func exercise2(t terminal) {
-	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, strings.Trim(r.URL.Path, "/"), ": +3°C")
-	}))
-	t.Cleanup(source.Close)
-	t.env = append(t.env, "WEATHER="+source.URL)
-	weather := t.start("weather", "Kyiv", "1s")
-	weather.await("Kyiv: +3°C", 3)
+	source := http.NewServeMux()
+	source.HandleFunc("/v1/search", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"results":[{"name":"Kyiv","country":"Ukraine","latitude":50.45,"longitude":30.52}]}`)
+	})
+	source.HandleFunc("/v1/forecast", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"current_units":{"temperature_2m":"°C"},"current":{"temperature_2m":3.4}}`)
+	})
+	server := httptest.NewServer(source)
+	t.Cleanup(server.Close)
+	t.env = append(t.env, "WEATHER="+server.URL)
+	weather := t.start("weather", "-every", "1s", "Kyiv")
+	weather.await("Kyiv, Ukraine: 3.4 °C", 3)
 	weather.stop()
+}
+
+// A program is short enough to be read beside that of the lecture, and whole.
+func TestExercises_FitOnAScreen(t *testing.T) {
+	t.Parallel()
+	const least, most = 15, 40
+	programs, err := filepath.Glob("*/main.go")
+	if err != nil || len(programs) == 0 {
+		t.Fatalf("found the programs %q, %v; want some", programs, err)
+	}
+	for _, path := range programs {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(string(text), "\n"); lines < least || lines > most {
+			t.Errorf("%s has %d lines, want %d to %d", path, lines, least, most)
+		}
+	}
 }
 
 // A program that is called in a wrong way says how it is called.

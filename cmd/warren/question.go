@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"warren/cmd/warren/internal/weather"
+	"warren/cmd/internal/weather"
 )
 
 // A question is what the weather task is asked, and how often.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"warren/cmd/warren/internal/weather"
+	"warren/cmd/internal/weather"
 	"warren/streams"
 	"warren/workers"
 )

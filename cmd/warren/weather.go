@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
-	"warren/cmd/warren/internal/weather"
+	"warren/cmd/internal/weather"
 )
 
 type weatherOptions struct {

@@ -6,8 +6,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log"
-	"os"
 	"strings"
 
 	"warren/cmd/exercises/exercise"
@@ -15,10 +13,7 @@ import (
 )
 
 func main() {
-	args := os.Args[1:]
-	if len(args) < 2 {
-		log.Fatal("usage: emit_log_direct SEVERITY MESSAGE...")
-	}
+	args := exercise.Args("SEVERITY MESSAGE...")
 	exercise.Run(func(ctx context.Context, session *streams.Session) error {
 		key, text := args[0], strings.Join(args[1:], " ")
 		if err := session.DeclareExchange(ctx, streams.Exchange{Name: "direct_logs", Kind: streams.Direct}); err != nil {

@@ -1,13 +1,17 @@
-// Package exercise connects the programs of the exercises, and ends them.
+// Package exercise reads the command lines of the exercises, connects them, and ends them.
 package exercise
 
 import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
+	"fmt"
 	"log"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/nats-io/nats.go"
@@ -15,6 +19,36 @@ import (
 	"warren/streams"
 	"warren/workers"
 )
+
+// Args are the arguments of the program behind its flags. Names has a word for each, of
+// which the last one stands for several if it ends in three dots. Others end the process.
+func Args(names string) []string {
+	usage := fmt.Sprintf("usage: %s %s", filepath.Base(os.Args[0]), names)
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), usage)
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	want, got := len(strings.Fields(names)), flag.NArg()
+	if got < want || got > want && !strings.HasSuffix(names, "...") {
+		log.Fatal(usage)
+	}
+	return flag.Args()
+}
+
+// Printer gives a function that prints what a call has given. The first error ends the
+// context, so that the calls that follow do nothing, and is its cause.
+func Printer(ctx context.Context) (context.Context, func(value any, err error)) {
+	ctx, fail := context.WithCancelCause(ctx)
+	return ctx, func(value any, err error) {
+		switch {
+		case err != nil:
+			fail(err)
+		case ctx.Err() == nil:
+			fmt.Println(value)
+		}
+	}
+}
 
 // Run runs a program with a session on the broker at $NATS_URL, on this machine
 // otherwise. The context ends with Ctrl-C. An error ends the process with it.

@@ -1,14 +1,13 @@
 // Generate publishes messages of two types, "news" and "weather", by turns, one a second
 // or as often as it is told: the generator of the lecture's exercise 1.
 //
-//	generate 100ms
+//	generate -every 100ms
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
-	"log"
-	"os"
 	"time"
 
 	"warren/cmd/exercises/exercise"
@@ -16,13 +15,8 @@ import (
 )
 
 func main() {
-	args, pause := os.Args[1:], time.Second
-	if len(args) > 0 {
-		var err error
-		if pause, err = time.ParseDuration(args[0]); err != nil {
-			log.Fatal(err)
-		}
-	}
+	every := flag.Duration("every", time.Second, "how long to wait after each message")
+	exercise.Args("")
 	exercise.Run(func(ctx context.Context, session *streams.Session) error {
 		if err := session.DeclareExchange(ctx, streams.Exchange{Name: "messages", Kind: streams.Direct}); err != nil {
 			return err
@@ -35,7 +29,7 @@ func main() {
 			}
 			fmt.Printf("Sent '%s'\n", message.Body)
 			select {
-			case <-time.After(pause):
+			case <-time.After(*every):
 			case <-ctx.Done():
 				return nil
 			}

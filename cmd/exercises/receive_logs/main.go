@@ -12,16 +12,13 @@ import (
 )
 
 func main() {
+	name := fmt.Sprint("Logger ", 1+rand.IntN(1000))
 	exercise.Run(func(ctx context.Context, session *streams.Session) error {
-		name := fmt.Sprint("Logger ", 1+rand.IntN(1000))
 		if err := session.DeclareExchange(ctx, streams.Exchange{Name: "logs", Kind: streams.Fanout}); err != nil {
 			return err
 		}
-		queue, err := session.DeclareQueue(ctx, streams.Queue{Exclusive: true}) // the server names it
+		queue, err := session.DeclareTemporaryQueue(ctx, "logs") // exclusive, and bound
 		if err != nil {
-			return err
-		}
-		if err := session.Bind(ctx, streams.Binding{Exchange: "logs", Queue: queue.Name}); err != nil {
 			return err
 		}
 		consumer, err := session.Consume(ctx, queue.Name, streams.ConsumeOptions{Prefetch: 1})
@@ -29,15 +26,9 @@ func main() {
 			return err
 		}
 		fmt.Println("Waiting for messages. To exit press CTRL+C")
-		for d, err := range consumer.Deliveries(ctx) {
-			if err != nil {
-				return err
-			}
+		return consumer.Each(ctx, func(d *streams.Delivery) error {
 			fmt.Printf("Processing msg by %s: %s\n", name, d.Body)
-			if err := d.Ack(); err != nil {
-				return err
-			}
-		}
-		return nil
+			return d.Ack()
+		})
 	})
 }

@@ -6,45 +6,29 @@ package main
 import (
 	"context"
 	"fmt"
-	"log"
-	"os"
 
 	"warren/cmd/exercises/exercise"
 	"warren/streams"
 )
 
 func main() {
-	keys := os.Args[1:]
-	if len(keys) == 0 {
-		log.Fatal("usage: receive_logs_direct SEVERITY...")
-	}
+	keys := exercise.Args("SEVERITY...")
 	exercise.Run(func(ctx context.Context, session *streams.Session) error {
 		if err := session.DeclareExchange(ctx, streams.Exchange{Name: "direct_logs", Kind: streams.Direct}); err != nil {
 			return err
 		}
-		queue, err := session.DeclareQueue(ctx, streams.Queue{Exclusive: true}) // the server names it
+		queue, err := session.DeclareTemporaryQueue(ctx, "direct_logs", keys...) // bound with each key
 		if err != nil {
 			return err
-		}
-		for _, key := range keys {
-			if err := session.Bind(ctx, streams.Binding{Exchange: "direct_logs", Queue: queue.Name, Key: key}); err != nil {
-				return err
-			}
 		}
 		consumer, err := session.Consume(ctx, queue.Name, streams.ConsumeOptions{Prefetch: 1})
 		if err != nil {
 			return err
 		}
 		fmt.Println("Waiting for messages. To exit press CTRL+C")
-		for d, err := range consumer.Deliveries(ctx) {
-			if err != nil {
-				return err
-			}
+		return consumer.Each(ctx, func(d *streams.Delivery) error {
 			fmt.Printf("%s:%s\n", d.Key, d.Body)
-			if err := d.Ack(); err != nil {
-				return err
-			}
-		}
-		return nil
+			return d.Ack()
+		})
 	})
 }

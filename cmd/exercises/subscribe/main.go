@@ -1,13 +1,9 @@
-// Subscribe writes the messages of one type to a log file: a client of the lecture's
-// exercise 1.
-//
-//	subscribe news news.log
+// Subscribe writes messages of one type to a log file: a client of the lecture's exercise 1.
 package main
 
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 
 	"warren/cmd/exercises/exercise"
@@ -15,25 +11,18 @@ import (
 )
 
 func main() {
-	args := os.Args[1:]
-	if len(args) != 2 {
-		log.Fatal("usage: subscribe TYPE FILE")
-	}
+	args := exercise.Args("TYPE FILE")
 	exercise.Run(func(ctx context.Context, session *streams.Session) error {
 		file, err := os.OpenFile(args[1], os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 		if err != nil {
 			return err
 		}
 		defer file.Close()
-		logger := log.New(file, "", log.LstdFlags)
 		if err := session.DeclareExchange(ctx, streams.Exchange{Name: "messages", Kind: streams.Direct}); err != nil {
 			return err
 		}
-		queue, err := session.DeclareQueue(ctx, streams.Queue{Exclusive: true})
+		queue, err := session.DeclareTemporaryQueue(ctx, "messages", args[0])
 		if err != nil {
-			return err
-		}
-		if err := session.Bind(ctx, streams.Binding{Exchange: "messages", Queue: queue.Name, Key: args[0]}); err != nil {
 			return err
 		}
 		consumer, err := session.Consume(ctx, queue.Name, streams.ConsumeOptions{Prefetch: 1})
@@ -41,17 +30,11 @@ func main() {
 			return err
 		}
 		fmt.Println("Waiting for messages. To exit press CTRL+C")
-		for d, err := range consumer.Deliveries(ctx) {
-			if err == nil {
-				err = logger.Output(0, string(d.Body)) // acknowledged when it is written
-			}
-			if err == nil {
-				err = d.Ack()
-			}
-			if err != nil {
+		return consumer.Each(ctx, func(d *streams.Delivery) error {
+			if _, err := fmt.Fprintf(file, "%s\n", d.Body); err != nil {
 				return err
 			}
-		}
-		return nil
+			return d.Ack() // it is written
+		})
 	})
 }

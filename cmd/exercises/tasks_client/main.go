@@ -2,8 +2,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 
 	"warren/cmd/exercises/exercise"
 	"warren/cmd/exercises/tasks"
@@ -13,52 +13,27 @@ import (
 func main() { exercise.RunApp(tasks.App, call) }
 
 func call(ctx context.Context) error {
+	ctx, show := exercise.Printer(ctx)
 	result, err := tasks.Add.Delay(ctx, 1, 1)
 	if err != nil {
 		return err
 	}
-	if err := show(result.State(ctx)); err != nil { // PENDING
-		return err
-	}
-	if err := show(result.Get(ctx)); err != nil { // waits
-		return err
-	}
-	if err := show(result.State(ctx)); err != nil { // SUCCESS
-		return err
-	}
-	if err := show(tasks.Add.Call(ctx, 1, 1)); err != nil { // here and now, no worker
-		return err
-	}
+	show(result.State(ctx))         // PENDING
+	show(result.Get(ctx))           // waits
+	show(result.State(ctx))         // SUCCESS
+	show(tasks.Add.Call(ctx, 1, 1)) // here and now, with no worker
 
 	var sums []workers.Sig[int]
 	for i := range 10 {
 		sums = append(sums, tasks.Add.S(i, i))
 	}
-	if err := show(workers.Group(sums...).Run(ctx)); err != nil {
-		return err
-	}
+	show(workers.Group(sums...).Run(ctx))
 	// The result of the first task is an argument of the next.
-	if err := show(workers.Chain2(tasks.Add.S(4, 4), tasks.Mul.P(8)).Run(ctx)); err != nil {
-		return err
-	}
+	show(workers.Chain2(tasks.Add.S(4, 4), tasks.Mul.P(8)).Run(ctx))
 	// The results of the group are the argument of xsum.
-	if err := show(workers.Chord(workers.Group(sums...), tasks.Xsum.P()).Run(ctx)); err != nil {
-		return err
-	}
-
+	show(workers.Chord(workers.Group(sums...), tasks.Xsum.P()).Run(ctx))
 	// What follows if a task fails, and if it succeeds.
-	_, err = tasks.BrokenTask.S().LinkErrorID(tasks.OnTaskError.P("broken_task")).Apply(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = tasks.PrintTask.S("something").Link(tasks.OnTaskSuccess.P("print_task")).Apply(ctx)
-	return err
-}
-
-// show prints what a call has given.
-func show[T any](value T, err error) error {
-	if err == nil {
-		fmt.Println(value)
-	}
-	return err
+	_, broken := tasks.BrokenTask.S().LinkErrorID(tasks.OnTaskError.P("broken_task")).Apply(ctx)
+	_, printed := tasks.PrintTask.S("something").Link(tasks.OnTaskSuccess.P("print_task")).Apply(ctx)
+	return cmp.Or(context.Cause(ctx), broken, printed)
 }

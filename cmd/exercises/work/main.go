@@ -23,18 +23,12 @@ func main() {
 			return err
 		}
 		fmt.Println("Waiting for messages. To exit press CTRL+C")
-		for d, err := range consumer.Deliveries(ctx) {
-			if err != nil {
-				return err
-			}
+		return consumer.Each(ctx, func(d *streams.Delivery) error {
 			fmt.Printf("Start processing %s\n", d.Body)
 			began := time.Now()
 			time.Sleep(time.Second + rand.N(4*time.Second))
 			fmt.Printf("Processed for %.2f sec.\n", time.Since(began).Seconds())
-			if err := d.Ack(); err != nil {
-				return err
-			}
-		}
-		return nil
+			return d.Ack()
+		})
 	})
 }

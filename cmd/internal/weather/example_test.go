@@ -8,7 +8,7 @@ import (
 	"net/http/httptest"
 	"time"
 
-	"warren/cmd/warren/internal/weather"
+	"warren/cmd/internal/weather"
 )
 
 // A source that is away is no reason to show nothing.
