@@ -89,7 +89,7 @@ func (b *bars) add(r *row) error {
 		return err
 	}
 	whisker.Color, whisker.Width, whisker.CapWidth = inkColor, 1, 6
-	b.layers = append(b.layers, bar, whisker)
+	b.layers = append(b.layers, bar, barMark{seriesMark(r.Series), y, rate.Median}, whisker)
 	b.values = append(b.values, label{plotter.XY{X: rate.High, Y: y}, rateText(rate.Median), chartText(12, inkColor, text.XLeft)})
 	b.top = max(b.top, rate.High)
 	b.lines++

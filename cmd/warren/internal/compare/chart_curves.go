@@ -9,6 +9,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg/draw"
 )
 
 // A curve is one target's latency, over all repeats together.
@@ -79,6 +80,12 @@ func curveChart(title string, curves []curve) (chart, error) {
 		}
 		line.Color, line.Width, line.Dashes = seriesColor(c.row.Series), 1.8, seriesDashes(c.row.Series)
 		p.Add(line)
+		if m := seriesMark(c.row.Series); m != nil {
+			p.Add(&plotter.Scatter{
+				XYs:        markedAt(points, c.row.Series),
+				GlyphStyle: draw.GlyphStyle{Color: line.Color, Radius: markRadius, Shape: m},
+			})
+		}
 		alt = append(alt, fmt.Sprintf("%s: p50 %s, p99 %s, max %s.", c.row.Target,
 			durationText(quantile(c.histogram, 50)), durationText(quantile(c.histogram, 99)), durationText(time.Duration(last.Y))))
 	}
@@ -89,6 +96,17 @@ func curveChart(title string, curves []curve) (chart, error) {
 	p.Y.Min, p.Y.Max, p.Y.Tick.Marker = latencyAxis(low, high)
 	p.X.Padding, p.Y.Padding = 6, 6
 	return render(p, curveHeight, strings.Join(alt, " "))
+}
+
+// markedAt are some points of a curve, evenly apart, and not at the same places for all
+// targets.
+func markedAt(points plotter.XYs, series int) plotter.XYs {
+	const apart = 20
+	var some plotter.XYs
+	for i := 2 + 7*series%apart; i < len(points)-1; i += apart {
+		some = append(some, points[i])
+	}
+	return some
 }
 
 // percentiles are points of a curve from the median to the maximum, evenly apart

@@ -58,6 +58,7 @@ var (
 		` style="fill:none;stroke:var(--grid);stroke-width:0.5" />`, "/>",
 		` style="fill:none;stroke:var(--ink)" />`, ` class="whisker"/>`,
 		`style="fill:none;`, `style="`, `style="fill:var(--series`, `class="bar" style="fill:var(--series`,
+		`style="fill:var(--sheet`, `class="bar" style="fill:var(--sheet`,
 		` transform="scale(1, -1)"`, "",
 	)
 	usualText   = strings.NewReplacer(` style="font-size:12px;fill:var(--ink)"`, "")

@@ -31,6 +31,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"bad":      func(v Verdict) bool { return v == UnlikeRabbitMQ || v == Differing },
 	"swatch":   func(series int) int { return series % seriesColors },
 	"dashes":   dashText,
+	"mark":     markPath,
 
 	"leastFills":  func() int { return leastFills },
 	"leastRuns":   func() int { return leastRuns },

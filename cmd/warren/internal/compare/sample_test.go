@@ -2,6 +2,7 @@ package compare
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -291,6 +292,18 @@ func awkwardReports(t *testing.T) map[string]Report {
 		{Delivered: 1, Rate: 1e12, Deliver: latency},
 	}
 	reports["extreme figures"] = extreme
+
+	many := sampleReport(t)
+	fast, paced := many.Measurements[0], many.Measurements[len(many.Measurements)-1]
+	many.Targets, many.Measurements = nil, nil
+	for i := range 30 {
+		target := sampleTargets()[i%6]
+		target.Name = fmt.Sprint(target.Name, " ", i)
+		fast.Target, paced.Target = target.Name, target.Name
+		many.Targets = append(many.Targets, target)
+		many.Measurements = append(many.Measurements, fast, paced)
+	}
+	reports["thirty targets"] = many
 
 	stranger := sampleReport(t)
 	stranger.Targets = nil
