@@ -125,7 +125,8 @@ func documents(t *testing.T) []string {
 type block struct {
 	at      string // the document and the line
 	info    string
-	section int // counts headings
+	section int    // counts headings
+	heading string // of the section
 	lines   []string
 }
 
@@ -135,18 +136,19 @@ func blocksOf(t *testing.T, document string) []block {
 	t.Helper()
 	var list []block
 	var open *block
-	section := 0
+	section, heading := 0, ""
 	for i, line := range strings.Split(readDocument(t, document), "\n") {
 		info, fence := strings.CutPrefix(line, "```")
 		switch {
 		case fence && open == nil:
-			open = &block{at: document + ":" + strconv.Itoa(i+1), info: info, section: section}
+			open = &block{at: document + ":" + strconv.Itoa(i+1), info: info, section: section, heading: heading}
 		case fence:
 			list, open = append(list, *open), nil
 		case open != nil:
 			open.lines = append(open.lines, line)
 		case strings.HasPrefix(line, "#"):
 			section++
+			heading = strings.TrimLeft(line, "# ")
 		case strings.HasPrefix(line, "    "):
 			t.Errorf("%s:%d: an indented block does not say what it is: fence it", document, i+1)
 		}

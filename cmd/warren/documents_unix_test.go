@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -44,9 +45,39 @@ func TestDocuments_Run(t *testing.T) {
 		}
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			newReader(t, blocks).read(blocks)
+			// They wait for leases and slow receivers, rather than for a processor.
+			var readers sync.WaitGroup
+			defer readers.Wait()
+			for _, part := range partsOf(t, path, blocks) {
+				readers.Go(func() {
+					t.Run("to "+part[len(part)-1].heading, func(t *testing.T) { newReader(t, part).read(part) })
+				})
+			}
 		})
 	}
+}
+
+// beginnings are headings at which a reader can begin who has read the introduction of a
+// document: what is before it leaves nothing that is needed. So several readers, each with
+// a broker, go through a long document in the time of its longest part.
+var beginnings = map[string][]string{
+	tutorial: {"Acknowledgements", "Fair dispatch", "Tasks and canvas", "A task by its name"},
+}
+
+// partsOf are the parts of a document, each with the introduction before it.
+func partsOf(t *testing.T, document string, blocks []block) [][]block {
+	t.Helper()
+	var parts [][]block
+	begin, introduction := 0, slices.IndexFunc(blocks, func(b block) bool { return b.section != blocks[0].section })
+	for _, heading := range beginnings[document] {
+		at := slices.IndexFunc(blocks, func(b block) bool { return b.heading == heading })
+		if at <= begin || introduction < 0 {
+			t.Fatalf("%s: no reader can begin at %q", document, heading)
+		}
+		parts = append(parts, slices.Concat(blocks[:min(begin, introduction)], blocks[begin:at]))
+		begin = at
+	}
+	return append(parts, slices.Concat(blocks[:min(begin, max(introduction, 0))], blocks[begin:]))
 }
 
 // A reader does what a document says.
