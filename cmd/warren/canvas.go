@@ -70,6 +70,9 @@ func (c canvas) look(ctx context.Context, r *workers.Result[number], want worker
 	if err != nil {
 		return err
 	}
+	if state == workers.Received || state == workers.Started {
+		state = workers.Pending // Celery says more only if it is told to track the start of tasks
+	}
 	if err := c.print(state, want); err != nil {
 		return err
 	}
