@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -30,6 +31,31 @@ func TestSubscribe_TerminalIsClosed(t *testing.T) {
 	shell.kill(t) // it leads the terminal's session
 	awaitSubscribers(t, c, "shop.order", 0)
 	terminal.close() // nobody else has it open
+}
+
+// TestInterrupt_EndsTheLineOfTheTerminal: what comes after Ctrl-C, such as the prompt, begins
+// a line.
+func TestInterrupt_EndsTheLineOfTheTerminal(t *testing.T) {
+	t.Parallel()
+	broker := serveProcess(t)
+	terminal := newTerminal(t)
+	receiver, err := newCommand("warren", "receive", "--server", broker.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receiver.cmd.Stdin, receiver.cmd.Stdout, receiver.cmd.Stderr = terminal.File, terminal.File, terminal.File
+	receiver.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := receiver.begin(); err != nil {
+		t.Fatal(err)
+	}
+	awaitSubscribers(t, openClient(t, broker.url, streams.Config{}), "hello", 1)
+	if _, err := terminal.keys.WriteString("\x03"); err != nil {
+		t.Fatal(err)
+	}
+	receiver.wantEnd(t, exitOK)
+	if shown := terminal.close(); !strings.HasSuffix(shown, "CTRL+C\n^C\n") {
+		t.Errorf("the terminal shows %q, want the end of a line behind ^C", shown)
+	}
 }
 
 func awaitSubscribers(t *testing.T, c client, queue string, want int) {

@@ -25,7 +25,10 @@ func interruptible(parent context.Context) (context.Context, func()) {
 	signal.Ignore(syscall.SIGPIPE)
 	go func() {
 		select {
-		case <-signals:
+		case got := <-signals:
+			if got == os.Interrupt && isTerminal(os.Stderr) {
+				fmt.Fprintln(os.Stderr) // behind the ^C that the terminal shows
+			}
 			cancel()
 		case <-ctx.Done():
 			return

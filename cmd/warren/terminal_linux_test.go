@@ -18,6 +18,7 @@ import (
 // A testTerminal is a terminal of the usual size, and what was written there.
 type testTerminal struct {
 	*os.File
+	keys    *os.File // what is typed
 	shown   strings.Builder
 	reading sync.WaitGroup
 }
@@ -50,7 +51,7 @@ func newTerminalOf(t *testing.T, columns uint16) *testTerminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	terminal := &testTerminal{File: line}
+	terminal := &testTerminal{File: line, keys: screen}
 	terminal.reading.Go(func() { _, _ = io.Copy(&terminal.shown, screen) }) // until nobody has the line open
 	return terminal
 }
