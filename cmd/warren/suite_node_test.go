@@ -14,6 +14,7 @@ import (
 // have none.
 func TestSuite_Amqplib(t *testing.T) {
 	suites(t)
+	t.Parallel()
 	if _, err := exec.LookPath("npm"); err != nil {
 		t.Skip("npm is not there to fetch the suite with: install Node.js 20 or newer")
 	}

@@ -40,6 +40,7 @@ func suites(t *testing.T) {
 // TestSuite_Amqp091Go runs the tests of Go's client for RabbitMQ.
 func TestSuite_Amqp091Go(t *testing.T) {
 	suites(t)
+	t.Parallel()
 	const module, known = "github.com/rabbitmq/amqp091-go@v1.16.0", "amqp091-go.txt"
 	t.Run("Warren", func(t *testing.T) {
 		t.Parallel()
