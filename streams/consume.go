@@ -555,7 +555,7 @@ func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 	err := c.unsubscribe(ctx)
 	c.dropRequests(ctx)
 	handBack()
-	_ = c.ledger.sync(ctx, c.s) // without it, it comes back with the end of the lease
+	_ = c.ledger.sync(ctx, c.s)
 	if err == nil {
 		c.u.meetStrays(ctx)
 	}

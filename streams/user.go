@@ -142,8 +142,11 @@ func (u *user) leave(c *Consumer) {
 }
 
 // dismiss counts a consumer, or a Get, out when it is done, and ends the use
-// with the last.
+// with the last. What the consumer has settled is not counted any more then.
 func (u *user) dismiss(ctx context.Context, c *Consumer) {
+	if c != nil {
+		_ = c.ledger.sync(ctx, u.s) // without it, it comes back with the end of the lease
+	}
 	u.leave(c)
 	u.end(ctx)
 }
