@@ -461,11 +461,12 @@ func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[*Delivery, error] {
 	}
 }
 
-// Each calls the handler with one delivery after another, until the context ends, the
-// consumer does, or the handler returns an error; then it cancels the consumer, as leaving
-// [Consumer.Deliveries] does, and returns the reason, nil for an ended context or Cancel.
-// Use it where a handler that fails is to end the program or the session. [Consumer.Run]
-// goes on instead, and can run several handlers at once.
+// Each calls the handler with one delivery after another. It ends when the context ends,
+// when the consumer ends, or when the handler returns an error. It then cancels the
+// consumer and returns the reason, which is nil for an ended context or Cancel. The handler
+// settles its delivery; one that it has not settled is held until the session ends. Use
+// Each if an error of the handler should end the loop. Use [Consumer.Run] if handlers deal
+// with their errors, or if several should run at once.
 func (c *Consumer) Each(ctx context.Context, handle func(*Delivery) error) error {
 	for d, err := range c.Deliveries(ctx) {
 		if err == nil {

@@ -5,12 +5,12 @@ import (
 	"errors"
 )
 
-// DeclareTemporaryQueue declares a queue for a subscriber of an exchange, who wants what is
-// published from now on: an exclusive queue, with a name that is made for it, bound to the
-// exchange with each of the keys. Without keys it is bound with the empty key, which is as
-// good as any other for a fanout exchange. It is DeclareQueue and Bind in one call, and
-// ends with the session. If it cannot be bound, as to an exchange that is not there, which
-// is 404, it is deleted again. To bind a queue to a headers exchange use [Session.Bind].
+// DeclareTemporaryQueue declares a queue for a subscriber of an exchange and binds it with
+// each of the keys. Use it in a program that wants what is published from now on, for as
+// long as it runs. The queue is exclusive: the session gives it a name, and deletes it when
+// the session ends. Without keys the queue is bound with the empty key, which is enough for
+// a fanout exchange. If a binding fails, the queue is deleted again; an exchange that does
+// not exist is 404. For a headers exchange use [Session.DeclareQueue] and [Session.Bind].
 func (s *Session) DeclareTemporaryQueue(ctx context.Context, exchange string, keys ...string) (QueueInfo, error) {
 	queue, err := s.DeclareQueue(ctx, Queue{Exclusive: true})
 	if err != nil {

@@ -20,8 +20,9 @@ import (
 	"warren/workers"
 )
 
-// Args are the arguments of the program behind its flags. Names has a word for each, of
-// which the last one stands for several if it ends in three dots. Others end the process.
+// Args returns the arguments behind the flags. names has one word for each; three dots at
+// the end stand for more of the last one. If the arguments do not fit, the process ends and
+// says how the program is used.
 func Args(names string) []string {
 	usage := fmt.Sprintf("usage: %s %s", filepath.Base(os.Args[0]), names)
 	flag.Usage = func() {
@@ -36,8 +37,8 @@ func Args(names string) []string {
 	return flag.Args()
 }
 
-// Printer gives a function that prints what a call has given. The first error ends the
-// context, so that the calls that follow do nothing, and is its cause.
+// Printer returns a function that prints the result of a call. The first call that fails
+// ends the context, with its error as the cause, so that those that follow do nothing.
 func Printer(ctx context.Context) (context.Context, func(value any, err error)) {
 	ctx, fail := context.WithCancelCause(ctx)
 	return ctx, func(value any, err error) {
