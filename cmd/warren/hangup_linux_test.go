@@ -48,7 +48,15 @@ func TestInterrupt_EndsTheLineOfTheTerminal(t *testing.T) {
 	if err := receiver.begin(); err != nil {
 		t.Fatal(err)
 	}
-	awaitSubscribers(t, openClient(t, broker.url, streams.Config{}), "hello", 1)
+	for waits, more := terminal.heard.with("Waiting"); len(waits) == 0; waits, more = terminal.heard.with("Waiting") {
+		select {
+		case <-more:
+		case <-receiver.done:
+			t.Fatalf("the receiver ended, and the terminal shows %q", terminal.close())
+		case <-time.After(patience):
+			t.Fatal("the receiver does not wait for messages")
+		}
+	}
 	if _, err := terminal.keys.WriteString("\x03"); err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ type testTerminal struct {
 	*os.File
 	keys    *os.File // what is typed
 	shown   strings.Builder
+	heard   lines // the same, for who waits for a line
 	reading sync.WaitGroup
 }
 
@@ -52,7 +53,7 @@ func newTerminalOf(t *testing.T, columns uint16) *testTerminal {
 		t.Fatal(err)
 	}
 	terminal := &testTerminal{File: line, keys: screen}
-	terminal.reading.Go(func() { _, _ = io.Copy(&terminal.shown, screen) }) // until nobody has the line open
+	terminal.reading.Go(func() { _, _ = io.Copy(io.MultiWriter(&terminal.shown, &terminal.heard), screen) }) // until nobody has the line open
 	return terminal
 }
 
