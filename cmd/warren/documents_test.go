@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 // repository is the root of the module.
@@ -191,6 +193,8 @@ func (b block) steps(t *testing.T) []typedCommand {
 // quoted in a line, is one, with flags that it has.
 func TestDocuments_Blocks(t *testing.T) {
 	t.Parallel()
+	root := newRoot(programName)
+	root.InitDefaultCompletionCmd()
 	known := map[string]bool{"sh": true, "console": true, "go": true, "python": true, "text": true, "json": true, "ini": true}
 	for _, document := range documents(t) {
 		for _, b := range blocksOf(t, document) {
@@ -198,25 +202,23 @@ func TestDocuments_Blocks(t *testing.T) {
 				t.Errorf("%s: the block is %q, with %d lines; want sh, console, go, python, json, ini or text, and some", b.at, b.info, len(b.lines))
 			}
 			for _, line := range b.lines {
-				checkCommand(t, b.at, strings.TrimPrefix(strings.TrimPrefix(line, "$ "), "ExecStart=/usr/local/bin/"))
+				checkCommand(t, root, b.at, strings.TrimPrefix(strings.TrimPrefix(line, "$ "), "ExecStart=/usr/local/bin/"))
 			}
 		}
 		for _, quoted := range regexp.MustCompile("`(warren [a-z][^`]*)`").FindAllStringSubmatch(readDocument(t, document), -1) {
-			checkCommand(t, document, strings.ReplaceAll(quoted[1], "\n", " "))
+			checkCommand(t, root, document, strings.ReplaceAll(quoted[1], "\n", " "))
 		}
 	}
 }
 
 // checkCommand checks a line that is a command of Warren, as far as it can be without
 // a shell.
-func checkCommand(t *testing.T, at, line string) {
+func checkCommand(t *testing.T, root *cobra.Command, at, line string) {
 	t.Helper()
 	words := strings.Fields(strings.TrimSuffix(strings.TrimSuffix(line, " &"), "\\"))
 	if len(words) < 2 || words[0] != "warren" || strings.ContainsAny(line, "|`") {
 		return
 	}
-	root := newRoot("warren")
-	root.InitDefaultCompletionCmd()
 	cmd, args, err := root.Find(words[1:])
 	if err == nil && cmd.HasSubCommands() && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		err = fmt.Errorf("there is no command %q", cmd.CommandPath()+" "+args[0])
