@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,4 +71,22 @@ func TestPython_SharedQueue(t *testing.T) {
 	if said := call(1, "only_python", `"k"`, "--queue", "python"); !strings.Contains(said, "KeyError: 'k'") {
 		t.Errorf("of a task that fails the client in Go was told %q", said)
 	}
+}
+
+// TestPython_Beat: Celery's scheduler, and a worker that runs what it sends. They go on
+// after the broker was killed.
+func TestPython_Beat(t *testing.T) {
+	onBothBrokers(t, func(b *pythonBroker) {
+		worker := b.startCelery("ticking")
+		b.start("celery", "-m", "celery", "-A", "ticking", "beat", "-s", filepath.Join(b.tmp, "schedule"))
+		const tick = `\[.*ForkPoolWorker-\d+\] tick`
+		awaitLike(b.T, 2, tick, worker)
+		if b.server == nil {
+			return
+		}
+		b.server.kill(b.T)
+		before := len(linesLike(tick, worker))
+		b.server.restart(b.T)
+		awaitLike(b.T, before+5, tick, worker) // some may have been on their way
+	})
 }

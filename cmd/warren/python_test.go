@@ -37,7 +37,8 @@ func onWarren(t *testing.T) *pythonBroker {
 	t.Helper()
 	at := net.JoinHostPort("127.0.0.1", strconv.Itoa(embeddedtest.Port(t)))
 	interpreter := pythonPath(t)
-	return &pythonBroker{t, interpreter, "amqp://guest:guest@" + at, serveProcess(t, "--amqp", at).url, t.TempDir()}
+	server := serveProcess(t, "--amqp", at)
+	return &pythonBroker{t, interpreter, "amqp://guest:guest@" + at, server.url, server, t.TempDir()}
 }
 
 // onBothBrokers runs a test of Python programs on Warren and on RabbitMQ. Those on
@@ -74,9 +75,10 @@ var rabbitTurn, rabbit4Turn sync.Mutex
 type pythonBroker struct {
 	*testing.T
 	python string
-	amqp   string // its URL for AMQP clients
-	nats   string // and for NATS clients; "" is a RabbitMQ
-	tmp    string // where results are, of Celery's backend of files
+	amqp   string         // its URL for AMQP clients
+	nats   string         // and for NATS clients; "" is a RabbitMQ
+	server *brokerProcess // nil is a RabbitMQ
+	tmp    string         // where results are, of Celery's backend of files
 }
 
 // clear deletes what the programs declare.
