@@ -169,7 +169,7 @@ func (s *Session) countAt(ctx context.Context, src *source, held int, r reading)
 }
 
 // errSwept says that the front of a source has changed since it was looked at.
-var errSwept = errors.New("what has ended was dropped")
+var errSwept = errors.New("what is over was dropped")
 
 // sweepFront drops what has ended at the front of a source, but what is spared. It gives
 // the state of the source's consumer, if it had to look at it.
@@ -179,6 +179,11 @@ func (s *Session) sweepFront(
 	state := stream.CachedInfo().State
 	if state.Msgs == 0 {
 		return nil, nil
+	}
+	if src.plain {
+		if dropped, err := s.dropAcked(ctx, stream, src); err != nil || dropped {
+			return nil, cmp.Or(err, errSwept)
+		}
 	}
 	e := expirySweep{s: s, src: src, held: held, spares: spares}
 	if src.plain && held == 0 {

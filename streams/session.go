@@ -101,27 +101,28 @@ type Session struct {
 	id    string
 	login string // the user the connection logged in as, if it did with one
 
-	topology   *topology
-	live       jetstream.Stream
-	epoch      epoch
-	lease      time.Duration // how long the session is there without a sign of life
-	attendance attendance
-	clock      clock
-	queueLocks keyedLocks
-	enrolling  keyedLocks
-	sweeping   keyedLocks // by source: dropping what has ended
-	fronts     fronts
-	confirms   *confirms
-	exchanges  exchangeCache
-	changes    listening // of exchanges
-	control    listening
-	watched    *watch
-	writes     chan func() // to the connection
-	writing    atomic.Bool // somebody does them
-	maxPayload atomic.Int64
-	noBatches  atomic.Bool
-	slow       sync.Map      // the pace of streams that batches paid for, by name
-	places     atomic.Uint64 // counts messages for later
+	topology     *topology
+	live         jetstream.Stream
+	epoch        epoch
+	lease        time.Duration // how long the session is there without a sign of life
+	attendance   attendance
+	clock        clock
+	queueLocks   keyedLocks
+	enrolling    keyedLocks
+	sweeping     keyedLocks // by source: dropping what has ended
+	fronts       fronts
+	settledHomes settledHomes
+	confirms     *confirms
+	exchanges    exchangeCache
+	changes      listening // of exchanges
+	control      listening
+	watched      *watch
+	writes       chan func() // to the connection
+	writing      atomic.Bool // somebody does them
+	maxPayload   atomic.Int64
+	noBatches    atomic.Bool
+	slow         sync.Map      // the pace of streams that batches paid for, by name
+	places       atomic.Uint64 // counts messages for later
 
 	mu         sync.Mutex
 	closed     bool
