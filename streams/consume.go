@@ -101,7 +101,7 @@ type Consumer struct {
 
 	vacates atomic.Bool // deliveries have given up their places
 
-	leaving sync.WaitGroup // inboxes that were left
+	leaving inboxes // that were left
 
 	mu       sync.Mutex
 	sources  map[string]*source // by stream
@@ -577,24 +577,21 @@ func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 // unsubscribe ends the inbox. The server still sends what it had under way,
 // and the client receives it before the subscription is gone.
 func (c *Consumer) unsubscribe(ctx context.Context) error {
-	gone := make(chan struct{})
-	sub := c.inbox().sub
-	sub.SetClosedHandler(func(string) {
-		c.leaving.Wait()
-		close(gone)
-	})
-	if err := sub.Drain(); err != nil {
+	box := c.inbox()
+	if err := box.sub.Drain(); err != nil {
 		if c.s.nc.IsClosed() || errors.Is(err, nats.ErrBadSubscription) {
 			return nil
 		}
 		return err
 	}
-	select {
-	case <-gone:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	for _, box := range append(c.leaving.all(), box) {
+		select {
+		case <-box.gone:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	return nil
 }
 
 // dropRequests makes the server forget requests whose inbox has gone, before

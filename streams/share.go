@@ -1,7 +1,9 @@
 package streams
 
 import (
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -285,17 +287,38 @@ func (w *Window) hold(n int) {
 type inbox struct {
 	subject string
 	sub     *nats.Subscription
+	gone    chan struct{} // closed when nothing comes any more
+}
+
+// inboxes are those that were left, and may still get something.
+type inboxes struct {
+	mu   sync.Mutex
+	list []*inbox
+}
+
+func (b *inboxes) add(box *inbox) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.list = slices.DeleteFunc(b.list, func(box *inbox) bool { return isClosed(box.gone) })
+	b.list = append(b.list, box)
+}
+
+func (b *inboxes) all() []*inbox {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.list)
 }
 
 func (c *Consumer) inbox() *inbox { return c.box.Load() }
 
 // openInbox makes an inbox the consumer's.
 func (c *Consumer) openInbox() error {
-	box := &inbox{subject: c.s.nc.NewInbox()}
+	box := &inbox{subject: c.s.nc.NewInbox(), gone: make(chan struct{})}
 	sub, err := c.s.nc.Subscribe(box.subject+".>", func(msg *nats.Msg) { c.received(box, msg) })
 	if err != nil {
 		return err
 	}
+	sub.SetClosedHandler(func(string) { close(box.gone) })
 	// What comes is bounded by what was asked for.
 	if err := sub.SetPendingLimits(-1, -1); err != nil {
 		return err
@@ -308,12 +331,8 @@ func (c *Consumer) openInbox() error {
 // leaveInbox takes back all that was asked for. Without a connection nothing is.
 func (c *Consumer) leaveInbox() {
 	old := c.inbox()
-	if c.openInbox() != nil {
+	if c.openInbox() != nil || old.sub.Drain() != nil {
 		return
 	}
-	c.leaving.Add(1)
-	old.sub.SetClosedHandler(func(string) { c.leaving.Done() })
-	if old.sub.Drain() != nil {
-		c.leaving.Done()
-	}
+	c.leaving.add(old)
 }
