@@ -239,6 +239,16 @@ func AwaitCounted(ctx context.Context, s *Session, queue string) error {
 // Told reports whether the broker knows how a session uses a queue.
 func Told(s *Session, queue string) bool { return s.knows(queue) }
 
+// TakeForOwn has a session take the sequences of another's records for those of its own, as
+// when they are of another life of the broker.
+func TakeForOwn(s, other *Session) { s.attendance.revision = other.attendance.revision }
+
+// IsPresent reports whether a session has a record that it is there.
+func IsPresent(ctx context.Context, s *Session) (bool, error) {
+	there, err := s.presenceOf(ctx, s.id)
+	return there != nil, err
+}
+
 // ReadClock looks at the broker's clock, as a session does now and then.
 func ReadClock(ctx context.Context, s *Session) error { return s.readClock(ctx) }
 

@@ -238,7 +238,12 @@ func (l *leader) resign() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()
-	if err := l.s.dropLive(ctx, l.revision); err != nil {
+	// What was its sequence may be another record's, in another life of the broker.
+	msg, err := lastMessage(ctx, l.s.live, l.s.leaderSubject())
+	if err == nil && string(msg.Data) == l.s.id {
+		err = l.s.dropLive(ctx, msg.Sequence)
+	}
+	if err != nil {
 		l.s.cfg.Logger.Debug("could not say that the leader has gone", "error", err)
 	}
 }

@@ -133,7 +133,11 @@ func (s *Session) withdraw(ctx context.Context) {
 	}
 	defer unlock()
 	s.attendance.over = true
-	if err := s.dropLive(ctx, s.attendance.revision); err != nil {
+	// By its subject: in another life of the broker, what was its sequence is another's.
+	err = changedOnly(ctx, func(ctx context.Context) error {
+		return s.live.Purge(ctx, jetstream.WithPurgeSubject(s.presenceSubject(s.id)))
+	})
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		s.cfg.Logger.Debug("could not say that the session has ended", "error", err)
 	}
 }
