@@ -53,16 +53,18 @@ func TestSuite_Amqp091Go(t *testing.T) {
 	if at := os.Getenv("WARREN_AMQP_URL"); at != "" {
 		t.Run("RabbitMQ", func(t *testing.T) {
 			t.Parallel()
-			for _, name := range runGoSuite(t, module, at) {
+			// It opens so many channels that RabbitMQ takes a minute and a half for them.
+			const slow = "^TestChannelCounterShouldNotPanicIssue136$"
+			for _, name := range runGoSuite(t, module, at, "-test.skip", slow) {
 				t.Logf("fails on RabbitMQ too: %s", name)
 			}
 		})
 	}
 }
 
-// runGoSuite runs the integration tests of a module on a broker, and gives the names of
-// those that failed. The others meet no broker.
-func runGoSuite(t *testing.T, module, at string) []string {
+// runGoSuite runs the integration tests of a module on a broker, with more flags of go
+// test, and gives the names of those that failed. The others meet no broker.
+func runGoSuite(t *testing.T, module, at string, flags ...string) []string {
 	t.Helper()
 	at, plugin := behindManagement(t, at)
 	dir := moduleCopy(t, module)
@@ -71,7 +73,8 @@ func runGoSuite(t *testing.T, module, at string) []string {
 	}
 	binary := filepath.Join(dir, "suite.test")
 	goTool(t, dir, "test", "-tags", "integration", "-c", "-o", binary, ".")
-	cmd := exec.Command("go", "tool", "test2json", binary, "-test.v", "-test.timeout=15m", "-test.run", integrationTests(t, dir))
+	args := []string{"tool", "test2json", binary, "-test.v", "-test.timeout=15m", "-test.run", integrationTests(t, dir)}
+	cmd := exec.Command("go", append(args, flags...)...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "AMQP_URL="+at)
 	out, _ := cmd.Output() // it fails where a test does
 	return failedTests(t, out)
