@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -138,6 +139,9 @@ func refusal(subject string) string {
 	return to
 }
 
+// connectTime is how long the guard's connection may take.
+const connectTime = 10 * time.Second
+
 // connect opens the connection that answers whoever is refused.
 func (g *guard) connect() bool {
 	if g.nc != nil {
@@ -148,7 +152,11 @@ func (g *guard) connect() bool {
 		_, err = nc.Subscribe(refusedSubject+".>", g.respond)
 	}
 	if err == nil {
-		err = nc.Flush()
+		// Not with Flush: its timer comes from a pool that all connections of the process
+		// share, and may be taken into a bubble of fake time, which it holds up.
+		ctx, cancel := context.WithTimeout(context.Background(), connectTime)
+		err = nc.FlushWithContext(ctx)
+		cancel()
 	}
 	if err != nil {
 		if nc != nil {
