@@ -45,7 +45,7 @@ func (s *Session) dropAcked(ctx context.Context, stream jetstream.Stream, src *s
 	if !state.FirstTime.Before(began) || s.settledHomes.has(epoch, src.stream) {
 		return false, nil
 	}
-	info, err := s.viewInfo(ctx, src)
+	info, err := s.sourceInfo(ctx, src)
 	if err != nil {
 		return false, err
 	}
@@ -53,14 +53,11 @@ func (s *Session) dropAcked(ctx context.Context, stream jetstream.Stream, src *s
 		s.settledHomes.add(epoch, src.stream)
 		return false, nil
 	}
-	last := min(info.AckFloor.Stream, state.LastSeq)
-	if !state.LastTime.Before(began) {
-		first, err := untilAnswered(ctx, func() (uint64, error) { return s.firstSince(ctx, src.stream, began) })
-		if err != nil {
-			return false, err
-		}
-		last = min(last, first-1)
+	last, err := s.lastBefore(ctx, src.stream, state, began)
+	if err != nil {
+		return false, err
 	}
+	last = min(last, info.AckFloor.Stream)
 	if last < state.FirstSeq {
 		return false, nil
 	}

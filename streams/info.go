@@ -270,17 +270,23 @@ func (s *Session) sifted(ctx context.Context, c counted, r reading) (int, error)
 // with the one before.
 func (s *Session) lastDoubtful(ctx context.Context, c counted) (uint64, error) {
 	began, after := c.src.sieve.doomed, c.src.sieve.after
-	switch {
-	case !c.state.FirstTime.Before(began):
+	if !c.state.FirstTime.Before(began) {
 		return after, nil
-	case c.state.LastTime.Before(began):
-		return c.state.LastSeq, nil
 	}
-	first, err := untilAnswered(ctx, func() (uint64, error) { return s.firstSince(ctx, c.src.stream, began) })
+	last, err := s.lastBefore(ctx, c.src.stream, c.state, began)
+	return min(max(after, last), c.state.LastSeq), err
+}
+
+// lastBefore is the last sequence of a stream that was stored before a time.
+func (s *Session) lastBefore(ctx context.Context, stream string, state jetstream.StreamState, at time.Time) (uint64, error) {
+	if state.LastTime.Before(at) {
+		return state.LastSeq, nil
+	}
+	first, err := untilAnswered(ctx, func() (uint64, error) { return s.firstSince(ctx, stream, at) })
 	if err != nil || first == 0 {
-		return c.state.LastSeq, err
+		return state.LastSeq, err
 	}
-	return max(after, first-1), nil
+	return first - 1, nil
 }
 
 // filtersOf are the subjects that a consumer takes.
@@ -296,7 +302,7 @@ func filtersOf(info *jetstream.ConsumerInfo) []string {
 // right after one was stored what waits is counted anew, unless there is so little that
 // who counts can read it.
 func (s *Session) settledInfo(ctx context.Context, stream jetstream.Stream, src *source) (*jetstream.ConsumerInfo, error) {
-	info, err := s.viewInfo(ctx, src)
+	info, err := s.sourceInfo(ctx, src)
 	stored := stream.CachedInfo()
 	if err != nil || !isFresh(stored.State, info) || isLittle(stored, info) {
 		return info, err
@@ -324,7 +330,7 @@ func (s *Session) standingInfo(ctx context.Context, src *source, last *jetstream
 		if err := sleep(ctx, moment); err != nil {
 			return nil, err
 		}
-		info, err := s.viewInfo(ctx, src)
+		info, err := s.sourceInfo(ctx, src)
 		if err != nil || last.NumPending == info.NumPending && last.NumAckPending == info.NumAckPending {
 			return info, err
 		}
@@ -333,7 +339,7 @@ func (s *Session) standingInfo(ctx context.Context, src *source, last *jetstream
 	return last, nil
 }
 
-func (s *Session) viewInfo(ctx context.Context, src *source) (*jetstream.ConsumerInfo, error) {
+func (s *Session) sourceInfo(ctx context.Context, src *source) (*jetstream.ConsumerInfo, error) {
 	consumer, err := s.js.Consumer(ctx, src.stream, consumerName(src.queue))
 	if err != nil {
 		return nil, err
