@@ -279,10 +279,10 @@ func tasks(t terminal) {
 	worker := t.start("tasks_worker")
 	worker.await(waiting, 1)
 	printed := t.start("tasks_client").wait()
-	if len(printed) > 0 && slices.Contains([]string{"PENDING", "STARTED", "SUCCESS"}, printed[0]) {
-		printed = printed[1:] // how far the worker was then
+	if len(printed) == 0 || !slices.Contains([]string{"PENDING", "STARTED", "SUCCESS"}, printed[0]) {
+		t.Fatalf("got %q, want first how far the worker was then", printed)
 	}
-	wantLines(t, printed, "2", "SUCCESS", "add(1, 1)", "2", "[0 2 4 6 8 10 12 14 16 18]", "64", "90")
+	wantLines(t, printed[1:], "2", "SUCCESS", "add(1, 1)", "2", "[0 2 4 6 8 10 12 14 16 18]", "64", "90")
 	for _, line := range []string{"add(4, 4)", "mul(8, 8)", "xsum([0 2 4 6 8 10 12 14 16 18])", "ERROR IN TASK", "something", "TASK SUCCEEDED"} {
 		worker.await(line, 1)
 	}
