@@ -10,7 +10,7 @@ import (
 // A home may have messages that were acknowledged. The server takes these out of the
 // stream after it has noted the ack, and if that fails, as on a full disk, or is lost in a
 // crash, they stay: nobody is given them, and they count as ready. The server looks for
-// such messages as it starts, but not in a work-queue stream (nats-server 2.15.2,
+// such messages as it starts, but not in a work-queue stream (nats-server 2.15.3,
 // jetstream.go, before checkForOrphanMsgs). So a session looks for them in what an earlier
 // life of the broker has left.
 

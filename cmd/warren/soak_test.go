@@ -190,7 +190,7 @@ func countMade(t *testing.T, nc *nats.Conn) *atomic.Int64 {
 	return made
 }
 
-// What nats-server 2.15.2 keeps of a stream that was deleted: its queue of direct reads.
+// What nats-server 2.15.3 keeps of a stream that was deleted: its queue of direct reads.
 const (
 	keptObjects = 10
 	keptBytes   = 700
