@@ -99,14 +99,6 @@ func storedNothing(err error) bool {
 		codeBatchDuplicate, codeTooManyBatches)
 }
 
-// noteServer notes what the server of the connection can do. To ask then would
-// wait where the server has stopped reading.
-func (s *Session) noteServer() {
-	s.maxPayload.Store(s.nc.MaxPayload())
-	version := s.nc.ConnectedServerVersion()
-	s.noBatches.Store(version != "" && olderThan(version, 2, 12))
-}
-
 // streamOf is the stream that a message is stored in.
 func (s *Session) streamOf(exchange, key string) string {
 	if exchange == "" {

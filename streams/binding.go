@@ -167,7 +167,7 @@ func (c *queueChange) bound(ctx context.Context, x *exchangeRecord, subjects []s
 	case err != nil:
 		return false, err
 	}
-	return x.Volatile && now.Moving, c.s.tellUsers(ctx, c.rec)
+	return x.Volatile && now.Moving, c.s.peers.tellUsers(ctx, c.rec)
 }
 
 // stillThere undoes a bind that an exchange's end overtook, with the stream that
@@ -255,7 +255,7 @@ func (c *queueChange) endBindings(ctx context.Context, x *exchangeRecord, chosen
 	if err := c.save(ctx); err != nil {
 		return false, err
 	}
-	if err := c.s.tellUsers(ctx, c.rec); err != nil {
+	if err := c.s.peers.tellUsers(ctx, c.rec); err != nil {
 		return false, err
 	}
 	return true, c.settleEnded(ctx)

@@ -103,7 +103,7 @@ func (s *Session) mayHold(ctx context.Context, holder, queue string) (bool, erro
 	if holder == "" || holder == s.id {
 		return true, nil
 	}
-	answer, err := s.ask(ctx, holder, question{Changing: queue})
+	answer, err := s.peers.ask(ctx, holder, question{Changing: queue})
 	return answer == nil || !answer.Changing, err
 }
 
@@ -199,7 +199,7 @@ func (c *queueChange) remove(ctx context.Context) error {
 	if err := c.s.dropHome(ctx, c.rec.Name); err != nil {
 		return err
 	}
-	if err := c.s.tellUsers(ctx, c.rec); err != nil {
+	if err := c.s.peers.tellUsers(ctx, c.rec); err != nil {
 		return err
 	}
 	if err := c.s.topology.removeQueue(ctx, c.rec, c.revision); err != nil {

@@ -110,6 +110,15 @@ func (c *clock) setHere() bool {
 	return (wall(now).Sub(wall(c.here)) - now.Sub(c.here)).Abs() > mostApart
 }
 
+// A brokerClock is a clock that a node keeps right. Its wasSet is told by how much the
+// broker's own clock was put forward, or back.
+type brokerClock struct {
+	clock
+	*site
+	link   *link
+	wasSet func(by time.Duration)
+}
+
 // clockRound is how often a session looks at the broker's clock, at most: whenever it
 // clears away what others have left.
 const clockRound = rounds - time.Second
@@ -123,14 +132,14 @@ const clockRound = rounds - time.Second
 // host: keep the clocks of its servers together.
 func (s *Session) Now() time.Time { return s.clock.now() }
 
-// renewClock looks at the broker's clock now and then. Without an answer, the time goes
+// renew looks at the broker's clock now and then. Without an answer, the time goes
 // on as it is known.
-func (s *Session) renewClock(ctx context.Context) {
-	if !s.clock.stale() || !s.nc.IsConnected() {
+func (c *brokerClock) renew(ctx context.Context) {
+	if !c.stale() || !c.link.nc.IsConnected() {
 		return
 	}
-	if err := s.readClock(ctx); err != nil && s.ctx.Err() == nil {
-		s.cfg.Logger.Debug("could not look at the broker's clock", "error", err)
+	if err := c.read(ctx); err != nil && c.link.ctx.Err() == nil {
+		c.cfg.Logger.Debug("could not look at the broker's clock", "error", err)
 	}
 }
 
@@ -138,14 +147,14 @@ func (s *Session) renewClock(ctx context.Context) {
 // better one at once.
 const slowAnswer = 100 * time.Millisecond
 
-// readClock looks at the broker's clock: again, if the answer is slow.
-func (s *Session) readClock(ctx context.Context) error {
+// read looks at the broker's clock: again, if the answer is slow.
+func (c *brokerClock) read(ctx context.Context) error {
 	for range 3 {
-		m, err := again(ctx, s.askClock)
+		m, err := again(ctx, c.ask)
 		if err != nil {
 			return fmt.Errorf("read the broker's clock: %w", err)
 		}
-		s.clockWasSet(s.clock.learn(m))
+		c.wasSet(c.learn(m))
 		if m.answered.Sub(m.asked) < slowAnswer {
 			break
 		}
@@ -153,10 +162,10 @@ func (s *Session) readClock(ctx context.Context) error {
 	return nil
 }
 
-// askClock asks for something that the broker tells its time with.
-func (s *Session) askClock(ctx context.Context) (clockSample, error) {
+// ask asks for something that the broker tells its time with.
+func (c *brokerClock) ask(ctx context.Context) (clockSample, error) {
 	m := clockSample{asked: time.Now()}
-	answer, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+s.vhost.liveStream(), nil)
+	answer, err := c.link.nc.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+c.vhost.liveStream(), nil)
 	if err != nil {
 		return m, err
 	}
@@ -186,11 +195,11 @@ func parseShown(text []byte) (time.Time, error) {
 // word.
 const mostApart = time.Second
 
-// compareClocks says, once for a session, that a clock is wrong.
-func (s *Session) compareClocks() {
-	ahead := time.Since(s.clock.now())
-	if ahead.Abs() > mostApart+s.clock.accuracy() {
-		s.cfg.Logger.Warn("the clock of this machine differs from the broker's, whose time counts; set one of them right",
+// compare says, once for a node, that a clock is wrong.
+func (c *brokerClock) compare() {
+	ahead := time.Since(c.now())
+	if ahead.Abs() > mostApart+c.accuracy() {
+		c.cfg.Logger.Warn("the clock of this machine differs from the broker's, whose time counts; set one of them right",
 			"ahead", ahead.Round(time.Millisecond))
 	}
 }

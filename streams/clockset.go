@@ -46,7 +46,7 @@ func (s *Session) followOnce(ctx context.Context, by time.Duration) error {
 	if by > 0 {
 		return s.followForAll(ctx, nil, s.wakeSchedules)
 	}
-	if err := errors.Join(s.moveEpoch(ctx, -by), s.dropFuture(ctx)); err != nil {
+	if err := errors.Join(s.epoch.move(ctx, -by), s.dropFuture(ctx)); err != nil {
 		return err
 	}
 	if err := s.rejoin(ctx, false); err != nil { // its consumers follow the epoch
@@ -60,28 +60,28 @@ func (s *Session) followOnce(ctx context.Context, by time.Duration) error {
 const unsure = 100 * time.Millisecond
 
 // isFuture reports whether the broker's clock was put back since it showed a time.
-func (s *Session) isFuture(at time.Time) bool {
-	return at.Sub(s.clock.now()) > s.clock.accuracy()+unsure
+func (c *brokerClock) isFuture(at time.Time) bool {
+	return at.Sub(c.now()) > c.accuracy()+unsure
 }
 
 // beginsLater reports whether an epoch seems to begin later than now.
-func (s *Session) beginsLater(rec epochRecord) bool { return s.isFuture(rec.Began) }
+func (e *epoch) beginsLater(rec epochRecord) bool { return e.clock.isFuture(rec.Began) }
 
-// moveEpoch has the epoch begin so much earlier, as the clock shows it now, unless
+// move has the epoch begin so much earlier, as the clock shows it now, unless
 // another session has done it. Where nobody knows by how much, all that is stored counts as
 // stored in this epoch: rather what has ended comes than that what was published is dropped.
-func (s *Session) moveEpoch(ctx context.Context, by time.Duration) error {
-	subject := s.epochSubject()
+func (e *epoch) move(ctx context.Context, by time.Duration) error {
+	subject := e.vhost.epochSubject()
 	for {
-		rec, revision, err := s.loadEpoch(ctx, subject)
-		if err != nil || revision == 0 || !s.beginsLater(rec) {
+		rec, revision, err := e.load(ctx, subject)
+		if err != nil || revision == 0 || !e.beginsLater(rec) {
 			return err
 		}
 		rec.Began = rec.Began.Add(-by)
-		if s.beginsLater(rec) {
+		if e.beginsLater(rec) {
 			rec.Began = time.Unix(1, 0)
 		}
-		if err := s.putEpoch(ctx, subject, rec, revision); err != nil && !errors.Is(err, errConflict) {
+		if err := e.put(ctx, subject, rec, revision); err != nil && !errors.Is(err, errConflict) {
 			return err
 		}
 	}
@@ -90,14 +90,14 @@ func (s *Session) moveEpoch(ctx context.Context, by time.Duration) error {
 // dropFuture takes records away that others wait for to end, and which were written
 // before the clock was put back. Who writes one is still there and writes it again.
 func (s *Session) dropFuture(ctx context.Context) error {
-	for _, subject := range []string{s.turnSubject(), s.leaderSubject()} {
+	for _, subject := range []string{s.vhost.turnSubject(), s.vhost.leaderSubject()} {
 		msg, err := lastMessage(ctx, s.live, subject)
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
 		case err != nil:
 			return err
-		case s.isFuture(msg.Time):
-			if err := s.dropLive(ctx, msg.Sequence); err != nil {
+		case s.clock.isFuture(msg.Time):
+			if err := s.live.drop(ctx, msg.Sequence); err != nil {
 				return err
 			}
 		}
@@ -105,7 +105,7 @@ func (s *Session) dropFuture(ctx context.Context) error {
 	return nil
 }
 
-func (s *Session) followSubject() string { return s.vhost.liveSubject() + ".clock" }
+func (v vhost) followSubject() string { return v.liveSubject() + ".clock" }
 
 // followForAll does something, and something for every source of every queue, unless
 // another session does.
@@ -136,23 +136,23 @@ const claimed = 2 * rounds
 // claimClock reports whether this session is the one that follows the broker's clock. The
 // claim of an earlier time may be left where the clock was set again.
 func (s *Session) claimClock(ctx context.Context) (bool, error) {
-	msg := &nats.Msg{Subject: s.followSubject(), Header: nats.Header{}, Data: []byte(s.id)}
+	msg := &nats.Msg{Subject: s.vhost.followSubject(), Header: nats.Header{}, Data: []byte(s.id)}
 	msg.Header.Set(jetstream.MsgTTLHeader, claimed.String())
 	for {
 		_, err := compareAndSet(ctx, s.js, s.live, msg, 0)
 		if err == nil || !errors.Is(err, errConflict) {
 			return err == nil, err
 		}
-		has, err := lastMessage(ctx, s.live, s.followSubject())
+		has, err := lastMessage(ctx, s.live, s.vhost.followSubject())
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
 			continue
 		case err != nil:
 			return false, err
-		case !s.isFuture(has.Time) && s.clock.now().Sub(has.Time) < claimed:
+		case !s.clock.isFuture(has.Time) && s.clock.now().Sub(has.Time) < claimed:
 			return false, nil
 		}
-		if err := s.dropLive(ctx, has.Sequence); err != nil {
+		if err := s.live.drop(ctx, has.Sequence); err != nil {
 			return false, err
 		}
 	}
@@ -179,14 +179,14 @@ func (s *Session) wakeSchedules(ctx context.Context, src *source) error {
 // renewPresences renews the records of all sessions that are stamped in the future: one
 // that is gone does not do so again.
 func (s *Session) renewPresences(ctx context.Context) error {
-	subjects, err := subjectsOf(ctx, s.live, s.presenceSubject("*"))
+	subjects, err := subjectsOf(ctx, s.live, s.vhost.presenceSubject("*"))
 	if err != nil {
 		return err
 	}
 	for _, subject := range subjects {
-		session := subject[len(s.presenceSubject("")):]
-		err = errors.Join(err, s.changePresence(ctx, session, func(p *presence) bool {
-			future := s.isFuture(p.Renewed)
+		session := subject[len(s.vhost.presenceSubject("")):]
+		err = errors.Join(err, s.attendance.changePresence(ctx, session, func(p *presence) bool {
+			future := s.clock.isFuture(p.Renewed)
 			if future {
 				p.Renewed = s.clock.now()
 			}

@@ -15,6 +15,16 @@ import (
 // Sessions speak to each other on one subject each. Where nobody listens NATS says
 // so at once; whether the session is gone, its record says.
 
+// Peers are the nodes of the virtual host, and how they reach each other.
+type peers struct {
+	*site
+	link       *link
+	registry   *registry
+	attendance *attendance
+	control    listening
+	answer     func(question) *answer // what others ask this node
+}
+
 // question is what one session asks another.
 type question struct {
 	// Queue asks how many consumers of it the session has, and how many of its
@@ -45,15 +55,15 @@ const silence = 2 * time.Second
 
 // ask puts a question to a session; a nil answer says that the session is gone.
 // One that does not answer and is not gone may be anything.
-func (s *Session) ask(ctx context.Context, session string, q question) (*answer, error) {
-	if session == s.id {
-		return s.answer(q), nil
+func (p *peers) ask(ctx context.Context, session string, q question) (*answer, error) {
+	if session == p.id {
+		return p.answer(q), nil
 	}
 	data, err := json.Marshal(q)
 	if err != nil {
 		return nil, err
 	}
-	msg, err := s.request(ctx, session, data)
+	msg, err := p.request(ctx, session, data)
 	if err != nil && !errors.Is(err, nats.ErrNoResponders) {
 		return nil, fmt.Errorf("ask session %s: %w", session, err)
 	}
@@ -61,7 +71,7 @@ func (s *Session) ask(ctx context.Context, session string, q question) (*answer,
 		a := new(answer)
 		return a, json.Unmarshal(msg.Data, a)
 	}
-	gone, err := s.hasGone(ctx, session, err == nil)
+	gone, err := p.hasGone(ctx, session, err == nil)
 	if err != nil || gone {
 		return nil, err
 	}
@@ -71,9 +81,9 @@ func (s *Session) ask(ctx context.Context, session string, q question) (*answer,
 // request puts a question, and once more if it is not answered: a session that ends
 // while it is asked may take the question with it, and then nobody listens. Nothing
 // says that the session is silent.
-func (s *Session) request(ctx context.Context, session string, question []byte) (*nats.Msg, error) {
+func (p *peers) request(ctx context.Context, session string, question []byte) (*nats.Msg, error) {
 	for _, wait := range []time.Duration{silence / 10, silence - silence/10} {
-		msg, err := s.put(ctx, session, question, wait)
+		msg, err := p.put(ctx, session, question, wait)
 		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 			return msg, err
 		}
@@ -82,25 +92,25 @@ func (s *Session) request(ctx context.Context, session string, question []byte) 
 }
 
 // put puts a question once.
-func (s *Session) put(ctx context.Context, session string, question []byte, wait time.Duration) (*nats.Msg, error) {
+func (p *peers) put(ctx context.Context, session string, question []byte, wait time.Duration) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return s.nc.RequestWithContext(ctx, s.vhost.controlSubject(session), question)
+	return p.link.nc.RequestWithContext(ctx, p.vhost.controlSubject(session), question)
 }
 
 // alive reports whether a session is there.
-func (s *Session) alive(ctx context.Context, session string) (bool, error) {
-	a, err := s.ask(ctx, session, question{})
+func (p *peers) alive(ctx context.Context, session string) (bool, error) {
+	a, err := p.ask(ctx, session, question{})
 	return a != nil, err
 }
 
 // askAll puts one question to several sessions at once.
-func (s *Session) askAll(ctx context.Context, sessions []string, q question) ([]*answer, error) {
+func (p *peers) askAll(ctx context.Context, sessions []string, q question) ([]*answer, error) {
 	answers := make([]*answer, len(sessions))
 	errs := make([]error, len(sessions))
 	var group sync.WaitGroup
 	for i, session := range sessions {
-		group.Go(func() { answers[i], errs[i] = s.ask(ctx, session, q) })
+		group.Go(func() { answers[i], errs[i] = p.ask(ctx, session, q) })
 	}
 	group.Wait()
 	return answers, errors.Join(errs...)
@@ -108,40 +118,40 @@ func (s *Session) askAll(ctx context.Context, sessions []string, q question) ([]
 
 // tellUsers tells every session that uses a queue what its record says now,
 // and returns when they obey it. One that does not answer reads it later.
-func (s *Session) tellUsers(ctx context.Context, rec *queueRecord) error {
-	sessions, err := s.queueUsers(ctx, rec.Name)
+func (p *peers) tellUsers(ctx context.Context, rec *queueRecord) error {
+	sessions, err := p.registry.queueUsers(ctx, rec.Name)
 	if err != nil {
 		return err
 	}
 	// Our own consumers are told as well, and keep what they are told.
 	told := *rec
 	told.Bindings = slices.Clone(rec.Bindings)
-	answers, err := s.askAll(ctx, sessions, question{Told: &told})
+	answers, err := p.askAll(ctx, sessions, question{Told: &told})
 	for i, a := range answers {
 		if a != nil && a.silent {
-			err = errors.Join(err, s.noteMissed(ctx, sessions[i]))
+			err = errors.Join(err, p.attendance.noteMissed(ctx, sessions[i]))
 		}
 	}
 	return err
 }
 
 // listenControl answers other sessions.
-func (s *Session) listenControl() error {
+func (p *peers) listenControl() error {
 	answer := func(msg *nats.Msg) {
 		var q question
 		if json.Unmarshal(msg.Data, &q) != nil {
 			return
 		}
-		data, err := json.Marshal(s.answer(q))
+		data, err := json.Marshal(p.answer(q))
 		if err == nil {
 			err = msg.Respond(data)
 		}
 		if err != nil {
-			s.cfg.Logger.Warn("could not answer another session", "error", err)
+			p.cfg.Logger.Warn("could not answer another session", "error", err)
 		}
 	}
-	return s.control.begin(func() (*nats.Subscription, error) {
-		return s.nc.Subscribe(s.vhost.controlSubject(s.id), answer)
+	return p.control.begin(func() (*nats.Subscription, error) {
+		return p.link.nc.Subscribe(p.vhost.controlSubject(p.id), answer)
 	})
 }
 

@@ -5,33 +5,38 @@ import (
 	"time"
 )
 
-// bounded gives a context without a deadline the session's own.
-func (s *Session) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+// bounded gives a context without a deadline the node's own.
+func (l *link) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, has := ctx.Deadline(); has {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, s.cfg.Timeout)
+	return context.WithTimeout(ctx, l.cfg.Timeout)
 }
 
-// deadline is when a context, or else the session's Timeout, ends.
-func (s *Session) deadline(ctx context.Context) time.Time {
+// deadline is when a context, or else the node's Timeout, ends.
+func (l *link) deadline(ctx context.Context) time.Time {
 	if deadline, has := ctx.Deadline(); has {
 		return deadline
 	}
-	return time.Now().Add(s.cfg.Timeout)
+	return time.Now().Add(l.cfg.Timeout)
 }
 
 // lastWords is how long a call whose time is up may take to say what it waited
 // for.
 const lastWords = 100 * time.Millisecond
 
+// A bounder bounds the time of an operation.
+type bounder interface {
+	bounded(context.Context) (context.Context, context.CancelFunc)
+}
+
 // within gives what f gives, or an error when the context ends. The connection
 // is locked while a write is under way, so a broker that has stopped reading
 // holds up whatever touches the connection for longer than any context allows:
 // f runs beside, and may go on until that write has ended. What it then gives
 // is undone.
-func within[T any](ctx context.Context, s *Session, f func(context.Context) (T, error), undo func(T)) (T, error) {
-	ctx, cancel := s.bounded(ctx)
+func within[T any](ctx context.Context, b bounder, f func(context.Context) (T, error), undo func(T)) (T, error) {
+	ctx, cancel := b.bounded(ctx)
 	results := make(chan result[T])
 	abandoned := make(chan struct{})
 	go func() {
@@ -67,12 +72,12 @@ type result[T any] struct {
 }
 
 // call is within for what need not be undone.
-func call[T any](ctx context.Context, s *Session, f func(context.Context) (T, error)) (T, error) {
-	return within(ctx, s, f, func(T) {})
+func call[T any](ctx context.Context, b bounder, f func(context.Context) (T, error)) (T, error) {
+	return within(ctx, b, f, func(T) {})
 }
 
 // do is within for what gives nothing.
-func (s *Session) do(ctx context.Context, f func(context.Context) error) error {
-	_, err := call(ctx, s, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
+func (l *link) do(ctx context.Context, f func(context.Context) error) error {
+	_, err := call(ctx, l, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
 	return err
 }

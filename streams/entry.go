@@ -97,7 +97,7 @@ func (t *Store) settle(ctx context.Context, e Entry, h nats.Header) Entry {
 	if e.Gone != Present || !isOver(h, e.Time, t.s.Now()) {
 		return e
 	}
-	if err := t.s.readClock(ctx); err != nil || !isOver(h, e.Time, t.s.Now()) {
+	if err := t.s.clock.read(ctx); err != nil || !isOver(h, e.Time, t.s.Now()) {
 		return e
 	}
 	e.Gone, e.Value = Expired, nil

@@ -17,6 +17,10 @@ import (
 // exchanges of an earlier epoch do not exist, and neither do messages without
 // the persistent flag.
 type epoch struct {
+	*site
+	live  *live
+	clock *brokerClock
+
 	mu    sync.RWMutex
 	name  string
 	began time.Time
@@ -43,24 +47,10 @@ func (e *epoch) set(name string, began time.Time) {
 // openLive opens the stream of what ends with the broker, reads the epoch, and
 // begins one when there is none.
 func (s *Session) openLive(ctx context.Context) error {
-	live, err := ensureStream(ctx, s.js, jetstream.StreamConfig{
-		Name:              s.vhost.liveStream(),
-		Description:       "epoch and users of virtual host " + string(s.vhost),
-		Subjects:          []string{s.vhost.liveSubject() + ".>"},
-		MaxMsgsPerSubject: 1,
-		Storage:           jetstream.MemoryStorage,
-		Replicas:          s.cfg.Replicas,
-		MaxConsumers:      maxConsumers,
-		AllowMsgTTL:       true,
-		AllowDirect:       false,
-	})
-	if err != nil {
-		return fmt.Errorf("open the live state of vhost %q: %w", string(s.vhost), err)
+	if err := s.live.open(ctx); err != nil {
+		return err
 	}
-	if s.live == nil {
-		s.live = live
-	}
-	if err := s.readClock(ctx); err != nil {
+	if err := s.clock.read(ctx); err != nil {
 		return err
 	}
 	return s.readEpoch(ctx)
@@ -74,23 +64,23 @@ type epochRecord struct {
 	Swept bool      `json:"swept,omitempty"`
 }
 
-func (s *Session) epochSubject() string { return s.vhost.liveSubject() + ".epoch" }
+func (v vhost) epochSubject() string { return v.liveSubject() + ".epoch" }
 
 func (s *Session) readEpoch(ctx context.Context) error {
-	subject := s.epochSubject()
+	subject := s.vhost.epochSubject()
 	for {
-		rec, revision, err := s.loadEpoch(ctx, subject)
+		rec, revision, err := s.epoch.load(ctx, subject)
 		if err != nil {
 			return err
 		}
 		if revision == 0 {
-			if err := s.beginEpoch(ctx, subject); err != nil && !errors.Is(err, errConflict) {
+			if err := s.epoch.begin(ctx, subject); err != nil && !errors.Is(err, errConflict) {
 				return err
 			}
 			continue
 		}
-		if s.beginsLater(rec) {
-			if err := s.moveEpoch(ctx, 0); err != nil {
+		if s.epoch.beginsLater(rec) {
+			if err := s.epoch.move(ctx, 0); err != nil {
 				return err
 			}
 			continue
@@ -103,17 +93,17 @@ func (s *Session) readEpoch(ctx context.Context) error {
 			return err
 		}
 		rec.Swept = true
-		if err := s.putEpoch(ctx, subject, rec, revision); err != nil && !errors.Is(err, errConflict) {
+		if err := s.epoch.put(ctx, subject, rec, revision); err != nil && !errors.Is(err, errConflict) {
 			return err
 		}
 		return nil
 	}
 }
 
-// loadEpoch reads the epoch; its beginning is what the server's clock said, as
+// load reads the epoch; its beginning is what the server's clock said, as
 // it is compared with the server's time of messages.
-func (s *Session) loadEpoch(ctx context.Context, subject string) (epochRecord, uint64, error) {
-	msg, err := lastMessage(ctx, s.live, subject)
+func (e *epoch) load(ctx context.Context, subject string) (epochRecord, uint64, error) {
+	msg, err := lastMessage(ctx, e.live, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return epochRecord{}, 0, nil
 	}
@@ -130,16 +120,16 @@ func (s *Session) loadEpoch(ctx context.Context, subject string) (epochRecord, u
 	return rec, msg.Sequence, nil
 }
 
-func (s *Session) beginEpoch(ctx context.Context, subject string) error {
-	return s.putEpoch(ctx, subject, epochRecord{Name: newID()}, 0)
+func (e *epoch) begin(ctx context.Context, subject string) error {
+	return e.put(ctx, subject, epochRecord{Name: newID()}, 0)
 }
 
-func (s *Session) putEpoch(ctx context.Context, subject string, rec epochRecord, revision uint64) error {
+func (e *epoch) put(ctx context.Context, subject string, rec epochRecord, revision uint64) error {
 	data, err := json.Marshal(rec)
 	if err != nil {
 		return err
 	}
-	_, err = compareAndSet(ctx, s.js, s.live, &nats.Msg{Subject: subject, Data: data}, revision)
+	_, err = compareAndSet(ctx, e.js, e.live, &nats.Msg{Subject: subject, Data: data}, revision)
 	return err
 }
 

@@ -25,13 +25,13 @@ type claim struct {
 	sequence uint64 // in the live stream
 }
 
-func (s *Session) claimSubject(queue string) string {
-	return s.vhost.liveSubject() + ".exclusive." + nameToken(queue)
+func (v vhost) claimSubject(queue string) string {
+	return v.liveSubject() + ".exclusive." + nameToken(queue)
 }
 
 // claimOf reads who claims a queue; nil says nobody.
 func (s *Session) claimOf(ctx context.Context, queue string) (*claim, error) {
-	msg, err := lastMessage(ctx, s.live, s.claimSubject(queue))
+	msg, err := lastMessage(ctx, s.live, s.vhost.claimSubject(queue))
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil
 	}
@@ -40,7 +40,7 @@ func (s *Session) claimOf(ctx context.Context, queue string) (*claim, error) {
 	}
 	there := &claim{sequence: msg.Sequence}
 	if json.Unmarshal(msg.Data, there) != nil { // damaged: it is nobody's
-		return nil, s.dropLive(ctx, msg.Sequence)
+		return nil, s.live.drop(ctx, msg.Sequence)
 	}
 	return there, nil
 }
@@ -91,9 +91,9 @@ func (s *Session) admitOnce(ctx context.Context, c *Consumer) (uint64, error) {
 // with one that holds, it is 403.
 func (s *Session) passClaim(ctx context.Context, c *Consumer, there *claim) error {
 	if there.Consumer == c.id {
-		return s.dropLive(ctx, there.sequence)
+		return s.live.drop(ctx, there.sequence)
 	}
-	a, err := s.ask(ctx, there.Session, question{Claim: there})
+	a, err := s.peers.ask(ctx, there.Session, question{Claim: there})
 	switch {
 	case err != nil:
 		return err
@@ -102,7 +102,7 @@ func (s *Session) passClaim(ctx context.Context, c *Consumer, there *claim) erro
 	case a != nil && (a.Claims || a.silent):
 		return s.inExclusiveUse(there.Queue)
 	}
-	return s.dropLive(ctx, there.sequence)
+	return s.live.drop(ctx, there.sequence)
 }
 
 // claim claims a queue that nobody claims, if it has no consumers.
@@ -112,7 +112,7 @@ func (s *Session) claim(ctx context.Context, c *Consumer) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	msg := &nats.Msg{Subject: s.claimSubject(c.queue), Data: data}
+	msg := &nats.Msg{Subject: s.vhost.claimSubject(c.queue), Data: data}
 	sequence, err := compareAndSet(ctx, s.js, s.live, msg, 0)
 	if err != nil {
 		return 0, err
@@ -122,7 +122,7 @@ func (s *Session) claim(ctx context.Context, c *Consumer) (uint64, error) {
 		err = s.inExclusiveUse(c.queue)
 	}
 	if err != nil {
-		return 0, errors.Join(err, s.dropLive(ctx, sequence))
+		return 0, errors.Join(err, s.live.drop(ctx, sequence))
 	}
 	return sequence, nil
 }
@@ -171,7 +171,7 @@ func (s *Session) endClaim(ctx context.Context, queue string, meant func(*claim)
 	if err != nil || there == nil || !meant(there) {
 		return err
 	}
-	return s.dropLive(ctx, there.sequence)
+	return s.live.drop(ctx, there.sequence)
 }
 
 // unclaim gives up what an exclusive consumer claims. Where that cannot be told, the

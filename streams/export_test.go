@@ -100,9 +100,9 @@ func HalfMove(ctx context.Context, s *Session, exchange string, steps int) error
 // AwaitOffline waits until a session knows that its connection is lost.
 func AwaitOffline(s *Session) {
 	for {
-		s.mu.Lock()
+		s.link.mu.Lock()
 		offline := !isClosed(s.online)
-		s.mu.Unlock()
+		s.link.mu.Unlock()
 		if offline {
 			return
 		}
@@ -245,12 +245,12 @@ func TakeForOwn(s, other *Session) { s.attendance.revision = other.attendance.re
 
 // IsPresent reports whether a session has a record that it is there.
 func IsPresent(ctx context.Context, s *Session) (bool, error) {
-	there, err := s.presenceOf(ctx, s.id)
+	there, err := s.attendance.presenceOf(ctx, s.id)
 	return there != nil, err
 }
 
 // ReadClock looks at the broker's clock, as a session does now and then.
-func ReadClock(ctx context.Context, s *Session) error { return s.readClock(ctx) }
+func ReadClock(ctx context.Context, s *Session) error { return s.clock.read(ctx) }
 
 // TakeTurn takes the turn to clear away what dead sessions have left.
 func TakeTurn(ctx context.Context, s *Session) bool { return s.takeTurn(ctx) }

@@ -80,13 +80,13 @@ type use struct {
 
 // usage counts the consumers of a queue and what all sessions hold of it.
 func (s *Session) usage(ctx context.Context, queue string) (all use, err error) {
-	sessions, left, err := s.usersAndLeft(ctx, queue)
+	sessions, left, err := s.registry.usersAndLeft(ctx, queue)
 	if err != nil {
 		return use{}, err
 	}
-	answers, err := s.askAll(ctx, sessions, question{Queue: queue})
+	answers, err := s.peers.askAll(ctx, sessions, question{Queue: queue})
 	if err == nil && slices.Contains(answers, nil) { // what it has left may be noted only now
-		_, left, err = s.usersAndLeft(ctx, queue)
+		_, left, err = s.registry.usersAndLeft(ctx, queue)
 	}
 	if err != nil {
 		return use{}, err
@@ -97,7 +97,7 @@ func (s *Session) usage(ctx context.Context, queue string) (all use, err error) 
 		switch {
 		case a == nil:
 		case a.silent:
-			consuming, err := s.consumes(ctx, queue, sessions[i])
+			consuming, err := s.registry.consumes(ctx, queue, sessions[i])
 			if err != nil {
 				return use{}, err
 			}
@@ -115,8 +115,8 @@ func (s *Session) usage(ctx context.Context, queue string) (all use, err error) 
 
 // consumes says 1 of a session that does not answer and has consumers of a queue:
 // how many, only that session knows.
-func (s *Session) consumes(ctx context.Context, queue, session string) (int, error) {
-	msg, err := lastMessage(ctx, s.live, s.userSubject(queue, session))
+func (g *registry) consumes(ctx context.Context, queue, session string) (int, error) {
+	msg, err := lastMessage(ctx, g.live, g.vhost.userSubject(queue, session))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return 0, nil
 	}

@@ -22,7 +22,7 @@ const rounds = 5 * time.Second
 func (s *Session) janitor() {
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
 	defer cancel()
-	s.renewClock(ctx) // before anything goes because of its time
+	s.clock.renew(ctx) // before anything goes because of its time
 	if s.takeTurn(ctx) {
 		if err := s.sweepSessions(ctx); err != nil && s.ctx.Err() == nil {
 			s.cfg.Logger.Warn("could not clear away what dead sessions left", "error", err)
@@ -62,14 +62,14 @@ func (s *Session) sweepSomeQueues(ctx context.Context) error {
 	return errs
 }
 
-func (s *Session) turnSubject() string { return s.vhost.liveSubject() + ".janitor" }
+func (v vhost) turnSubject() string { return v.liveSubject() + ".janitor" }
 
 // takeTurn reports whether this session is the one to do this round.
 func (s *Session) takeTurn(ctx context.Context) bool {
 	if !s.nc.IsConnected() {
 		return false
 	}
-	msg := &nats.Msg{Subject: s.turnSubject(), Header: nats.Header{}, Data: []byte(s.id)}
+	msg := &nats.Msg{Subject: s.vhost.turnSubject(), Header: nats.Header{}, Data: []byte(s.id)}
 	msg.Header.Set(jetstream.MsgTTLHeader, (rounds - time.Second).String())
 	_, err := compareAndSet(ctx, s.js, s.live, msg, 0)
 	return err == nil
@@ -80,7 +80,7 @@ func (s *Session) sweepSessions(ctx context.Context) error {
 	if s.isClosed() {
 		return ErrClosed
 	}
-	left, err := s.registrations(ctx, ">")
+	left, err := s.registry.registrations(ctx, ">")
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (s *Session) sweepSessions(ctx context.Context) error {
 			names[queues[i].Owner] = true
 		}
 	}
-	dead, err := s.deadAmong(ctx, names)
+	dead, err := s.peers.deadAmong(ctx, names)
 	if err != nil || len(dead) == 0 {
 		return err
 	}
@@ -108,7 +108,7 @@ func (s *Session) sweepSessions(ctx context.Context) error {
 // declared: if it goes with its last consumer it went with them, and the new one
 // has nothing to do with them.
 func (s *Session) sweepUsers(ctx context.Context, queue string) error {
-	left, err := s.registrations(ctx, nameToken(queue)+".*")
+	left, err := s.registry.registrations(ctx, nameToken(queue)+".*")
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (s *Session) sweepUsers(ctx context.Context, queue string) error {
 	for _, r := range left {
 		names[r.Session] = true
 	}
-	dead, err := s.deadAmong(ctx, names)
+	dead, err := s.peers.deadAmong(ctx, names)
 	if err != nil {
 		return err
 	}
@@ -124,12 +124,12 @@ func (s *Session) sweepUsers(ctx context.Context, queue string) error {
 }
 
 // deadAmong asks sessions for a sign of life and gives those that are gone.
-func (s *Session) deadAmong(ctx context.Context, names map[string]bool) (map[string]bool, error) {
+func (p *peers) deadAmong(ctx context.Context, names map[string]bool) (map[string]bool, error) {
 	sessions := make([]string, 0, len(names))
 	for name := range names {
 		sessions = append(sessions, name)
 	}
-	answers, err := s.askAll(ctx, sessions, question{})
+	answers, err := p.askAll(ctx, sessions, question{})
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (s *Session) sweepRegistrations(ctx context.Context, left []registration, d
 		}
 		// This registration and no later one: a session that was cut off when it was
 		// looked for may be back, and registered again.
-		errs = errors.Join(errs, s.dropLive(ctx, r.sequence))
+		errs = errors.Join(errs, s.live.drop(ctx, r.sequence))
 		if r.Consuming {
 			errs = errors.Join(errs, s.dropUnused(ctx, r.Queue))
 		}
@@ -197,12 +197,12 @@ func (s *Session) dropUnused(ctx context.Context, queue string) error {
 	if err := s.removeQueue(ctx, queue, rec.Life); err != nil || len(in.left) == 0 {
 		return err
 	}
-	return s.forgetLeftovers(ctx, queue)
+	return s.registry.forgetLeftovers(ctx, queue)
 }
 
 // registrations reads who uses what.
-func (s *Session) registrations(ctx context.Context, filter string) ([]registration, error) {
-	subjects, err := s.registered(ctx, filter)
+func (g *registry) registrations(ctx context.Context, filter string) ([]registration, error) {
+	subjects, err := g.registered(ctx, filter)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func (s *Session) registrations(ctx context.Context, filter string) ([]registrat
 		if strings.HasSuffix(subject, leftoverMark) {
 			continue
 		}
-		msg, err := lastMessage(ctx, s.live, subject)
+		msg, err := lastMessage(ctx, g.live, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}

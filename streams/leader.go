@@ -56,10 +56,10 @@ type queueUse struct {
 	Expires time.Duration `json:"expires"`
 }
 
-func (s *Session) leaderSubject() string { return s.vhost.liveSubject() + ".leader" }
+func (v vhost) leaderSubject() string { return v.liveSubject() + ".leader" }
 
-func (s *Session) useSubject(queue string) string {
-	return s.vhost.liveSubject() + ".used." + nameToken(queue)
+func (v vhost) useSubject(queue string) string {
+	return v.liveSubject() + ".used." + nameToken(queue)
 }
 
 // tellUse tells that a queue is used, before which it does not expire. It is told before
@@ -74,7 +74,7 @@ func (s *Session) tellUse(ctx context.Context, rec *queueRecord) error {
 		return err
 	}
 	_, err = changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
-		return s.js.publish(ctx, s.live, &nats.Msg{Subject: s.useSubject(rec.Name), Data: data})
+		return s.js.publish(ctx, s.live, &nats.Msg{Subject: s.vhost.useSubject(rec.Name), Data: data})
 	})
 	return err
 }
@@ -95,7 +95,7 @@ func (s *Session) useQueue(ctx context.Context, rec *queueRecord) (bool, error) 
 // lastUse is when a queue was used last, by the broker's clock; zero if the broker does
 // not know, for it was started since.
 func (s *Session) lastUse(ctx context.Context, queue, life string) (time.Time, error) {
-	msg, err := lastMessage(ctx, s.live, s.useSubject(queue))
+	msg, err := lastMessage(ctx, s.live, s.vhost.useSubject(queue))
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		return time.Time{}, nil
 	}
@@ -112,7 +112,7 @@ func (s *Session) lastUse(ctx context.Context, queue, life string) (time.Time, e
 // forgetUse forgets a queue that has gone.
 func (s *Session) forgetUse(ctx context.Context, queue string) {
 	err := changedOnly(ctx, func(ctx context.Context) error {
-		return s.live.Purge(ctx, jetstream.WithPurgeSubject(s.useSubject(queue)))
+		return s.live.Purge(ctx, jetstream.WithPurgeSubject(s.vhost.useSubject(queue)))
 	})
 	if err != nil && s.ctx.Err() == nil {
 		s.cfg.Logger.Debug("could not forget when a queue was used", "queue", queue, "error", err)
@@ -126,7 +126,7 @@ func (s *Session) needLeader(ctx context.Context, queue string) error {
 	wait, cancel := context.WithTimeout(ctx, leaderLease+2*leaderRenewal)
 	defer cancel()
 	for {
-		_, err := lastMessage(wait, s.live, s.leaderSubject())
+		_, err := lastMessage(wait, s.live, s.vhost.leaderSubject())
 		if err == nil || wait.Err() == nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return err
 		}
@@ -172,7 +172,7 @@ func (l *leader) act() time.Duration {
 	ctx, cancel := context.WithTimeout(l.s.ctx, l.s.cfg.Timeout)
 	defer cancel()
 	if l.s.clock.setHere() {
-		if err := l.s.readClock(ctx); err != nil {
+		if err := l.s.clock.read(ctx); err != nil {
 			l.failed("could not look at the broker's clock", err)
 		}
 	}
@@ -206,7 +206,7 @@ func (l *leader) renew(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaderLease)
 	defer cancel()
 	l.renewed = time.Now()
-	msg := &nats.Msg{Subject: l.s.leaderSubject(), Header: nats.Header{}, Data: []byte(l.s.id)}
+	msg := &nats.Msg{Subject: l.s.vhost.leaderSubject(), Header: nats.Header{}, Data: []byte(l.s.id)}
 	msg.Header.Set(jetstream.MsgTTLHeader, leaderLease.String())
 	revision, err := compareAndSet(ctx, l.s.js, l.s.live, msg, l.revision)
 	switch {
@@ -239,9 +239,9 @@ func (l *leader) resign() {
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()
 	// What was its sequence may be another record's, in another life of the broker.
-	msg, err := lastMessage(ctx, l.s.live, l.s.leaderSubject())
+	msg, err := lastMessage(ctx, l.s.live, l.s.vhost.leaderSubject())
 	if err == nil && string(msg.Data) == l.s.id {
-		err = l.s.dropLive(ctx, msg.Sequence)
+		err = l.s.live.drop(ctx, msg.Sequence)
 	}
 	if err != nil {
 		l.s.cfg.Logger.Debug("could not say that the leader has gone", "error", err)
@@ -300,7 +300,7 @@ func (l *leader) survey(ctx context.Context) error {
 func (l *leader) untilDue() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now, wait := l.s.surelyNow(), leaderRenewal
+	now, wait := l.s.clock.surelyNow(), leaderRenewal
 	for _, t := range l.timers {
 		if !t.asleep() {
 			wait = min(wait, t.due.Sub(now))
@@ -314,7 +314,7 @@ func (l *leader) expireDue(ctx context.Context) {
 	due := make(map[string]queueTimer)
 	l.mu.Lock()
 	for queue, t := range l.timers {
-		if !t.asleep() && !t.due.After(l.s.surelyNow()) {
+		if !t.asleep() && !t.due.After(l.s.clock.surelyNow()) {
 			due[queue] = *t
 		}
 	}
@@ -352,7 +352,7 @@ func (s *Session) expire(ctx context.Context, queue string, t queueTimer) (next 
 		return t, false, err
 	}
 	next, err = s.whenExpired(ctx, queue, t)
-	if err != nil || next.asleep() || next.due.After(s.surelyNow()) {
+	if err != nil || next.asleep() || next.due.After(s.clock.surelyNow()) {
 		return next, false, err
 	}
 	err = s.changeQueue(ctx, queue, func(c *queueChange) error {
@@ -362,7 +362,7 @@ func (s *Session) expire(ctx context.Context, queue string, t queueTimer) (next 
 		}
 		// From here on, whoever uses the queue sees that it is held.
 		next, err = s.whenExpired(ctx, queue, t)
-		if err != nil || next.asleep() || next.due.After(s.surelyNow()) {
+		if err != nil || next.asleep() || next.due.After(s.clock.surelyNow()) {
 			return err
 		}
 		gone = true
@@ -378,7 +378,7 @@ func (s *Session) expire(ctx context.Context, queue string, t queueTimer) (next 
 }
 
 // surelyNow is a time by the broker's clock that is over.
-func (s *Session) surelyNow() time.Time { return s.clock.now().Add(-s.clock.accuracy()) }
+func (c *brokerClock) surelyNow() time.Time { return c.now().Add(-c.accuracy()) }
 
 // whenExpired says when a queue is due. One that was used, nobody knows when, is used now.
 func (s *Session) whenExpired(ctx context.Context, queue string, t queueTimer) (queueTimer, error) {

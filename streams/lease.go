@@ -48,8 +48,8 @@ func (s *Session) refreshSoon(queue string) {
 	defer s.mu.Unlock()
 	_, looking := s.refreshing[queue]
 	s.refreshing[queue] = looking // again
-	if !looking && !s.closed {
-		s.running.Go(func() { s.refreshLater(queue) })
+	if !looking {
+		s.run(func() { s.refreshLater(queue) })
 	}
 }
 
@@ -84,12 +84,4 @@ func (s *Session) refreshed(queue string) bool {
 	}
 	delete(s.refreshing, queue)
 	return true
-}
-
-// settleRaw says a verdict of a message.
-func (s *Session) settleRaw(reply string, v verdict) error {
-	if v == verdictLapse {
-		return nil
-	}
-	return s.nc.Publish(reply, verdictBytes[v])
 }

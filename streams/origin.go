@@ -50,12 +50,6 @@ func bothOrigins(name string) [2]origin {
 	return [2]origin{{exchange: name}, {exchange: name, volatile: true}}
 }
 
-// keepsMemory reports whether what is in memory is there for as long as the
-// broker's life lasts: one server of a cluster may go alone.
-func (s *Session) keepsMemory() bool {
-	return s.cfg.Replicas > 1 || s.nc.ConnectedClusterName() == ""
-}
-
 // ensureOrigin derives the stream of an origin and gives its last sequence. The
 // stream may have outlived an earlier exchange of the name, for queues that still
 // drain it, and may end while it is looked at.

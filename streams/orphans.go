@@ -34,8 +34,8 @@ const leftoverMark = ".left"
 
 // noteLeftovers notes what a session that ended then may have held. Without the note, what
 // it held counts as ready.
-func (s *Session) noteLeftovers(ctx context.Context, session string, ended time.Time) error {
-	uses, err := s.registrations(ctx, "*."+session)
+func (g *registry) noteLeftovers(ctx context.Context, session string, ended time.Time) error {
+	uses, err := g.registrations(ctx, "*."+session)
 	if err != nil {
 		return err
 	}
@@ -44,35 +44,35 @@ func (s *Session) noteLeftovers(ctx context.Context, session string, ended time.
 			continue
 		}
 		rec := new(queueRecord)
-		revision, err := s.topology.get(ctx, queueKey(r.Queue), rec)
+		revision, err := g.topology.get(ctx, queueKey(r.Queue), rec)
 		if rec.Owner == session {
 			continue // the queue ends with it
 		}
 		if err == nil && revision > 0 {
-			err = s.noteLeftover(ctx, session, leftover{r.Queue, rec.Life, r.Most, ended.Add(rec.Lease + leaseCheck)}, rec.Lease)
+			err = g.noteLeftover(ctx, session, leftover{r.Queue, rec.Life, r.Most, ended.Add(rec.Lease + leaseCheck)}, rec.Lease)
 		}
 		if err != nil {
-			s.cfg.Logger.Debug("could not note what a dead session held", "queue", r.Queue, "error", err)
+			g.cfg.Logger.Debug("could not note what a dead session held", "queue", r.Queue, "error", err)
 		}
 	}
 	return ctx.Err()
 }
 
-func (s *Session) noteLeftover(ctx context.Context, session string, l leftover, lease time.Duration) error {
+func (g *registry) noteLeftover(ctx context.Context, session string, l leftover, lease time.Duration) error {
 	data, err := json.Marshal(l)
 	if err != nil {
 		return err
 	}
-	msg := &nats.Msg{Subject: s.userSubject(l.Queue, session) + leftoverMark, Header: nats.Header{}, Data: data}
+	msg := &nats.Msg{Subject: g.vhost.userSubject(l.Queue, session) + leftoverMark, Header: nats.Header{}, Data: data}
 	msg.Header.Set(jetstream.MsgTTLHeader, (lease + 2*time.Second).Truncate(time.Second).String())
-	_, err = changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) { return s.js.publish(ctx, s.live, msg) })
+	_, err = changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) { return g.js.publish(ctx, g.live, msg) })
 	return err
 }
 
 // forgetLeftovers takes the notes of a queue away that has ended.
-func (s *Session) forgetLeftovers(ctx context.Context, queue string) error {
+func (g *registry) forgetLeftovers(ctx context.Context, queue string) error {
 	return changedOnly(ctx, func(ctx context.Context) error {
-		return s.live.Purge(ctx, jetstream.WithPurgeSubject(s.userSubject(queue, "*")+leftoverMark))
+		return g.live.Purge(ctx, jetstream.WithPurgeSubject(g.vhost.userSubject(queue, "*")+leftoverMark))
 	})
 }
 
@@ -146,8 +146,8 @@ func addLimits(a, b int) int {
 
 // usersAndLeft are the sessions registered for a queue, and the subjects of what dead ones
 // have left.
-func (s *Session) usersAndLeft(ctx context.Context, queue string) (sessions, left []string, err error) {
-	subjects, err := s.registered(ctx, nameToken(queue)+".>")
+func (g *registry) usersAndLeft(ctx context.Context, queue string) (sessions, left []string, err error) {
+	subjects, err := g.registered(ctx, nameToken(queue)+".>")
 	if err != nil {
 		return nil, nil, err
 	}

@@ -40,19 +40,24 @@ type presence struct {
 
 // attendance is a session's own hold on its record. One at a time writes it.
 type attendance struct {
+	*site
+	link  *link
+	live  *live
+	lease time.Duration // how long the node is there without a sign of life
+
 	writing  keyedLocks
 	revision uint64
 	over     bool
 }
 
-func (s *Session) presenceSubject(session string) string {
-	return s.vhost.liveSubject() + ".session." + session
+func (v vhost) presenceSubject(session string) string {
+	return v.liveSubject() + ".session." + session
 }
 
 // appear writes the session's record, whatever is there.
-func (s *Session) appear(ctx context.Context) error {
+func (a *attendance) appear(ctx context.Context) error {
 	for {
-		there, err := s.presenceOf(ctx, s.id)
+		there, err := a.presenceOf(ctx, a.id)
 		if err != nil {
 			return err
 		}
@@ -60,7 +65,7 @@ func (s *Session) appear(ctx context.Context) error {
 		if there != nil {
 			sequence = there.sequence
 		}
-		err = s.attend(ctx, func(uint64) uint64 { return sequence })
+		err = a.attend(ctx, func(uint64) uint64 { return sequence })
 		if !errors.Is(err, errConflict) {
 			return err
 		}
@@ -70,10 +75,10 @@ func (s *Session) appear(ctx context.Context) error {
 // appearFirst is appear of a session that opens. Where the broker has no room for the
 // record, the session is there all the same, without a lease: somebody must be able
 // to purge.
-func (s *Session) appearFirst(ctx context.Context) error {
-	err := s.appear(ctx)
+func (a *attendance) appearFirst(ctx context.Context) error {
+	err := a.appear(ctx)
 	if errors.Is(err, ErrResource) {
-		s.cfg.Logger.Warn("the broker has no room to note that the session is there", "error", err)
+		a.cfg.Logger.Warn("the broker has no room to note that the session is there", "error", err)
 		return nil
 	}
 	return err
@@ -81,71 +86,71 @@ func (s *Session) appearFirst(ctx context.Context) error {
 
 // attend writes the session's record over a revision that is made of the last one
 // it has written. A session that ends has none.
-func (s *Session) attend(ctx context.Context, over func(uint64) uint64) error {
-	unlock, err := s.attendance.writing.lock(ctx, s.id)
+func (a *attendance) attend(ctx context.Context, over func(uint64) uint64) error {
+	unlock, err := a.writing.lock(ctx, a.id)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if s.attendance.over {
+	if a.over {
 		return nil
 	}
-	msg, err := s.presenceMessage()
+	msg, err := a.presenceMessage()
 	if err != nil {
 		return err
 	}
-	revision, err := compareAndSet(ctx, s.js, s.live, msg, over(s.attendance.revision))
+	revision, err := compareAndSet(ctx, a.js, a.live, msg, over(a.revision))
 	if err == nil {
-		s.attendance.revision = revision
+		a.revision = revision
 	}
 	return err
 }
 
 // renew writes the record over the one that this session wrote last. A conflict
 // says that the session was written off, or has missed something.
-func (s *Session) renew(ctx context.Context) error {
-	return s.attend(ctx, func(last uint64) uint64 { return last })
+func (a *attendance) renew(ctx context.Context) error {
+	return a.attend(ctx, func(last uint64) uint64 { return last })
 }
 
 // presenceMessage is the record as it is to be now. Of a session that nobody
 // misses it is gone by itself, long after the lease.
-func (s *Session) presenceMessage() (*nats.Msg, error) {
-	p := presence{Server: s.nc.ConnectedServerName(), ServerID: s.nc.ConnectedServerId()}
-	p.Connection, _ = s.nc.GetClientID()
-	return s.writePresence(s.id, p)
+func (a *attendance) presenceMessage() (*nats.Msg, error) {
+	p := presence{Server: a.link.nc.ConnectedServerName(), ServerID: a.link.nc.ConnectedServerId()}
+	p.Connection, _ = a.link.nc.GetClientID()
+	return a.writePresence(a.id, p)
 }
 
-func (s *Session) writePresence(session string, p presence) (*nats.Msg, error) {
+func (a *attendance) writePresence(session string, p presence) (*nats.Msg, error) {
 	data, err := json.Marshal(p)
-	msg := &nats.Msg{Subject: s.presenceSubject(session), Header: nats.Header{}, Data: data}
-	msg.Header.Set(jetstream.MsgTTLHeader, (max(s.lease, time.Second) * 10).Truncate(time.Second).String())
+	msg := &nats.Msg{Subject: a.vhost.presenceSubject(session), Header: nats.Header{}, Data: data}
+	msg.Header.Set(jetstream.MsgTTLHeader, (max(a.lease, time.Second) * 10).Truncate(time.Second).String())
 	return msg, err
 }
 
 // withdraw takes the record away as the session ends. Where that takes long, its lease
 // does it.
-func (s *Session) withdraw(ctx context.Context) {
+func (a *attendance) withdraw(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	unlock, err := s.attendance.writing.lock(ctx, s.id)
+	unlock, err := a.writing.lock(ctx, a.id)
 	if err != nil {
 		return
 	}
 	defer unlock()
-	s.attendance.over = true
+	a.over = true
 	// By its subject: in another life of the broker, what was its sequence is another's.
 	err = changedOnly(ctx, func(ctx context.Context) error {
-		return s.live.Purge(ctx, jetstream.WithPurgeSubject(s.presenceSubject(s.id)))
+		return a.live.Purge(ctx, jetstream.WithPurgeSubject(a.vhost.presenceSubject(a.id)))
 	})
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-		s.cfg.Logger.Debug("could not say that the session has ended", "error", err)
+		a.cfg.Logger.Debug("could not say that the session has ended", "error", err)
 	}
 }
 
 // stayPresent renews the record until the session ends.
 func (s *Session) stayPresent() {
 	behind := false
-	s.every(s.lease/renewals, func() {
+	s.every(s.attendance.lease/renewals, func() {
 		if !s.nc.IsConnected() {
 			return // what is put right when it is has the record among it
 		}
@@ -161,8 +166,8 @@ func (s *Session) renewOnce(behind bool) error {
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
 	defer cancel()
 	asked := time.Now()
-	err := s.renew(ctx)
-	late := time.Since(asked) > s.lease/renewals*3/4
+	err := s.attendance.renew(ctx)
+	late := time.Since(asked) > s.attendance.lease/renewals*3/4
 	if err == nil && !late && !behind {
 		return nil
 	}
@@ -189,8 +194,8 @@ func (s *Session) comeBack() error {
 }
 
 // presenceOf reads the record of a session; nil says that there is none.
-func (s *Session) presenceOf(ctx context.Context, session string) (*presence, error) {
-	msg, err := lastMessage(ctx, s.live, s.presenceSubject(session))
+func (a *attendance) presenceOf(ctx context.Context, session string) (*presence, error) {
+	msg, err := lastMessage(ctx, a.live, a.vhost.presenceSubject(session))
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil
 	}
@@ -209,66 +214,56 @@ func (s *Session) presenceOf(ctx context.Context, session string) (*presence, er
 // hasGone reports whether a session that did not answer is no more, and settles
 // that: it takes the record away at which it was looked at, so that a session that
 // comes back meanwhile either stays, or finds out.
-func (s *Session) hasGone(ctx context.Context, session string, heard bool) (bool, error) {
+func (p *peers) hasGone(ctx context.Context, session string, heard bool) (bool, error) {
 	for {
-		p, err := s.presenceOf(ctx, session)
+		there, err := p.attendance.presenceOf(ctx, session)
 		if err != nil {
 			return false, err
 		}
-		if p == nil {
+		if there == nil {
 			return true, nil
 		}
-		now, err := s.brokerTime(ctx)
+		now, err := p.attendance.brokerTime(ctx)
 		if err != nil {
 			return false, err
 		}
-		gone := now.Sub(p.Renewed) > s.lease
+		gone := now.Sub(there.Renewed) > p.attendance.lease
 		var ended time.Time
 		if !gone && !heard {
-			gone, ended = s.disconnected(ctx, p)
+			gone, ended = p.attendance.disconnected(ctx, there)
 		}
 		if !gone {
 			return false, nil
 		}
 		// Servers do not say it of clients of their default account.
 		if ended.IsZero() { // it would have renewed its record
-			ended = p.Renewed.Add(2 * s.lease / renewals)
+			ended = there.Renewed.Add(2 * p.attendance.lease / renewals)
 		}
 		if ended.After(now) {
 			ended = now
 		}
-		if err := s.noteLeftovers(ctx, session, ended); err != nil {
+		if err := p.registry.noteLeftovers(ctx, session, ended); err != nil {
 			return false, err
 		}
-		if err := s.dropLive(ctx, p.sequence); err != nil {
+		if err := p.attendance.live.drop(ctx, there.sequence); err != nil {
 			return false, err
 		}
 	}
 }
 
 // brokerTime is what the broker's clock shows.
-func (s *Session) brokerTime(ctx context.Context) (time.Time, error) {
-	live, err := s.js.Stream(ctx, s.vhost.liveStream())
+func (a *attendance) brokerTime(ctx context.Context) (time.Time, error) {
+	live, err := a.js.Stream(ctx, a.vhost.liveStream())
 	if err != nil {
 		return time.Time{}, err
 	}
 	return live.CachedInfo().TimeStamp, nil
 }
 
-// dropLive takes the record of that sequence out of the live stream, if it is there
-// still.
-func (s *Session) dropLive(ctx context.Context, sequence uint64) error {
-	err := changedOnly(ctx, func(ctx context.Context) error { return s.live.DeleteMsg(ctx, sequence) })
-	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
-		return nil
-	}
-	return err
-}
-
 // disconnected asks the server that a session was connected to, and reports whether
 // the other end of that connection has gone, and when, if the server remembers. A server
 // that is not there to be asked, or does not answer such questions, says nothing.
-func (s *Session) disconnected(ctx context.Context, p *presence) (gone bool, at time.Time) {
+func (a *attendance) disconnected(ctx context.Context, p *presence) (gone bool, at time.Time) {
 	body, err := json.Marshal(map[string]any{
 		"server_name": p.Server, "exact_match": true,
 		"cid": p.Connection, "state": connectionsOfAllStates,
@@ -278,7 +273,7 @@ func (s *Session) disconnected(ctx context.Context, p *presence) (gone bool, at 
 	}
 	ctx, cancel := context.WithTimeout(ctx, silence/2)
 	defer cancel()
-	msg, err := s.nc.RequestWithContext(ctx, "$SYS.REQ.SERVER.PING.CONNZ", body)
+	msg, err := a.link.nc.RequestWithContext(ctx, "$SYS.REQ.SERVER.PING.CONNZ", body)
 	if err != nil {
 		return false, at
 	}
@@ -318,25 +313,25 @@ func (c connections) ended(cid uint64) (is bool, at time.Time) {
 
 // noteMissed notes on the record of a session that it has missed a change, so that
 // it reads what it uses once more. Its lease stays as it is.
-func (s *Session) noteMissed(ctx context.Context, session string) error {
-	return s.changePresence(ctx, session, func(p *presence) bool { return !p.Missed })
+func (a *attendance) noteMissed(ctx context.Context, session string) error {
+	return a.changePresence(ctx, session, func(p *presence) bool { return !p.Missed })
 }
 
 // changePresence changes the record of a session, if there is one, and if change says that
 // there is something to change. The session, which finds another record than its own, reads
 // what it uses once more.
-func (s *Session) changePresence(ctx context.Context, session string, change func(*presence) bool) error {
+func (a *attendance) changePresence(ctx context.Context, session string, change func(*presence) bool) error {
 	for {
-		p, err := s.presenceOf(ctx, session)
+		p, err := a.presenceOf(ctx, session)
 		if err != nil || p == nil || !change(p) {
 			return err
 		}
 		p.Missed = true
-		msg, err := s.writePresence(session, *p)
+		msg, err := a.writePresence(session, *p)
 		if err != nil {
 			return err
 		}
-		if _, err = compareAndSet(ctx, s.js, s.live, msg, p.sequence); !errors.Is(err, errConflict) {
+		if _, err = compareAndSet(ctx, a.js, a.live, msg, p.sequence); !errors.Is(err, errConflict) {
 			return err
 		}
 	}

@@ -190,37 +190,6 @@ func (s *Session) checkMessage(m *Message, flags PublishFlag) error {
 	return nil
 }
 
-// writer hands what the session publishes to the connection, one write at a time,
-// until the session ends. A broker that has stopped reading holds it up, and nobody
-// else.
-func (s *Session) writer() {
-	for {
-		select {
-		case write := <-s.writes:
-			// Where nobody can listen, nothing can be written either, and that says so.
-			_ = s.confirms.listen()
-			write()
-		case <-s.ctx.Done():
-			return
-		}
-	}
-}
-
-// beginWriting starts the writer, which nobody waits for: it may be held up for as long
-// as the connection.
-func (s *Session) beginWriting() {
-	if !s.writing.Load() && !s.writing.Swap(true) {
-		go s.writer()
-	}
-}
-
-// awaitWritten waits until what was published is handed to the connection.
-func (s *Session) awaitWritten() {
-	if s.writing.Load() {
-		s.inTurn(func() {})
-	}
-}
-
 // write has a message handed to the connection, and waits only until those before
 // it were. Where that fails, it is the message's answer.
 func (s *Session) write(ctx context.Context, confirm *Confirm) error {
@@ -238,20 +207,6 @@ func (s *Session) write(ctx context.Context, confirm *Confirm) error {
 func (s *Session) hand(confirm *Confirm) {
 	if err := confirm.publish(s.nc); err != nil {
 		go s.confirms.resolve(confirm, err) // who is told may publish
-	}
-}
-
-// inTurn does what writes to the connection by itself, when it is its turn; false
-// says that the session has ended.
-func (s *Session) inTurn(f func()) bool {
-	s.beginWriting()
-	done := make(chan struct{})
-	select {
-	case s.writes <- func() { defer close(done); f() }:
-		<-done
-		return true
-	case <-s.ctx.Done():
-		return false
 	}
 }
 

@@ -308,7 +308,7 @@ func (s *Session) loadQueue(ctx context.Context, name string) (*queueRecord, uin
 		}
 		gone := !s.standsQueue(rec)
 		if !gone && rec.Owner != "" && rec.Owner != s.id {
-			alive, err := s.alive(ctx, rec.Owner)
+			alive, err := s.peers.alive(ctx, rec.Owner)
 			if err != nil {
 				return nil, 0, err
 			}

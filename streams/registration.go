@@ -10,6 +10,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// The registry is what the live stream has of who uses which queue, and of what those
+// held that are dead.
+type registry struct {
+	*site
+	live     *live
+	topology *topology
+}
+
 // registration is what the broker keeps of a user.
 type registration struct {
 	Queue     string `json:"queue"`
@@ -56,9 +64,9 @@ func (s *Session) enrollAnew(ctx context.Context, queue string) error {
 	defer unlock()
 	now := s.beginEnrolling(queue)
 	if now.use == unregistered {
-		err = s.unregister(ctx, queue)
+		err = s.registry.unregister(ctx, queue)
 	} else {
-		err = s.register(ctx, registration{Queue: queue, Session: s.id, Consuming: now.use == consuming, Most: now.most})
+		err = s.registry.register(ctx, registration{Queue: queue, Session: s.id, Consuming: now.use == consuming, Most: now.most})
 	}
 	if err == nil {
 		s.enrolled(queue, now)
@@ -121,24 +129,24 @@ func (s *Session) untold() []string {
 	return queues
 }
 
-func (s *Session) userSubject(queue, session string) string {
-	return s.vhost.liveSubject() + ".user." + nameToken(queue) + "." + session
+func (v vhost) userSubject(queue, session string) string {
+	return v.liveSubject() + ".user." + nameToken(queue) + "." + session
 }
 
-func (s *Session) register(ctx context.Context, r registration) error {
+func (g *registry) register(ctx context.Context, r registration) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
 	_, err = changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
-		return s.js.publish(ctx, s.live, &nats.Msg{Subject: s.userSubject(r.Queue, s.id), Data: data})
+		return g.js.publish(ctx, g.live, &nats.Msg{Subject: g.vhost.userSubject(r.Queue, g.id), Data: data})
 	})
 	return err
 }
 
-func (s *Session) unregister(ctx context.Context, queue string) error {
+func (g *registry) unregister(ctx context.Context, queue string) error {
 	err := changedOnly(ctx, func(ctx context.Context) error {
-		return s.live.Purge(ctx, jetstream.WithPurgeSubject(s.userSubject(queue, s.id)))
+		return g.live.Purge(ctx, jetstream.WithPurgeSubject(g.vhost.userSubject(queue, g.id)))
 	})
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
@@ -147,8 +155,8 @@ func (s *Session) unregister(ctx context.Context, queue string) error {
 }
 
 // queueUsers are the sessions registered for a queue.
-func (s *Session) queueUsers(ctx context.Context, queue string) ([]string, error) {
-	subjects, err := s.registered(ctx, nameToken(queue)+".*")
+func (g *registry) queueUsers(ctx context.Context, queue string) ([]string, error) {
+	subjects, err := g.registered(ctx, nameToken(queue)+".*")
 	if err != nil {
 		return nil, err
 	}
@@ -160,8 +168,8 @@ func (s *Session) queueUsers(ctx context.Context, queue string) ([]string, error
 }
 
 // registered lists the subjects of registrations.
-func (s *Session) registered(ctx context.Context, filter string) ([]string, error) {
-	subjects, err := subjectsOf(ctx, s.live, s.vhost.liveSubject()+".user."+filter)
+func (g *registry) registered(ctx context.Context, filter string) ([]string, error) {
+	subjects, err := subjectsOf(ctx, g.live, g.vhost.liveSubject()+".user."+filter)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil
 	}

@@ -7,14 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"strconv"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 )
 
@@ -94,35 +90,8 @@ func (c Config) check() error {
 // belong to it, and so does everything its consumers hold. Its methods may be
 // called from any goroutine.
 type Session struct {
-	nc    *nats.Conn
-	js    broker
-	cfg   Config
-	vhost vhost
-	id    string
+	*node
 	login string // the user the connection logged in as, if it did with one
-
-	topology     *topology
-	live         jetstream.Stream
-	epoch        epoch
-	lease        time.Duration // how long the session is there without a sign of life
-	attendance   attendance
-	clock        clock
-	queueLocks   keyedLocks
-	enrolling    keyedLocks
-	sweeping     keyedLocks // by source: dropping what has ended
-	fronts       fronts
-	settledHomes settledHomes
-	confirms     *confirms
-	exchanges    exchangeCache
-	changes      listening // of exchanges
-	control      listening
-	watched      *watch
-	writes       chan func() // to the connection
-	writing      atomic.Bool // somebody does them
-	maxPayload   atomic.Int64
-	noBatches    atomic.Bool
-	slow         sync.Map      // the pace of streams that batches paid for, by name
-	places       atomic.Uint64 // counts messages for later
 
 	mu         sync.Mutex
 	closed     bool
@@ -130,18 +99,9 @@ type Session struct {
 	users      map[string]*user
 	told       map[string]standing // to the broker, by queue
 	tagged     map[string]*Consumer
-	online     chan struct{} // closed while connected
 	notices    map[*notice]struct{}
 	tags       uint64
 	refreshing map[string]bool // the queues being looked at, and whether again
-	ctx        context.Context // ends with the session: its own errands only
-	stop       context.CancelFunc
-	rounds     []*time.Timer
-	statuses   []nats.Status // of the connection, to be dealt with
-	following  bool          // somebody does that
-	overStatus context.CancelFunc
-	over       bool // no errand begins any more
-	running    sync.WaitGroup
 }
 
 // Open starts a session on a connection, which stays the caller's to close,
@@ -162,18 +122,19 @@ func openLeased(ctx context.Context, nc *nats.Conn, cfg Config, lease time.Durat
 	}
 	cfg.ShownVHost = cmp.Or(cfg.ShownVHost, string(v))
 	s := &Session{
-		nc: nc, cfg: cfg, vhost: v, id: newID(), lease: lease,
+		node:       newNode(nc, v, cfg, lease),
 		owned:      make(map[string]struct{}),
 		users:      make(map[string]*user),
 		told:       make(map[string]standing),
 		tagged:     make(map[string]*Consumer),
 		notices:    make(map[*notice]struct{}),
-		online:     make(chan struct{}),
-		writes:     make(chan func()),
 		refreshing: make(map[string]bool),
 	}
-	close(s.online)
-	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.confirms = newConfirms(s)
+	connection := s.link
+	connection.listen, connection.changed = s.confirms.listen, s.connectionChanged
+	s.peers.answer = s.answer
+	s.clock.wasSet = s.clockWasSet
 	_, err = within(ctx, s,
 		func(ctx context.Context) (*Session, error) { return s, s.open(ctx) },
 		func(s *Session) { _ = s.Close(context.Background()) })
@@ -190,17 +151,10 @@ func (s *Session) open(ctx context.Context) (err error) {
 			s.shut()
 		}
 	}()
-	if err := checkServer(s.nc); err != nil {
+	if err := s.connect(ctx); err != nil {
 		return err
 	}
-	if s.js.JetStream, err = jetstream.New(s.nc); err != nil {
-		return err
-	}
-	s.confirms = newConfirms(s)
-	if s.topology, err = openTopology(ctx, s.js, s.vhost, s.cfg.Replicas); err != nil {
-		return hintJetStream(err)
-	}
-	if err := s.listenControl(); err != nil {
+	if err := s.peers.listenControl(); err != nil {
 		return err
 	}
 	if err := s.listenEarly(); err != nil {
@@ -209,13 +163,13 @@ func (s *Session) open(ctx context.Context) (err error) {
 	if err := s.openLive(ctx); err != nil {
 		return err
 	}
-	if err := s.appearFirst(ctx); err != nil {
+	if err := s.attendance.appearFirst(ctx); err != nil {
 		return err
 	}
-	s.compareClocks()
+	s.clock.compare()
 	s.noteServer()
 	s.login = cmp.Or(s.cfg.User, login(s.nc))
-	s.watched = watchConnection(s)
+	s.watch()
 	s.every(rounds, s.janitor)
 	s.stayPresent()
 	if s.cfg.Lead {
@@ -233,42 +187,6 @@ func login(nc *nats.Conn) string {
 		}
 	}
 	return nc.Opts.User
-}
-
-// minServer is the first server with message traces and per-message expiry.
-const minServer = "2.11"
-
-func checkServer(nc *nats.Conn) error {
-	if nc.IsClosed() {
-		return nats.ErrConnectionClosed
-	}
-	version := nc.ConnectedServerVersion()
-	if version != "" && olderThan(version, 2, 11) {
-		return fmt.Errorf("the NATS server at %s is version %s; Warren needs %s or newer", nc.ConnectedUrlRedacted(), version, minServer)
-	}
-	return nil
-}
-
-func olderThan(version string, major, minor int) bool {
-	parts := strings.SplitN(version, ".", 3)
-	if len(parts) < 2 {
-		return false
-	}
-	have, err1 := strconv.Atoi(parts[0])
-	haveMinor, err2 := strconv.Atoi(parts[1])
-	if err1 != nil || err2 != nil {
-		return false
-	}
-	return have < major || have == major && haveMinor < minor
-}
-
-// hintJetStream says what to do when the server has no JetStream.
-func hintJetStream(err error) error {
-	if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) ||
-		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
-		return fmt.Errorf("the NATS server has no JetStream; start it with JetStream enabled (nats-server -js): %w", err)
-	}
-	return err
 }
 
 // VHost is the name of the session's virtual host.
@@ -307,7 +225,7 @@ func (s *Session) leave(ctx context.Context) error {
 	for _, queue := range s.ownedQueues() {
 		err = errors.Join(err, s.removeOwned(ctx, queue))
 	}
-	s.withdraw(ctx)
+	s.attendance.withdraw(ctx)
 	s.awaitWritten()
 	return errors.Join(err, s.nc.FlushWithContext(ctx))
 }
@@ -315,56 +233,14 @@ func (s *Session) leave(ctx context.Context) error {
 // shut stops the goroutines and subscriptions of the session.
 func (s *Session) shut() {
 	s.stop()
-	s.control.end()
+	s.peers.control.end()
 	s.changes.end()
 	for _, n := range s.allNotices() {
 		n.end()
 	}
-	if s.watched != nil {
-		s.watched.leave(s)
-	}
-	if s.confirms != nil {
-		s.confirms.close()
-	}
-	s.mu.Lock()
-	s.over = true
-	for _, round := range s.rounds {
-		round.Stop()
-	}
-	s.mu.Unlock()
-	s.running.Wait()
-}
-
-// run does an errand of the session beside; a session that has ended has none,
-// and says false.
-func (s *Session) run(f func()) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.over {
-		s.running.Go(f)
-	}
-	return !s.over
-}
-
-// every does something again and again until the session ends, in a goroutine that is
-// there only meanwhile: so often, and later if it takes longer.
-func (s *Session) every(wait time.Duration, f func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at := len(s.rounds)
-	s.rounds = append(s.rounds, time.AfterFunc(wait, func() {
-		s.run(func() {
-			began := time.Now()
-			if s.ctx.Err() == nil {
-				f()
-			}
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			if !s.over {
-				s.rounds[at].Reset(max(wait-time.Since(began), 0))
-			}
-		})
-	}))
+	s.unwatch()
+	s.confirms.close()
+	s.end()
 }
 
 func (s *Session) isClosed() bool {

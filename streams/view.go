@@ -157,7 +157,7 @@ func (c *queueChange) settleView(ctx context.Context, o origin) error {
 	if err := c.save(ctx); err != nil {
 		return err
 	}
-	return c.s.tellUsers(ctx, c.rec)
+	return c.s.peers.tellUsers(ctx, c.rec)
 }
 
 // lookAt reads a stream and a queue's consumer on it; a nil info says that there

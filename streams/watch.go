@@ -8,14 +8,14 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// A watch follows the state of a connection for all sessions on it: it has one goroutine,
+// A watch follows the state of a connection for all nodes on it: it has one goroutine,
 // however many they are.
 type watch struct {
 	nc *nats.Conn
 
 	mu       sync.Mutex
-	sessions map[*Session]struct{}
-	status   chan nats.Status // nil before the first session, closed with the last
+	links    map[*link]struct{}
+	status   chan nats.Status // nil before the first link, closed with the last
 	over     bool
 	watching sync.WaitGroup
 }
@@ -23,19 +23,25 @@ type watch struct {
 // watches are the watches of this process, by connection.
 var watches sync.Map
 
-// watchConnection has a session told of every change of its connection's state, until it
-// leaves.
-func watchConnection(s *Session) *watch {
+// watch has the link told of every change of its connection's state, until unwatch.
+func (l *link) watch() {
 	for {
-		known, _ := watches.LoadOrStore(s.nc, &watch{nc: s.nc, sessions: make(map[*Session]struct{})})
-		if w := known.(*watch); w.join(s) {
-			return w
+		known, _ := watches.LoadOrStore(l.nc, &watch{nc: l.nc, links: make(map[*link]struct{})})
+		if w := known.(*watch); w.join(l) {
+			l.watched = w
+			return
 		}
 	}
 }
 
+func (l *link) unwatch() {
+	if l.watched != nil {
+		l.watched.leave(l)
+	}
+}
+
 // join says false if the watch has just ended.
-func (w *watch) join(s *Session) bool {
+func (w *watch) join(l *link) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.over {
@@ -45,15 +51,15 @@ func (w *watch) join(s *Session) bool {
 		w.status = w.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
 		w.watching.Go(w.run)
 	}
-	w.sessions[s] = struct{}{}
+	w.links[l] = struct{}{}
 	return true
 }
 
-// leave ends with the last session.
-func (w *watch) leave(s *Session) {
+// leave ends with the last link.
+func (w *watch) leave(l *link) {
 	w.mu.Lock()
-	delete(w.sessions, s)
-	ends := len(w.sessions) == 0 && !w.over
+	delete(w.links, l)
+	ends := len(w.links) == 0 && !w.over
 	if ends {
 		w.over = true
 		watches.CompareAndDelete(w.nc, w)
@@ -68,10 +74,10 @@ func (w *watch) leave(s *Session) {
 func (w *watch) run() {
 	for status := range w.status {
 		w.mu.Lock()
-		sessions := slices.Collect(maps.Keys(w.sessions))
+		links := slices.Collect(maps.Keys(w.links))
 		w.mu.Unlock()
-		for _, s := range sessions {
-			s.follow(status)
+		for _, l := range links {
+			l.follow(status)
 		}
 	}
 }
