@@ -268,6 +268,11 @@ func (c *queueChange) endAt(ctx context.Context, x *exchangeRecord, o origin, en
 			return err
 		}
 	}
+	if o != x.origin() || x.Deleting { // parked
+		if err := c.s.awaitInbound(ctx, o); err != nil {
+			return err
+		}
+	}
 	last, err := c.s.lastSequence(ctx, o)
 	if err != nil {
 		return err

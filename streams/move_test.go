@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -129,6 +130,62 @@ func TestNothingIsLostOrDoubledWhileAnExchangeMoves(t *testing.T) {
 		if len(got)-from != total-first {
 			t.Errorf("%s has %d of %d messages", q, len(got)-from, total-first)
 		}
+	}
+}
+
+// The stream that an exchange leaves stores what it was sent before, however much lies
+// in front of it, and the queue gets it.
+func TestMove_KeepsWhatWasUnderWay(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	r := newRig(t, nc, streams.Config{})
+	r.exchange("x", streams.Fanout)
+	short := r.queue(streams.Queue{Name: "short"})
+	r.bind("x", short, "")
+	slowDown(t, nc, "warren~m~x")
+	long := r.queue(streams.Queue{Name: "long", Durable: true})
+	publisher := newRig(t, nc, streams.Config{Timeout: time.Minute})
+	p, err := publisher.Publisher(streams.PublisherOptions{Window: 10000})
+	must(t, err)
+	begun, bound := make(chan struct{}), make(chan struct{})
+	sent := 0
+	var publishing sync.WaitGroup
+	publishing.Go(func() {
+		for ; !isDone(bound); sent++ {
+			if sent == 10000 {
+				close(begun)
+			}
+			_, err := p.Publish(r.ctx, "x", "", streams.Message{Body: []byte(strconv.Itoa(sent))})
+			must(t, err)
+		}
+	})
+	<-begun
+	r.bind("x", long, "")
+	close(bound)
+	publishing.Wait()
+	must(t, p.Flush(r.ctx))
+	next := r.pull(r.consume(short, streams.ConsumeOptions{AutoAck: true}))
+	got := make(map[string]bool)
+	for len(got) < sent {
+		d, err, ok := next()
+		if !ok || err != nil {
+			t.Fatalf("%d of %d messages came: %v", len(got), sent, err)
+		}
+		got[string(d.Body)] = true
+	}
+}
+
+// slowDown gives a stream so many consumers that it takes long to store a message.
+func slowDown(t *testing.T, nc *nats.Conn, stream string) {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	must(t, err)
+	for i := range 300 {
+		_, err := js.CreateConsumer(t.Context(), stream, jetstream.ConsumerConfig{
+			Durable: "slow" + strconv.Itoa(i), AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverNewPolicy,
+			FilterSubject: "warren.x.x",
+		})
+		must(t, err)
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -111,6 +113,31 @@ func (s *Session) park(ctx context.Context, o origin) error {
 		return nil
 	}
 	return err
+}
+
+// awaitInbound returns when a parked stream has stored what it was sent before it was
+// parked. The server says that a stream listens elsewhere although messages still wait to
+// be stored, and confirms them afterwards. They wait in the order in which they came, and
+// one to the parked subject waits behind them. No queue is interested in that one, so the
+// server answers it and does not keep it.
+func (s *Session) awaitInbound(ctx context.Context, o origin) error {
+	behind := strings.TrimSuffix(s.vhost.parkedSubject(o), ">") + "behind"
+	for {
+		_, err := again(ctx, func(ctx context.Context) (*nats.Msg, error) { return s.nc.RequestWithContext(ctx, behind, nil) })
+		if !errors.Is(err, nats.ErrNoResponders) {
+			return err
+		}
+		stream, err := s.js.Stream(ctx, s.vhost.originStream(o))
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil
+		}
+		if err != nil || stream.CachedInfo().Config.Subjects[0] != s.vhost.parkedSubject(o) {
+			return err
+		}
+		if err := sleep(ctx, time.Millisecond); err != nil { // its server has gone for a moment
+			return err
+		}
+	}
 }
 
 func (s *Session) parkBoth(ctx context.Context, exchange string) error {
