@@ -60,6 +60,9 @@ func (s *Session) rejoin(ctx context.Context, reconnected bool) error {
 	if err := s.attendance.appear(ctx); err != nil {
 		return err
 	}
+	for _, u := range s.allUsers() {
+		u.doubt()
+	}
 	// What ended with the broker is cleared away: publishers may go on.
 	if reconnected {
 		s.goOnline(ctx)

@@ -60,6 +60,8 @@ type benchQueue struct {
 	js     jetstream.JetStream
 	keep   bool // it is filled already
 	stream string
+	// exchange is what it is filled through.
+	exchange string
 }
 
 func newBenchQueue(b *testing.B, nc *nats.Conn) *benchQueue {
@@ -97,7 +99,7 @@ func (q *benchQueue) fill(b *testing.B, n int) {
 	}
 	body := make([]byte, 128)
 	for range n {
-		if _, err := p.Publish(b.Context(), "", "bench", streams.Message{Body: body}); err != nil {
+		if _, err := p.Publish(b.Context(), q.exchange, "bench", streams.Message{Body: body}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -24,9 +24,12 @@ type Delivery struct {
 	Redelivered bool
 	// DeliveryCount is how often it was, as far as the broker knows, 0 at first.
 	DeliveryCount int
-	// MessageCount is how many messages were ready behind one taken with Get:
-	// at most so many, where more than 64 wait and subjects cannot say which of
-	// them are the queue's.
+	// MessageCount is how many messages were ready behind one taken with Get. The
+	// broker's answer tells it; it is read with further requests after messages were handed
+	// back, where messages end, where bindings are narrower than subjects, and where both
+	// an exchange and publishers by name fill the queue. It is too large where more than 64
+	// wait and subjects cannot say which of them are the queue's, and by what has ended
+	// since, behind a message that does not end.
 	MessageCount int
 
 	ledger  *ledger

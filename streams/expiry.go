@@ -290,7 +290,7 @@ func (e *expirySweep) passes(msg *nats.Msg, a arrival) bool {
 // lives, and hands the others back in order. It reports how many were dropped, and
 // whether others live.
 func (e *expirySweep) take(ctx context.Context, n int) (dropped int, lives bool, err error) {
-	p, err := e.s.newPuller(e.src)
+	p, err := e.s.newPuller(e.src, sweepBatch)
 	if err != nil {
 		return 0, false, err
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/nats-io/nats.go"
 )
 
 // GetFlag says how a message is taken.
@@ -47,79 +49,147 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 	} else if !there {
 		return nil, s.noQueue(queue)
 	}
-	if err := u.settled(ctx); err != nil { // what was handed back comes first
+	if err := u.returned(ctx); err != nil { // what was handed back comes first
 		return nil, err
 	}
-	for _, src := range s.sourcesOf(u.record()) {
-		d, err := u.take(ctx, src)
+	d, err := u.takeFirst(ctx)
+	if errors.Is(err, errSourceGone) { // what is known of the queue is not so any more
+		if err := u.read(ctx, nil); err != nil {
+			return nil, err
+		}
+		if d, err = u.takeFirst(ctx); errors.Is(err, errSourceGone) {
+			return nil, nil
+		}
+	}
+	if d == nil || err != nil {
+		return d, err
+	}
+	if s.explainDelivery("basic.get", queue, d, false); !autoAck {
+		return d, nil
+	}
+	return d, d.Ack()
+}
+
+// takeFirst takes the first message that is ready at a source, in their order, and counts
+// what is behind it.
+func (u *user) takeFirst(ctx context.Context) (*Delivery, error) {
+	sources := u.gets.sourcesFor(u.s, u.record())
+	var gone error
+	others := len(sources) - 1 // which may have messages
+	for _, src := range sources {
+		d, g, err := u.take(ctx, src)
+		if errors.Is(err, errSourceGone) {
+			gone = err
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		if d == nil {
-			continue
+		if d != nil {
+			return d, u.hold(ctx, d, src, g, others > 0)
 		}
-		if err := s.hold(ctx, u, d); err != nil {
-			return d, err
+		if g.isEmpty() {
+			others--
 		}
-		if s.explainDelivery("basic.get", queue, d, false); !autoAck {
-			return d, nil
-		}
-		return d, d.Ack()
 	}
-	return nil, nil
+	return nil, gone
+}
+
+// hold enters a message that was taken, and counts what is ready behind it.
+func (u *user) hold(ctx context.Context, d *Delivery, src *source, g *glance, others bool) (err error) {
+	u.taken.enter(d)
+	if u.s.isClosed() { // it may have handed back the others already
+		u.taken.handBack()
+		return ErrClosed
+	}
+	known := false
+	if a, ok := parseArrival(d.reply); ok && g.msg != nil && !others && d.Expiration == "" && src.sieve.knowable(a) {
+		d.MessageCount, known, err = u.behind(ctx, src, g, a)
+	}
+	if err == nil && !known {
+		d.MessageCount, err = u.readBehind(ctx)
+	}
+	if err != nil {
+		return errors.Join(err, d.Nack(Requeue))
+	}
+	return nil
+}
+
+// behind counts what is ready at the only source that has messages.
+func (u *user) behind(ctx context.Context, src *source, g *glance, a arrival) (n int, known bool, err error) {
+	if n, known = g.counted(src, a); known || a.delivered != 1 {
+		return n, known, nil
+	}
+	n = 0 // the server was behind
+	for _, filter := range src.sieve.filters {
+		some, err := u.s.countFrom(ctx, src.stream, filter, a.seq+1)
+		if err != nil {
+			return 0, false, err
+		}
+		n += int(some)
+	}
+	return n, true, nil
 }
 
 // few is how much a Get reads to count what is behind.
 var few = reading{most: 64, enough: math.MaxInt}
 
-// hold enters a message that was taken, and counts what is ready behind it.
-func (s *Session) hold(ctx context.Context, u *user, d *Delivery) error {
-	u.taken.enter(d)
-	if s.isClosed() { // it may have handed back the others already
-		u.taken.handBack()
-		return ErrClosed
-	}
-	info, err := s.countQueue(ctx, u.record(), few)
-	if err != nil {
-		return errors.Join(err, d.Nack(Requeue))
-	}
-	d.MessageCount = info.Ready
-	return nil
+// readBehind counts what is ready as an inspection does.
+func (u *user) readBehind(ctx context.Context) (int, error) {
+	info, err := u.s.countQueue(ctx, u.record(), few)
+	return info.Ready, err
 }
 
-// take takes a message that is ready at one source.
-func (u *user) take(ctx context.Context, src *source) (*Delivery, error) {
-	p, err := u.s.newPuller(src)
+// take takes a message that is ready at one source. The glance is the last one at it, and
+// has no message if the one that was taken did not come with it.
+func (u *user) take(ctx context.Context, src *source) (d *Delivery, g *glance, err error) {
+	p, err := u.gets.puller(u.s, src)
 	if err != nil {
-		return nil, err
+		return nil, g, err
 	}
-	defer p.close()
+	defer func() {
+		p.broken = p.broken || err != nil
+		u.gets.keep(p)
+	}()
 	for {
-		msgs, err := p.pull(ctx, 1)
-		if err != nil || len(msgs) == 0 {
-			return nil, err
+		if g, err = p.glance(ctx); err != nil {
+			return nil, g, err
 		}
-		a, _ := parseArrival(msgs[0].Reply)
-		wanted := src.sieve.wants(msgs[0], a)
-		ended := wanted && u.s.isOver(src, msgs[0], a)
+		if g.gone {
+			return nil, g, errSourceGone
+		}
+		msg := g.msg
+		if msg == nil && (!src.plain || !g.isEmpty()) {
+			msg, err = p.search(ctx)
+		}
+		if err != nil || msg == nil {
+			return nil, g, err
+		}
+		a, _ := parseArrival(msg.Reply)
+		wanted := src.sieve.wants(msg, a)
+		ended := wanted && u.s.isOver(src, msg, a)
 		if wanted && !ended {
-			return newDelivery(msgs[0], a, src), nil
+			return newDelivery(msg, a, src), g, nil
 		}
-		if ended {
-			err = u.s.settleAll(ctx, msgs, verdictAck) // which is done with before the source is looked at
-		} else {
-			err = u.s.settleRaw(msgs[0].Reply, verdictAck)
-		}
-		if err != nil {
-			return nil, err
-		}
-		u.taken.passOver(src.stream, msgs[0].Reply)
-		if ended { // and many more may have
-			if err := u.sweep(ctx, src); err != nil {
-				return nil, err
-			}
+		if err := u.pass(ctx, src, msg, ended); err != nil {
+			return nil, g, err
 		}
 	}
+}
+
+// pass drops a message that was taken and is not the queue's, or has ended.
+func (u *user) pass(ctx context.Context, src *source, msg *nats.Msg, ended bool) error {
+	if !ended {
+		err := u.s.settleRaw(msg.Reply, verdictAck)
+		u.taken.passOver(src.stream, msg.Reply)
+		return err
+	}
+	// It is to be done with before the source is looked at.
+	if err := u.s.settleAll(ctx, []*nats.Msg{msg}, verdictAck); err != nil {
+		return err
+	}
+	u.taken.passOver(src.stream, msg.Reply)
+	return u.sweep(ctx, src) // many more may have ended
 }
 
 // sweep drops what has ended at the front of a source.

@@ -350,9 +350,12 @@ func (s *Session) sourceInfo(ctx context.Context, src *source) (*jetstream.Consu
 // isFresh reports whether the last message of a stream was stored so short a time before
 // the state of a consumer was read that the server may not have counted it there.
 func isFresh(state jetstream.StreamState, info *jetstream.ConsumerInfo) bool {
-	const fresh = time.Second // 50 ms is not enough on a busy machine
-	return info.TimeStamp.Sub(state.LastTime) <= fresh
+	return info.TimeStamp.Sub(state.LastTime) <= freshness
 }
+
+// freshness is how long after it has confirmed a message the server may not have counted
+// it for consumers: 50 ms is not enough on a busy machine.
+const freshness = time.Second
 
 // isLittle reports whether what a consumer has not delivered is read as soon as its count
 // is read twice. Of several replicas a reader may meet one that is behind.

@@ -29,8 +29,12 @@ type ledger struct {
 	closed bool         // handed back: nothing can be settled any more
 }
 
-// settlement is a settled delivery, as its stream knows it.
-type settlement struct{ stream, reply string }
+// settlement is a settled delivery, as its stream knows it, and whether it, or one before
+// it, was handed back.
+type settlement struct {
+	stream, reply string
+	back          bool
+}
 
 // settler is told of settled deliveries, one call a settling, with how many places
 // in the window they had, and of those that give up theirs before.
@@ -61,7 +65,7 @@ func (l *ledger) number(d *Delivery) {
 	defer l.mu.Unlock()
 	l.last++
 	d.Tag = l.last
-	l.note(d.stream, d.reply)
+	l.note(d.stream, d.reply, false)
 	if l.open == 0 {
 		l.empty()
 		return
@@ -73,24 +77,34 @@ func (l *ledger) number(d *Delivery) {
 func (l *ledger) passOver(stream, reply string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.note(stream, reply)
+	l.note(stream, reply, false)
 }
 
 // note remembers the last settled delivery of each stream.
-func (l *ledger) note(stream, reply string) {
+func (l *ledger) note(stream, reply string, back bool) {
 	for i := range l.recent {
 		if l.recent[i].stream == stream {
 			l.recent[i].reply = reply
+			l.recent[i].back = l.recent[i].back || back
 			return
 		}
 	}
-	l.recent = append(l.recent, settlement{stream, reply})
+	l.recent = append(l.recent, settlement{stream, reply, back})
 }
 
 // sync returns when the broker has taken note of what was settled. Two that ask at once
 // wait both.
 func (l *ledger) sync(ctx context.Context, s *Session) error {
-	for _, last := range l.lately() {
+	return l.syncEach(ctx, s, l.lately())
+}
+
+// syncReturned is sync of what was handed back.
+func (l *ledger) syncReturned(ctx context.Context, s *Session) error {
+	return l.syncEach(ctx, s, slices.DeleteFunc(l.lately(), func(last settlement) bool { return !last.back }))
+}
+
+func (l *ledger) syncEach(ctx context.Context, s *Session, each []settlement) error {
+	for _, last := range each {
 		if !s.nc.IsConnected() {
 			return nil
 		}
@@ -192,7 +206,7 @@ func places(list []*Delivery) int {
 func (l *ledger) void() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	open := l.takeUpTo(^uint64(0))
+	open := l.takeUpTo(^uint64(0), verdictLapse)
 	for _, d := range open {
 		d.void = true
 	}
@@ -216,7 +230,7 @@ func (l *ledger) settle(d *Delivery, v verdict) error {
 	}
 	ok := l.take(d)
 	if ok && v != verdictLapse {
-		l.note(d.stream, d.reply)
+		l.note(d.stream, d.reply, v == verdictRequeue)
 	}
 	l.mu.Unlock()
 	if !ok {
@@ -252,7 +266,7 @@ func (l *ledger) settleUpTo(d *Delivery, v verdict) error {
 		l.mu.Unlock()
 		return errUnknownTag(d.Tag)
 	}
-	settled := l.takeUpTo(d.Tag)
+	settled := l.takeUpTo(d.Tag, v)
 	l.mu.Unlock()
 	last := len(settled) - 1
 	for _, other := range settled[:last] {
@@ -267,7 +281,7 @@ func (l *ledger) settleUpTo(d *Delivery, v verdict) error {
 	return err
 }
 
-func (l *ledger) takeUpTo(tag uint64) []*Delivery {
+func (l *ledger) takeUpTo(tag uint64, v verdict) []*Delivery {
 	var settled []*Delivery
 	for _, d := range l.held {
 		if d != nil && d.Tag <= tag {
@@ -276,7 +290,7 @@ func (l *ledger) takeUpTo(tag uint64) []*Delivery {
 	}
 	for _, d := range settled {
 		l.take(d)
-		l.note(d.stream, d.reply)
+		l.note(d.stream, d.reply, v == verdictRequeue)
 	}
 	// What came back and went out again has a later tag than what it was before.
 	slices.SortStableFunc(settled, func(a, b *Delivery) int { return a.stamp.Compare(b.stamp) })
@@ -297,7 +311,7 @@ func (l *ledger) tell(settled []*Delivery, v verdict) error {
 // closes the ledger, and says how many places they had.
 func (l *ledger) handBack() int {
 	l.mu.Lock()
-	open := l.takeUpTo(^uint64(0))
+	open := l.takeUpTo(^uint64(0), verdictRequeue)
 	l.closed = true
 	l.mu.Unlock()
 	for _, d := range open {

@@ -2,7 +2,6 @@ package streams
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,26 +10,50 @@ import (
 
 // A puller takes what is ready at one source, outside of any consumer.
 type puller struct {
-	s   *Session
-	src *source
-	sub *nats.Subscription
+	s     *Session
+	src   *source
+	inbox string
+	sub   *nats.Subscription
+	msgs  chan *nats.Msg
+	// broken says that an answer may still come to a request that nobody waits for.
+	broken bool
+	large  bool // the last message that came was
 	// until is the last sequence that was stored when nothing seemed to be
 	// there; 0 before.
 	until uint64
 }
 
-// newPuller needs a subscription of its own: a request would share one, where
-// answers are told apart by a subject that JetStream overwrites. Whoever makes a
-// puller closes it.
-func (s *Session) newPuller(src *source) (*puller, error) {
-	sub, err := s.nc.SubscribeSync(s.nc.NewInbox())
-	if err != nil {
-		return nil, err
-	}
-	return &puller{s: s, src: src, sub: sub}, nil
+// newPuller makes a puller that asks for up to so many messages at once. It needs a
+// subscription of its own: a request would share one, where answers are told apart by a
+// subject that JetStream overwrites. Whoever makes a puller closes it.
+func (s *Session) newPuller(src *source, most int) (*puller, error) {
+	const others = 2 // how a request ends, and what else is asked with it
+	p := &puller{s: s, src: src, inbox: s.nc.NewInbox(), msgs: make(chan *nats.Msg, most+others)}
+	var err error
+	p.sub, err = s.nc.ChanSubscribe(p.inbox, p.msgs)
+	return p, err
 }
 
 func (p *puller) close() { _ = p.sub.Unsubscribe() }
+
+// next waits for the next answer.
+func (p *puller) next(ctx context.Context) (*nats.Msg, error) {
+	const glimpse = 50 * time.Millisecond
+	for timer := time.NewTimer(glimpse); ; timer.Reset(glimpse) {
+		select {
+		case msg := <-p.msgs:
+			timer.Stop()
+			return msg, nil
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-timer.C: // nobody tells a channel that its connection is closed
+			if p.s.nc.IsClosed() {
+				return nil, nats.ErrConnectionClosed
+			}
+		}
+	}
+}
 
 // patience is how long a puller lets the server look for a message that lies in
 // the stream: it may be one that the queue's consumer has passed over.
@@ -41,37 +64,56 @@ const patience = 2 * time.Second
 // it, and would say that there is nothing. So where something lies in the stream,
 // the server is made to look, for longer each time.
 func (p *puller) pull(ctx context.Context, most int) ([]*nats.Msg, error) {
+	msgs, err := p.ask(ctx, most, 0)
+	if len(msgs) > 0 || err != nil {
+		return msgs, err
+	}
+	return p.searchFor(ctx, most)
+}
+
+// search is pull of one message, of a source that has said that nothing is there.
+func (p *puller) search(ctx context.Context) (*nats.Msg, error) {
+	msgs, err := p.searchFor(ctx, 1)
+	if len(msgs) == 0 {
+		return nil, err
+	}
+	return msgs[0], err
+}
+
+func (p *puller) searchFor(ctx context.Context, most int) ([]*nats.Msg, error) {
 	p.until = 0
-	for look := time.Duration(0); look < patience; look = max(2*look, time.Millisecond) {
+	for look := time.Millisecond; look < patience; look *= 2 {
+		if left, err := p.left(ctx); !left || err != nil {
+			return nil, err
+		}
 		msgs, err := p.ask(ctx, most, look)
 		if len(msgs) > 0 || err != nil {
 			return msgs, err
-		}
-		if left, err := p.left(ctx); !left || err != nil {
-			return nil, err
 		}
 	}
 	return nil, nil
 }
 
-// ask sends one request. With a time to look for messages the server reads the
+// request sends one request. With a time to look for messages the server reads the
 // stream, and otherwise goes by what it counted.
-func (p *puller) ask(ctx context.Context, most int, look time.Duration) ([]*nats.Msg, error) {
+func (p *puller) request(most int, look time.Duration) error {
 	body := fmt.Appendf(nil, `{"batch":%d,"no_wait":true,"expires":%d}`, most, look)
-	if err := p.s.nc.PublishRequest(p.src.next, p.sub.Subject, body); err != nil {
+	return p.s.nc.PublishRequest(p.src.next, p.inbox, body)
+}
+
+// ask sends one request and takes what comes.
+func (p *puller) ask(ctx context.Context, most int, look time.Duration) ([]*nats.Msg, error) {
+	if err := p.request(most, look); err != nil {
 		return nil, err
 	}
 	var msgs []*nats.Msg
 	for len(msgs) < most {
-		msg, err := p.sub.NextMsgWithContext(ctx)
-		if errors.Is(err, nats.ErrNoResponders) {
-			break // the view went as we looked
-		}
+		msg, err := p.next(ctx)
 		if err != nil {
 			return msgs, err
 		}
 		if _, ok := parseArrival(msg.Reply); !ok {
-			break // nothing more is there now
+			break // nothing more is there now, or the view went as we looked
 		}
 		msgs = append(msgs, msg)
 	}

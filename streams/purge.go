@@ -55,7 +55,7 @@ func (s *Session) purge(ctx context.Context, src *source) (int, error) {
 	if err != nil || info == nil {
 		return 0, err
 	}
-	p, err := s.newPuller(src)
+	p, err := s.newPuller(src, purgeBatch)
 	if err != nil {
 		return 0, err
 	}

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,10 @@ type sieve struct {
 	// after is wanted.
 	exact bool
 	after uint64
+	// filters are the subjects that the server sends, and crossing reports whether a
+	// message may have two of them.
+	filters  []string
+	crossing func() bool
 	// standing matches the bindings that hold from after on; spans are those
 	// that hold for a part.
 	standing *matcher
@@ -49,7 +54,8 @@ func (sp *span) covers(seq uint64) bool {
 func (s *Session) newSieve(rec *queueRecord, o origin) *sieve {
 	v := &sieve{base: s.vhost.exchangeSubject(o.exchange), ttl: rec.MessageTTL}
 	v.doom(s, rec)
-	_, v.exact = s.viewFilters(rec, o)
+	v.filters, v.exact = s.viewFilters(rec, o)
+	v.crossing = sync.OnceValue(func() bool { return crossing(v.filters) })
 	var standing []route
 	var kind Kind
 	for i := range rec.Bindings {
@@ -70,7 +76,8 @@ func (s *Session) newSieve(rec *queueRecord, o origin) *sieve {
 
 // newHomeSieve is the sieve of a queue's home, which holds what it shows.
 func (s *Session) newHomeSieve(rec *queueRecord) *sieve {
-	v := &sieve{exact: true, ttl: rec.MessageTTL}
+	v := &sieve{exact: true, ttl: rec.MessageTTL, filters: []string{s.vhost.homeSubject(rec.Name)}}
+	v.crossing = func() bool { return false }
 	v.doom(s, rec)
 	if rec.Schedules && rec.survives() {
 		v.epoch = s.epoch.id()

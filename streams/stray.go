@@ -31,7 +31,7 @@ func (u *user) meetStraysAt(ctx context.Context, src *source, srcs []*source) er
 	const longest = 50 * time.Millisecond // longer is what a killed consumer held
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	p, err := u.s.newPuller(src)
+	p, err := u.s.newPuller(src, 1)
 	if err != nil {
 		return err
 	}

@@ -14,11 +14,12 @@ type user struct {
 	s     *Session
 	queue string
 	taken *ledger // what Get took
+	gets  gets    // what the next Get needs
 
 	// The lock of the session guards who uses the queue, so that joining and
 	// leaving are one decision.
 	consumers map[*Consumer]struct{}
-	gets      int           // under way
+	getting   int           // how many are under way
 	consumed  bool          // it has had a consumer
 	got       bool          // it has had a Get
 	gone      bool          // the queue has
@@ -26,6 +27,7 @@ type user struct {
 
 	mu      sync.Mutex
 	rec     *queueRecord
+	current bool // rec is what the queue is: of a change this session would be told
 	watched sync.Once
 }
 
@@ -78,10 +80,20 @@ func (s *Session) use(ctx context.Context, queue string, c *Consumer) (*user, er
 	return u, nil
 }
 
+// load is use of a user. A Get need not read a record that the session has, and would be
+// told of a change of.
 func (u *user) load(ctx context.Context, c *Consumer) error {
+	if c == nil && u.s.knows(u.queue) && u.isCurrent() {
+		return nil
+	}
 	if err := u.s.enroll(ctx, u.queue); err != nil {
 		return err
 	}
+	return u.read(ctx, c)
+}
+
+// read reads the record of the queue.
+func (u *user) read(ctx context.Context, c *Consumer) error {
 	rec, err := u.s.needQueue(ctx, u.queue)
 	if err != nil {
 		return err
@@ -119,7 +131,7 @@ func (s *Session) join(queue string, c *Consumer) (*user, error) {
 	}
 	u.gone = false
 	if c == nil {
-		u.gets++
+		u.getting++
 		u.got = true
 		return u, nil
 	}
@@ -134,7 +146,7 @@ func (u *user) leave(c *Consumer) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	if c == nil {
-		u.gets--
+		u.getting--
 		return
 	}
 	delete(u.consumers, c)
@@ -164,9 +176,10 @@ func (u *user) gotten(ctx context.Context) {
 func (u *user) end(ctx context.Context) {
 	s := u.s
 	s.mu.Lock()
-	if s.users[u.queue] == u && len(u.consumers) == 0 && u.gets == 0 && u.taken.count() == 0 {
+	if s.users[u.queue] == u && len(u.consumers) == 0 && u.getting == 0 && u.taken.count() == 0 {
 		delete(s.users, u.queue)
 		close(u.over)
+		u.gets.end()
 	}
 	s.mu.Unlock()
 	if err := s.enroll(ctx, u.queue); err != nil && !s.nc.IsClosed() {
@@ -219,6 +232,19 @@ func (u *user) counts() (consumers, held int, at map[string]int) {
 	return consumers, held, at
 }
 
+// returned returns when the broker has put back what this session has handed back.
+func (u *user) returned(ctx context.Context) error {
+	if err := u.taken.syncReturned(ctx, u.s); err != nil {
+		return err
+	}
+	for _, c := range u.list() {
+		if err := c.ledger.syncReturned(ctx, u.s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // settled returns when the broker has taken note of everything this session
 // has settled, so that counting does not find it still there.
 func (u *user) settled(ctx context.Context) error {
@@ -241,7 +267,7 @@ func (u *user) obey(rec *queueRecord) {
 		rec = u.rec
 	}
 	ended := rec.Deleting || u.rec != nil && u.rec.Life != rec.Life
-	u.rec = rec
+	u.rec, u.current = rec, !rec.Deleting
 	u.mu.Unlock()
 	if ended {
 		u.void()
@@ -266,6 +292,7 @@ func (u *user) void() {
 // lost ends the use of a queue that has gone. Its consumers end by themselves;
 // nobody else is left to end what only Get used.
 func (u *user) lost() {
+	u.doubt()
 	u.s.mu.Lock()
 	u.gone = true
 	u.s.mu.Unlock()
@@ -274,6 +301,20 @@ func (u *user) lost() {
 		defer cancel()
 		u.end(ctx)
 	})
+}
+
+// isCurrent reports whether the record that the session has is of a queue that is there.
+func (u *user) isCurrent() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.current && u.s.standsQueue(u.rec)
+}
+
+// doubt has the next Get read the record again.
+func (u *user) doubt() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.current = false
 }
 
 func (u *user) record() *queueRecord {

@@ -80,6 +80,27 @@ func BenchmarkConsume(b *testing.B) {
 	})
 }
 
+// One message at a time, each acknowledged before the next.
+func BenchmarkGet(b *testing.B) {
+	benchOnBoth(b, func(b *testing.B, url string) {
+		b.Helper()
+		ch := openChannel(b, dial(b, url))
+		queue := declare(b, ch)
+		fill(b, ch, queue, b.N)
+		b.ResetTimer()
+		for range b.N {
+			d, ok, err := ch.Get(queue, false)
+			if err != nil || !ok {
+				b.Fatal(ok, err)
+			}
+			if err := d.Ack(false); err != nil {
+				b.Fatal(err)
+			}
+		}
+		reportRate(b)
+	})
+}
+
 // One message at a time, each confirmed before the next.
 func BenchmarkConfirm(b *testing.B) {
 	benchOnBoth(b, func(b *testing.B, url string) {
