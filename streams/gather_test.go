@@ -111,7 +111,13 @@ func TestMessagesThatNobodyTookKeepTheirOrder(t *testing.T) {
 		must(t, err)
 		must(t, js.DeleteStream(r.ctx, "warren~q~"+q))
 		_, want := publishNumbers(t, p, q, 150)
-		streams.AwaitWritten(r.Session) // what is written later may be taken before what nobody took
+		// What is written before the publisher knows that nobody took the others may be taken
+		// before them.
+		streams.AwaitWritten(r.Session)
+		for gathers, _ := streams.Gathers(p, "", q); !gathers; gathers, _ = streams.Gathers(p, "", q) {
+			must(t, r.ctx.Err())
+			runtime.Gosched()
+		}
 		_, err = js.CreateStream(r.ctx, stream.CachedInfo().Config)
 		must(t, err)
 		_, more := publishNumbers(t, p, q, 150)
