@@ -1,11 +1,10 @@
 package streams
 
 import (
-	"fmt"
 	"maps"
-	"math"
-	"strings"
 	"time"
+
+	"warren/streams/internal/amqp"
 )
 
 // The arguments of a queue that are fields of a [Queue], too.
@@ -17,9 +16,6 @@ const (
 // obeyed are the arguments of a queue that mean something, in the order in which
 // RabbitMQ compares them.
 var obeyed = []string{argExpires, argMessageTTL}
-
-// maxLifetime is the longest TTL that RabbitMQ takes: ten years.
-const maxLifetime = 315_360_000_000 * time.Millisecond
 
 // readArguments sets the fields that stand for arguments, and the arguments that stand
 // for fields, so that both say the same.
@@ -63,7 +59,7 @@ func (q *Queue) readLifetime(vhost, arg string, field *time.Duration, least time
 		}
 		q.Args[arg] = value
 	}
-	d, wrong := lifetimeArgument(value, least)
+	d, wrong := amqp.ParseLifetime(value, least)
 	if wrong != "" {
 		return nil, errPrecondition("invalid arg '%s' for queue '%s' in vhost '%s': %s", arg, q.Name, vhost, wrong)
 	}
@@ -71,92 +67,4 @@ func (q *Queue) readLifetime(vhost, arg string, field *time.Duration, least time
 		return nil, errPrecondition("invalid arg '%s' for queue '%s' in vhost '%s': the field says %v and the argument %v; give one", arg, q.Name, vhost, *field, d)
 	}
 	return &d, nil
-}
-
-// lifetimeArgument reads an argument in milliseconds, or says what is wrong with it in
-// RabbitMQ's words.
-func lifetimeArgument(value any, least time.Duration) (d time.Duration, wrong string) {
-	n, ok := decoded(value).(int64)
-	switch {
-	case !ok:
-		return 0, fmt.Sprintf("\"expected integer, got %s\"", fieldType(value))
-	case n == 0 && least > 0:
-		return 0, "{value_zero,0}"
-	}
-	return checkLifetime(n)
-}
-
-// checkLifetime refuses a number of milliseconds that RabbitMQ refuses.
-func checkLifetime(n int64) (d time.Duration, wrong string) {
-	switch {
-	case n < 0:
-		return 0, fmt.Sprintf("{value_negative,%d}", n)
-	case n > maxLifetime.Milliseconds():
-		return 0, fmt.Sprintf("{value_too_large,%d}", n)
-	}
-	return time.Duration(n) * time.Millisecond, ""
-}
-
-// parseExpiration reads the property expiration as RabbitMQ does: decimal digits,
-// perhaps with a sign, in milliseconds.
-func parseExpiration(text string) (d time.Duration, wrong string) {
-	digits := strings.TrimLeft(text[min(1, len(text)):], "0123456789")
-	if c := text[:min(1, len(text))]; c < "0" || c > "9" {
-		if c != "+" && c != "-" || len(digits) == len(text)-1 {
-			return 0, "no_integer"
-		}
-	}
-	if digits != "" {
-		return 0, fmt.Sprintf("{leftover_string,%q}", digits)
-	}
-	var n int64
-	for _, c := range []byte(strings.TrimLeft(text, "+-0")) {
-		if n > (math.MaxInt64-9)/10 {
-			return 0, fmt.Sprintf("{value_too_large,%s}", strings.TrimLeft(text, "+0"))
-		}
-		n = n*10 + int64(c-'0')
-	}
-	if strings.HasPrefix(text, "-") {
-		n = -n
-	}
-	return checkLifetime(n)
-}
-
-// fieldType is RabbitMQ's name of the type of a valid value.
-func fieldType(value any) string {
-	switch value.(type) {
-	case bool:
-		return "bool"
-	case int8:
-		return "byte"
-	case uint8:
-		return "unsignedbyte"
-	case int16:
-		return "short"
-	case uint16:
-		return "unsignedshort"
-	case int32:
-		return "signedint"
-	case uint32:
-		return "unsignedint"
-	case int64, int:
-		return "long"
-	case float32:
-		return "float"
-	case float64:
-		return "double"
-	case Decimal:
-		return "decimal"
-	case string:
-		return "longstr"
-	case []byte:
-		return "binary"
-	case time.Time:
-		return "timestamp"
-	case Table:
-		return "table"
-	case []any:
-		return "array"
-	}
-	return "void"
 }

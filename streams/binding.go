@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/amqp"
 )
 
 // A Binding says which messages of an exchange a queue wants. Two bindings
@@ -46,7 +48,7 @@ type bindingRecord struct {
 
 func (b *bindingRecord) is(x *exchangeRecord, want Binding) bool {
 	return !b.Ended && b.Exchange == x.Name && b.Life == x.Life && b.Key == want.Key &&
-		sameTables(b.Args, want.Args)
+		amqp.Identical(b.Args, want.Args)
 }
 
 func (b *bindingRecord) binding(queue string) Binding {

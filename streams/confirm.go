@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/amqp"
 )
 
 // ErrUnconfirmed is the error of a message whose confirm did not come, because
@@ -55,7 +57,7 @@ func (c *Confirm) Size() int { return len(c.msg.Data) }
 // each time; the body is the one that was published, and no copy.
 func (c *Confirm) Message() Message {
 	m := Message{Body: c.msg.Data}
-	m.decode(c.msg.Header)
+	amqp.DecodeProperties(&m, c.msg.Header)
 	return m
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/amqp"
 )
 
 // confirms are the published messages of a session that the broker has not
@@ -67,7 +69,7 @@ func (c *confirms) enter(confirm *Confirm) error {
 		confirm.msg.Header.Set(traceDestination, c.prefix+tracePrefix+token)
 	}
 	if confirm.place != nil && !confirm.place.persistent {
-		confirm.msg.Header.Set(epochHeader, c.s.epoch.id())
+		confirm.msg.Header.Set(amqp.EpochHeader, c.s.epoch.id())
 	}
 	c.watchExpiry()
 	return nil

@@ -1,6 +1,10 @@
 package streams
 
-import "strings"
+import (
+	"strings"
+
+	"warren/streams/internal/amqp"
+)
 
 // criteria is what a binding of a headers exchange asks of a message.
 type criteria struct {
@@ -50,7 +54,7 @@ func (c criteria) never() bool  { return c.any && len(c.fields) == 0 }
 func (c criteria) match(headers Table) bool {
 	for _, f := range c.fields {
 		value, ok := headers[f.key]
-		met := ok && (f.value == nil || equalValue(f.value, value))
+		met := ok && (f.value == nil || amqp.EqualValues(f.value, value))
 		if met == c.any {
 			return c.any
 		}

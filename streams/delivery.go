@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/amqp"
 )
 
 // A Delivery is a message in the hands of a consumer. It is settled once, by
@@ -253,7 +255,7 @@ func newDelivery(msg *nats.Msg, a arrival, src *source) *Delivery {
 	}
 	d.Body = msg.Data
 	if len(msg.Header) > 0 {
-		d.decode(msg.Header)
+		amqp.DecodeProperties(&d.Message, msg.Header)
 	}
 	return d
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/amqp"
 )
 
 // An Entry is what a store has of a key: a value, or a marker that it is gone.
@@ -130,8 +132,8 @@ func (t *Store) subject(key string) (string, error) {
 	if key == "" {
 		return "", errPrecondition("the key is empty")
 	}
-	if len(key) > maxShort {
-		return "", errSyntax("the key is %d bytes long, more than %d", len(key), maxShort)
+	if len(key) > amqp.MaxShort {
+		return "", errSyntax("the key is %d bytes long, more than %d", len(key), amqp.MaxShort)
 	}
 	return keySubject(t.base, key), nil
 }

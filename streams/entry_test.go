@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/amqp"
 )
 
 // FuzzStoreKey: a key comes back from its subject as it was, no two keys share one,
@@ -17,7 +19,7 @@ func FuzzStoreKey(f *testing.F) {
 	t := &Store{base: "warren.v.store"}
 	f.Fuzz(func(test *testing.T, key, other string) {
 		subject, err := t.subject(key)
-		if key == "" || len(key) > maxShort {
+		if key == "" || len(key) > amqp.MaxShort {
 			if err == nil {
 				test.Fatalf("key %q: got subject %q, want an error", key, subject)
 			}

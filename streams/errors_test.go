@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"testing"
+
+	"warren/streams/internal/amqp"
 )
 
 func TestErrorPrintsAsRabbitMQDoes(t *testing.T) {
@@ -30,7 +32,7 @@ func TestErrorIsItsCondition(t *testing.T) {
 		{errNotFound("x"), ErrNotFound, 404},
 		{errResourceLocked("x"), ErrResourceLocked, 405},
 		{errPrecondition("x"), ErrPreconditionFailed, 406},
-		{errSyntax("x"), errSyntaxError, 502},
+		{errSyntax("x"), amqp.ErrSyntax, 502},
 		{errNotAllowed("x"), ErrNotAllowed, 530},
 		{errNotImplemented("x"), ErrNotImplemented, 540},
 	}
@@ -52,7 +54,7 @@ func TestErrorIsItsCondition(t *testing.T) {
 
 func TestErrorKeepsItsCauseAndHint(t *testing.T) {
 	t.Parallel()
-	err := errPrecondition("read table: %w", io.ErrUnexpectedEOF).hint("declare %s again", "it")
+	err := withHint(errPrecondition("read table: %w", io.ErrUnexpectedEOF), "declare it again")
 	if !errors.Is(err, io.ErrUnexpectedEOF) || err.Hint != "declare it again" {
 		t.Errorf("got cause %v and hint %q", err.Err, err.Hint)
 	}

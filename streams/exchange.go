@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/amqp"
 )
 
 // An Exchange routes what is published to it to the queues bound to it. On
@@ -117,7 +119,7 @@ func (x Exchange) check() error {
 	if err := notDefault(x.Name); err != nil {
 		return err
 	}
-	if err := checkName("exchange", x.Name); err != nil {
+	if err := amqp.CheckName("exchange", x.Name); err != nil {
 		return err
 	}
 	if err := checkKind(x.Kind); err != nil {
@@ -180,7 +182,7 @@ func equivalentArgs(what string, received, current Table, counting []string) err
 		case isGot != isHas:
 			return errPrecondition("inequivalent arg '%s' for %s: received %s but current is %s",
 				key, what, describeArg(got, isGot), describeArg(has, isHas))
-		case !equalTables(Table{key: got}, Table{key: has}):
+		case !amqp.Equivalent(Table{key: got}, Table{key: has}):
 			return errPrecondition(inequivalent, key, what, got, has)
 		}
 	}
@@ -191,7 +193,7 @@ func describeArg(value any, present bool) string {
 	if !present {
 		return "none"
 	}
-	return fmt.Sprintf("the value '%v' of type '%s'", value, fieldType(value))
+	return fmt.Sprintf("the value '%v' of type '%s'", value, amqp.FieldType(value))
 }
 
 // CheckExchange is AMQP's passive declare: nil when the exchange exists, 404

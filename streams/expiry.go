@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/amqp"
 )
 
 // A message ends when its time is over: the smaller of its queue's TTL and its own
@@ -28,7 +30,7 @@ func lifetime(ttl *time.Duration, h nats.Header) (time.Duration, bool) {
 		}
 		return *ttl, true
 	}
-	own, wrong := parseExpiration(text[0])
+	own, wrong := amqp.ParseExpiration(text[0])
 	switch {
 	case wrong != "" && ttl == nil:
 		return 0, false // a publisher wrote it that does not know AMQP
@@ -38,7 +40,7 @@ func lifetime(ttl *time.Duration, h nats.Header) (time.Duration, bool) {
 	return own, true
 }
 
-var expirationHeader = PropertyExpiration.header()
+var expirationHeader = amqp.HeaderOf(PropertyExpiration)
 
 // An appearance is what has come to a consumer, and whether it waited for it.
 type appearance struct {
@@ -61,16 +63,6 @@ func (s *Session) hasEnded(life time.Duration, a appearance) bool {
 func (s *Session) isOver(src *source, msg *nats.Msg, a arrival) bool {
 	life, ends := lifetime(src.sieve.ttl, msg.Header)
 	return ends && s.hasEnded(life, appearance{arrival: a})
-}
-
-// Lifetime is how long the message may wait in a queue by its Expiration; false says that
-// it has none, or one that is no number of milliseconds.
-func (m *Message) Lifetime() (time.Duration, bool) {
-	if m.Expiration == "" {
-		return 0, false
-	}
-	d, wrong := parseExpiration(m.Expiration)
-	return d, wrong == ""
 }
 
 // over reports whether a life that began at a time has ended. It has begun, whatever a
@@ -379,7 +371,7 @@ func (s *Session) sweepQueue(ctx context.Context, rec *queueRecord, spares func(
 // worker, which may note it, for as long as nobody looks at the queue.
 func isTask(h nats.Header) bool {
 	var m Message
-	m.decode(h)
+	amqp.DecodeProperties(&m, h)
 	_, task := m.Headers["task"]
 	_, id := m.Headers["id"]
 	return task && id

@@ -1,13 +1,12 @@
 package streams
 
 import (
-	"fmt"
-	"math/big"
-	"regexp"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/amqp"
 )
 
 func TestExpiry_Lifetime(t *testing.T) {
@@ -51,7 +50,7 @@ func TestExpiry_Over(t *testing.T) {
 		want         bool
 	}{
 		{0, 0, true}, {time.Second, 0, false}, {time.Second, time.Second - 1, false},
-		{time.Second, time.Second, true}, {time.Second, time.Hour, true}, {maxLifetime, time.Hour, false},
+		{time.Second, time.Second, true}, {time.Second, time.Hour, true}, {amqp.MaxLifetime, time.Hour, false},
 		{0, -time.Second, true}, {time.Second, -time.Second, false}, // by a clock that is behind the broker
 	} {
 		if got := over(began, c.life, began.Add(c.waited)); got != c.want {
@@ -87,34 +86,4 @@ func TestExpiry_Askings(t *testing.T) {
 	q.ask(1)
 	q.end(5)
 	wantSince(6, time.Time{})
-}
-
-// FuzzExpiration reads the property as arithmetic does.
-func FuzzExpiration(f *testing.F) {
-	for _, text := range []string{
-		"0", "1", "60000", "007", "+5", "-0", "-1", "", " 5", "5 ", "1.5", "x", "5x", "+", "-", "--1", "+-1",
-		"315360000000", "315360000001", "99999999999999999999999", "9223372036854775807", "9223372036854775808", "-9223372036854775809", "٣",
-	} {
-		f.Add(text)
-	}
-	number := regexp.MustCompile(`^[+-]?[0-9]+$`)
-	f.Fuzz(func(t *testing.T, text string) {
-		d, wrong := parseExpiration(text)
-		if !number.MatchString(text) {
-			if wrong == "" {
-				t.Errorf("%q: got %v, want a refusal", text, d)
-			}
-			return
-		}
-		n, _ := new(big.Int).SetString(text, 10)
-		allowed := n.Sign() >= 0 && n.Cmp(big.NewInt(maxLifetime.Milliseconds())) <= 0
-		switch {
-		case allowed != (wrong == ""):
-			t.Errorf("%q: got %v, %q", text, d, wrong)
-		case allowed && d.Milliseconds() != n.Int64():
-			t.Errorf("%q: got %v", text, d)
-		case !allowed && n.Sign() < 0 && n.IsInt64() && wrong != fmt.Sprintf("{value_negative,%s}", n):
-			t.Errorf("%q: got %q", text, wrong)
-		}
-	})
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"warren/streams/internal/amqp"
 )
 
 func TestFilters(t *testing.T) {
@@ -141,7 +143,7 @@ func (c filterCase) check(t *testing.T, keys []string) {
 	c.checkSet(t, subjects, exact)
 	m := newMatcher(c.kind, c.routes)
 	for _, key := range keys {
-		if key = key[:min(len(key), maxShort)]; strings.Count(key, ".") > 6 {
+		if key = key[:min(len(key), amqp.MaxShort)]; strings.Count(key, ".") > 6 {
 			continue // the naive matcher is slow
 		}
 		headers := headerTable(key)

@@ -136,8 +136,9 @@ func (s *Session) needLeader(ctx context.Context, queue string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return errNotImplemented("queue '%s' in vhost '%s' is to expire, and there is no leader that keeps its time", queue, s.cfg.ShownVHost).
-			hint("Start 'warren serve' beside the NATS server, or open a session with Config.Lead in a program that stays.")
+		return withHint(
+			errNotImplemented("queue '%s' in vhost '%s' is to expire, and there is no leader that keeps its time", queue, s.cfg.ShownVHost),
+			"Start 'warren serve' beside the NATS server, or open a session with Config.Lead in a program that stays.")
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/amqp"
 )
 
 // The bindings of a queue are in its record while they are few, so that one
@@ -46,7 +48,7 @@ func pageKey(queue, id string) string { return "b." + nameToken(queue) + "." + i
 // size is about how long a binding is as it is stored.
 func (b *bindingRecord) size() int {
 	const rest = 150
-	return rest + len(b.Exchange) + len(b.Life) + len(b.Key) + len(appendFields(nil, b.Args))*4/3
+	return rest + len(b.Exchange) + len(b.Life) + len(b.Key) + amqp.EncodedSize(b.Args)*4/3
 }
 
 // pages are the pages that a session has read or written, by queue and id.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/amqp"
 )
 
 // A Pending is a write to a store whose outcome may not be there yet.
@@ -121,7 +123,7 @@ func (p *Pending) header() nats.Header {
 		h[operation] = deleted
 	}
 	if p.put.ID != "" {
-		h[jetstream.MsgIDHeader] = []string{headerText(p.put.ID)}
+		h[jetstream.MsgIDHeader] = []string{amqp.EscapeHeader(p.put.ID)}
 	}
 	if p.put.Expect != Any {
 		h[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(p.expected, 10)}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/amqp"
 )
 
 // PublishFlag says how a message is published.
@@ -114,7 +116,7 @@ func (s *Session) compose(ctx context.Context, subject string, m *Message, flags
 	if err := s.checkMessage(m, flags); err != nil {
 		return nil, err
 	}
-	header, err := m.encode()
+	header, err := amqp.EncodeProperties(m)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +143,7 @@ func (s *Session) checkSize(msg *nats.Msg, more int) error {
 
 // address finds the subject of an exchange and a routing key.
 func (s *Session) address(ctx context.Context, exchange, key string) (string, error) {
-	if err := checkKey(key); err != nil {
+	if err := amqp.CheckKey(key); err != nil {
 		return "", err
 	}
 	if exchange == "" {
@@ -157,20 +159,9 @@ func (s *Session) address(ctx context.Context, exchange, key string) (string, er
 	return keySubject(known.subject, key), nil
 }
 
-// checkExpiration refuses an expiration that is none.
-func (m *Message) checkExpiration() error {
-	if m.Expiration == "" {
-		return nil
-	}
-	if _, wrong := parseExpiration(m.Expiration); wrong != "" {
-		return errPrecondition("invalid expiration '%s': %s", m.Expiration, wrong)
-	}
-	return nil
-}
-
 // checkMessage refuses what asks for something Warren does not have.
 func (s *Session) checkMessage(m *Message, flags PublishFlag) error {
-	if err := m.checkExpiration(); err != nil {
+	if err := amqp.CheckExpiration(m); err != nil {
 		return err
 	}
 	for _, header := range []string{"CC", "BCC"} {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"warren/streams/internal/amqp"
 )
 
 // A Queue holds messages until a consumer settles them. On JetStream it is a
@@ -159,7 +161,7 @@ func checkQueueName(name string) error {
 	case strings.HasPrefix(name, replyTo):
 		return errNotImplemented("direct reply-to is not yet supported")
 	}
-	return checkName("queue", name)
+	return amqp.CheckName("queue", name)
 }
 
 // DeclareQueue verifies that a queue exists as described, and creates it when

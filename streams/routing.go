@@ -1,6 +1,10 @@
 package streams
 
-import "slices"
+import (
+	"slices"
+
+	"warren/streams/internal/amqp"
+)
 
 // Kind is the type of an exchange: how it chooses the queues of a message.
 type Kind string
@@ -25,7 +29,7 @@ type route struct {
 
 // checkBindingKey refuses binding keys that no exchange of the kind takes.
 func checkBindingKey(kind Kind, key string) error {
-	if err := checkKey(key); err != nil {
+	if err := amqp.CheckKey(key); err != nil {
 		return err
 	}
 	if n := countHashes(key); kind == Topic && n > maxHashes {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/amqp"
 )
 
 // Scheduled is a message that waits for its time.
@@ -34,13 +36,9 @@ const (
 	atPrefix           = "@at "
 )
 
-// epochHeader has the broker's life that a message for later ends with, if it is
-// not persistent: when it comes, it looks as if it had been published just then.
-const epochHeader = "Amqp-Epoch"
-
 // endedWith reports whether a message ended with an earlier life of the broker.
 func endedWith(h nats.Header, epoch string) bool {
-	its := h.Get(epochHeader)
+	its := h.Get(amqp.EpochHeader)
 	return its != "" && its != epoch
 }
 
@@ -104,8 +102,8 @@ func checkID(id string) error {
 	switch {
 	case id == "":
 		return errPrecondition("a message for later needs an id")
-	case len(id) > maxShort:
-		return errSyntax("the id of a message for later is %d bytes long, more than %d", len(id), maxShort)
+	case len(id) > amqp.MaxShort:
+		return errSyntax("the id of a message for later is %d bytes long, more than %d", len(id), amqp.MaxShort)
 	case !utf8.ValidString(id):
 		return errSyntax("the id of a message for later is not UTF-8: %q", id)
 	}
@@ -296,7 +294,7 @@ func (s *Session) readScheduled(queue string, msg *nats.Msg) (one Scheduled, ok 
 	at, err := timeOf(msg.Header)
 	one = Scheduled{ID: id, At: at}
 	one.Body = msg.Data
-	one.decode(msg.Header)
+	amqp.DecodeProperties(&one.Message, msg.Header)
 	return one, err == nil
 }
 

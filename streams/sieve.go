@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/amqp"
 )
 
 // A sieve decides which messages of a source are the queue's, where subjects
@@ -105,7 +107,7 @@ func (v *sieve) wants(msg *nats.Msg, a arrival) bool {
 	}
 	headers := func() Table {
 		var m Message
-		m.decode(msg.Header)
+		amqp.DecodeProperties(&m, msg.Header)
 		return m.Headers
 	}
 	if a.seq > v.after && v.standing.match(key, headers) {
@@ -136,7 +138,7 @@ func (v *sieve) outlived(msg *nats.Msg, a arrival) bool {
 		return false
 	}
 	var m Message
-	m.decode(msg.Header)
+	amqp.DecodeProperties(&m, msg.Header)
 	return m.DeliveryMode != Persistent
 }
 

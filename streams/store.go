@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/amqp"
 )
 
 // StoreOptions is how a store is declared. The zero value works.
@@ -75,7 +77,7 @@ func (s *Session) DeclareStore(ctx context.Context, name string, o StoreOptions)
 }
 
 func (s *Session) declareStore(ctx context.Context, name string, o StoreOptions) (*Store, error) {
-	if err := checkName("store", name); err != nil {
+	if err := amqp.CheckName("store", name); err != nil {
 		return nil, err
 	}
 	if err := o.check(); err != nil {

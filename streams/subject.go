@@ -5,11 +5,9 @@ import (
 	"encoding/hex"
 	"strings"
 	"unicode/utf8"
-)
 
-// maxShort is the length of AMQP's longest short string: names, routing keys,
-// and most properties of a message are short strings.
-const maxShort = 255
+	"warren/streams/internal/amqp"
+)
 
 // maxToken is the length from which a name goes into file names as a hash.
 const maxToken = 120
@@ -28,7 +26,7 @@ func nameToken(name string) string {
 
 // tokenName returns the name whose nameToken is token.
 func tokenName(token string) (string, error) {
-	name, ok := unescape(token, '=')
+	name, ok := amqp.Unescape(token, '=')
 	if !ok || nameToken(name) != token {
 		return "", errSyntax("token '%s' is not one a name gives", token)
 	}
@@ -61,7 +59,7 @@ func appendName(dst []byte, name string) []byte {
 		if nameByte(name[i]) {
 			dst = append(dst, name[i])
 		} else {
-			dst = appendEscape(dst, '=', name[i])
+			dst = amqp.AppendEscape(dst, '=', name[i])
 		}
 	}
 	return dst
@@ -126,7 +124,7 @@ func tokenWord(token string) string {
 	if token == "=" {
 		return ""
 	}
-	word, ok := unescape(token, '=')
+	word, ok := amqp.Unescape(token, '=')
 	if !ok || wordToken(word) != token {
 		return token
 	}
@@ -143,7 +141,7 @@ func appendWord(dst []byte, word string) []byte {
 			dst = append(dst, word[:size]...)
 		} else {
 			for i := range size {
-				dst = appendEscape(dst, '=', word[i])
+				dst = amqp.AppendEscape(dst, '=', word[i])
 			}
 		}
 		word = word[size:]
@@ -181,26 +179,3 @@ var keyForbids = func() (forbids [256]bool) {
 	}
 	return forbids
 }()
-
-// checkName refuses names AMQP cannot carry. What says whose name it is.
-func checkName(what, name string) error {
-	switch {
-	case name == "":
-		return errPrecondition("the name of the %s is empty", what)
-	case len(name) > maxShort:
-		return errSyntax("the name of the %s is %d bytes long, more than %d", what, len(name), maxShort)
-	case !utf8.ValidString(name):
-		return errSyntax("the name of the %s is not UTF-8: %q", what, name)
-	case strings.ContainsAny(name, "\x00\r\n"):
-		return errSyntax("the name of the %s has a line break or a zero byte in it: %q", what, name)
-	}
-	return nil
-}
-
-// checkKey refuses routing keys AMQP cannot carry.
-func checkKey(key string) error {
-	if len(key) > maxShort {
-		return errSyntax("the routing key is %d bytes long, more than %d", len(key), maxShort)
-	}
-	return nil
-}

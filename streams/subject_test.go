@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"warren/streams/internal/amqp"
 )
 
 func TestNameToken(t *testing.T) {
@@ -112,27 +114,6 @@ func TestSubjectKeyOfForeignSubjects(t *testing.T) {
 	}
 }
 
-func TestCheckNameAndKey(t *testing.T) {
-	t.Parallel()
-	long := strings.Repeat("x", 255)
-	for _, name := range []string{"a", "größe", "a b.*>", long} {
-		if err := checkName("queue", name); err != nil {
-			t.Errorf("checkName(%q): %v", name, err)
-		}
-	}
-	for _, name := range []string{"", long + "x", "\xff", "a\x00", "a\n", "\r"} {
-		if err := checkName("queue", name); err == nil {
-			t.Errorf("checkName(%q) has no error", name)
-		}
-	}
-	if err := checkKey(long); err != nil {
-		t.Error(err)
-	}
-	if err := checkKey(long + "x"); err == nil {
-		t.Error("a key of 256 bytes is no error")
-	}
-}
-
 func FuzzName(f *testing.F) {
 	f.Add("hello", "=")
 	f.Add("amq.gen-x", "=2E")
@@ -164,7 +145,7 @@ func FuzzKeySubject(f *testing.F) {
 		f.Add(key)
 	}
 	f.Fuzz(func(t *testing.T, key string) {
-		key = key[:min(len(key), maxShort)]
+		key = key[:min(len(key), amqp.MaxShort)]
 		subject := keySubject("w.x.e", key)
 		checkSubject(t, subject)
 		for token := range strings.SplitSeq(subject, ".") {

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"reflect"
 
-	"warren/streams"
+	"warren/streams/internal/amqp"
 )
 
 // ParseMethod reads the payload of a method frame and returns a pointer to the
@@ -19,7 +19,7 @@ func ParseMethod(payload []byte) (Method, error) {
 	case r.broken:
 		return nil, frameError("cannot decode a method of %d bytes", len(payload))
 	case l == nil:
-		return nil, newError(540, "NOT_IMPLEMENTED", "there is no method %d of class %d", id.Method, id.Class)
+		return nil, amqp.Errorf(amqp.ErrNotImplemented, "there is no method %d of class %d", id.Method, id.Class)
 	}
 	m := r.method(l)
 	switch {
@@ -104,10 +104,10 @@ func (r *reader) bit(bit uint8) bool {
 func (r *reader) short() string { return string(r.take(int(r.uint8()))) }
 
 // table reads a table with the length in front of it.
-func (r *reader) table() streams.Table {
+func (r *reader) table() amqp.Table {
 	encoded := r.rest
 	r.take(int(r.uint32()))
-	var t streams.Table
+	var t amqp.Table
 	if r.broken {
 		return t
 	}

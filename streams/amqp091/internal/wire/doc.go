@@ -10,6 +10,6 @@
 //
 // The source is the specification's amqp0-9-1.xml with RabbitMQ's extensions
 // (amqp0-9-1.extended.xml), without the access class, which RabbitMQ ignores.
-// Whatever cannot be read is a [streams.Error] with the reply code that RabbitMQ
+// Whatever cannot be read is a [amqp.Error] with the reply code that RabbitMQ
 // closes the connection with.
 package wire

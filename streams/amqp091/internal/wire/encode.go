@@ -4,11 +4,8 @@ import (
 	"encoding/binary"
 	"reflect"
 
-	"warren/streams"
+	"warren/streams/internal/amqp"
 )
-
-// maxShort is how long a short string may be.
-const maxShort = 255
 
 // appendMethod appends the numbers and the fields of a method. A string that is too
 // long, or a table that AMQP cannot carry, is an error of 502.
@@ -61,7 +58,7 @@ func (f field) append(dst []byte, v reflect.Value) ([]byte, error) {
 	case kindLongStr:
 		return append(binary.BigEndian.AppendUint32(dst, uint32(v.Len())), v.String()...), nil
 	default:
-		return v.Interface().(streams.Table).AppendBinary(dst)
+		return v.Interface().(amqp.Table).AppendBinary(dst)
 	}
 }
 
@@ -77,8 +74,8 @@ func appendBit(dst []byte, bit uint8, set bool) []byte {
 }
 
 func appendShort(dst []byte, s string) ([]byte, error) {
-	if len(s) > maxShort {
-		return dst, syntaxError("a short string of %d bytes; use at most %d", len(s), maxShort)
+	if len(s) > amqp.MaxShort {
+		return dst, syntaxError("a short string of %d bytes; use at most %d", len(s), amqp.MaxShort)
 	}
 	return append(append(dst, byte(len(s))), s...), nil
 }

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 
-	"warren/streams"
+	"warren/streams/internal/amqp"
 )
 
 // The types of frames.
@@ -121,7 +121,7 @@ func AppendMethod(dst []byte, channel uint16, m Method) ([]byte, error) {
 // AppendHeader appends a frame with a content header: the size of the body that
 // follows, and the properties of a message. A property that AMQP cannot carry is an
 // error of 502, and nothing is appended.
-func AppendHeader(dst []byte, channel uint16, size int, m *streams.Message) ([]byte, error) {
+func AppendHeader(dst []byte, channel uint16, size int, m *amqp.Message) ([]byte, error) {
 	start := len(dst)
 	dst, err := appendHeader(beginFrame(dst, FrameHeader, channel), uint64(size), m)
 	return endFrame(dst, start, err)

@@ -11,20 +11,20 @@ import (
 	"testing"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/rabbitmq/amqp091-go"
 
-	"warren/streams"
+	"warren/streams/internal/amqp"
 )
 
 // everyProperty is a message with all fourteen properties.
-func everyProperty() streams.Message {
-	return streams.Message{
-		ContentType: "text/plain", ContentEncoding: "gzip", DeliveryMode: streams.Persistent, Priority: 9,
-		Headers: streams.Table{
+func everyProperty() amqp.Message {
+	return amqp.Message{
+		ContentType: "text/plain", ContentEncoding: "gzip", DeliveryMode: amqp.Persistent, Priority: 9,
+		Headers: amqp.Table{
 			"bool": true, "i8": int8(-1), "u8": uint8(200), "i16": int16(-300), "u16": uint16(40000),
 			"i32": int32(-70000), "u32": uint32(3e9), "i64": int64(math.MinInt64), "f32": float32(0.5), "f64": 0.1,
 			"text": "é", "bytes": []byte{0, 255}, "time": time.Unix(1e9, 0).UTC(), "nil": nil,
-			"decimal": streams.Decimal{Scale: 2, Value: 314}, "table": streams.Table{"k": "v"}, "array": []any{int32(1), "x"},
+			"decimal": amqp.Decimal{Scale: 2, Value: 314}, "table": amqp.Table{"k": "v"}, "array": []any{int32(1), "x"},
 		},
 		CorrelationID: "c", ReplyTo: "r", Expiration: "60000", MessageID: "m", Timestamp: time.Unix(1764400000, 0).UTC(),
 		Type: "t", UserID: "guest", AppID: "a", ClusterID: "k",
@@ -34,11 +34,11 @@ func everyProperty() streams.Message {
 func TestHeader_ComesBackAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	all := everyProperty()
-	for name, want := range map[string]streams.Message{
+	for name, want := range map[string]amqp.Message{
 		"every property": all,
 		"none":           {},
-		"zeros that were sent": {Zero: streams.PropertyContentType | streams.PropertyDeliveryMode | streams.PropertyPriority |
-			streams.PropertyExpiration | streams.PropertyClusterID, Headers: streams.Table{}},
+		"zeros that were sent": {Zero: amqp.PropertyContentType | amqp.PropertyDeliveryMode | amqp.PropertyPriority |
+			amqp.PropertyExpiration | amqp.PropertyClusterID, Headers: amqp.Table{}},
 	} {
 		encoded, err := appendHeader(nil, 1<<40, &want)
 		if err != nil {
@@ -48,7 +48,7 @@ func TestHeader_ComesBackAsItWasWritten(t *testing.T) {
 		if err != nil || size != 1<<40 {
 			t.Fatalf("%s: size %d, %v", name, size, err)
 		}
-		if got.Headers == nil && want.Properties()&streams.PropertyHeaders == 0 {
+		if got.Headers == nil && want.Properties()&amqp.PropertyHeaders == 0 {
 			got.Headers = want.Headers
 		}
 		if !reflect.DeepEqual(got, want) {
@@ -79,10 +79,10 @@ func TestHeader_WhatCannotBeReadIsRefused(t *testing.T) {
 
 func TestHeader_WhatCannotBeWrittenIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, m := range []streams.Message{
+	for _, m := range []amqp.Message{
 		{ContentType: strings.Repeat("x", 256)},
-		{Headers: streams.Table{"nan": math.NaN()}},
-		{Headers: streams.Table{"u64": uint64(1)}},
+		{Headers: amqp.Table{"nan": math.NaN()}},
+		{Headers: amqp.Table{"u64": uint64(1)}},
 	} {
 		if got, err := AppendHeader([]byte("before"), 1, 0, &m); code(err) != 502 || string(got) != "before" {
 			t.Errorf("%+v: got %q, %v, want 502 and nothing written", m, got, err)
@@ -95,7 +95,7 @@ func TestHeader_WhatCannotBeWrittenIsRefused(t *testing.T) {
 type receiver struct {
 	conn       net.Conn
 	served     chan error
-	deliveries <-chan amqp.Delivery
+	deliveries <-chan amqp091.Delivery
 }
 
 // serve answers what a client asks for until it consumes, and then nothing but
@@ -141,7 +141,7 @@ func newReceiver() (*receiver, error) {
 	server, client := net.Pipe()
 	consuming, served := make(chan struct{}), make(chan error, 1)
 	go func() { served <- serve(server, consuming) }()
-	conn, err := amqp.Open(client, amqp.Config{SASL: []amqp.Authentication{&amqp.PlainAuth{}}})
+	conn, err := amqp091.Open(client, amqp091.Config{SASL: []amqp091.Authentication{&amqp091.PlainAuth{}}})
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func newReceiver() (*receiver, error) {
 }
 
 // read is what amqp091-go makes of a content header; false says that it has hung up.
-func (r *receiver) read(payload []byte) (amqp.Delivery, bool) {
+func (r *receiver) read(payload []byte) (amqp091.Delivery, bool) {
 	frames, _ := AppendMethod(nil, 1, &BasicDeliver{ConsumerTag: "c", DeliveryTag: 1})
 	start := len(frames)
 	frames, _ = endFrame(append(beginFrame(frames, FrameHeader, 1), payload...), start, nil)
@@ -176,7 +176,7 @@ func (r *receiver) close() {
 }
 
 // sameProperties reports whether amqp091-go has read what we have.
-func sameProperties(m streams.Message, d amqp.Delivery) bool {
+func sameProperties(m amqp.Message, d amqp091.Delivery) bool {
 	return m.ContentType == d.ContentType && m.ContentEncoding == d.ContentEncoding && uint8(m.DeliveryMode) == d.DeliveryMode &&
 		m.Priority == d.Priority && m.CorrelationID == d.CorrelationId && m.ReplyTo == d.ReplyTo && m.Expiration == d.Expiration &&
 		m.MessageID == d.MessageId && m.Type == d.Type && m.UserID == d.UserId && m.AppID == d.AppId &&
@@ -187,7 +187,7 @@ func sameProperties(m streams.Message, d amqp.Delivery) bool {
 // plain is a value of ours in amqp091-go's types.
 func plain(value any) any {
 	switch v := value.(type) {
-	case streams.Table:
+	case amqp.Table:
 		t := map[string]any{}
 		for key, value := range v {
 			t[key] = plain(value)
@@ -199,8 +199,8 @@ func plain(value any) any {
 			a = append(a, plain(value))
 		}
 		return a
-	case streams.Decimal:
-		return amqp.Decimal{Scale: v.Scale, Value: v.Value}
+	case amqp.Decimal:
+		return amqp091.Decimal{Scale: v.Scale, Value: v.Value}
 	case time.Time:
 		return v.Unix()
 	}
@@ -210,7 +210,7 @@ func plain(value any) any {
 // theirs is a value of amqp091-go's with its tables, arrays and times like plain's.
 func theirs(value any) any {
 	switch v := value.(type) {
-	case amqp.Table:
+	case amqp091.Table:
 		t := map[string]any{}
 		for key, value := range v {
 			t[key] = theirs(value)
@@ -248,7 +248,7 @@ func TestHeader_IsWhatAmqp091Reads(t *testing.T) {
 
 // What both read, they read as the same.
 func FuzzHeader(f *testing.F) {
-	for _, m := range []streams.Message{everyProperty(), {}, {Zero: streams.PropertyPriority | streams.PropertyHeaders}} {
+	for _, m := range []amqp.Message{everyProperty(), {}, {Zero: amqp.PropertyPriority | amqp.PropertyHeaders}} {
 		encoded, err := appendHeader(nil, 0, &m)
 		if err != nil {
 			f.Fatal(err)

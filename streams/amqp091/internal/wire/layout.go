@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"warren/streams"
+	"warren/streams/internal/amqp"
 )
 
 // A Method is one of the structs of this package, or a pointer to one where it is
@@ -35,14 +35,14 @@ const (
 
 // kinds has the kind of a field by its type.
 var kinds = map[reflect.Type]kind{
-	reflect.TypeFor[bool]():          kindBit,
-	reflect.TypeFor[uint8]():         kindUint8,
-	reflect.TypeFor[uint16]():        kindUint16,
-	reflect.TypeFor[uint32]():        kindUint32,
-	reflect.TypeFor[uint64]():        kindUint64,
-	reflect.TypeFor[string]():        kindShortStr,
-	reflect.TypeFor[LongStr]():       kindLongStr,
-	reflect.TypeFor[streams.Table](): kindTable,
+	reflect.TypeFor[bool]():       kindBit,
+	reflect.TypeFor[uint8]():      kindUint8,
+	reflect.TypeFor[uint16]():     kindUint16,
+	reflect.TypeFor[uint32]():     kindUint32,
+	reflect.TypeFor[uint64]():     kindUint64,
+	reflect.TypeFor[string]():     kindShortStr,
+	reflect.TypeFor[LongStr]():    kindLongStr,
+	reflect.TypeFor[amqp.Table](): kindTable,
 }
 
 // A field is a field of a method on the wire.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"warren/streams"
+	"warren/streams/internal/amqp"
 )
 
 // specification is what amqp0-9-1.extended.xml says of methods.
@@ -116,7 +116,7 @@ func arbitrary(r *rand.Rand, l *layout) Method {
 		case kindShortStr, kindLongStr:
 			v.SetString(strings.Repeat("é", r.Intn(100)))
 		case kindTable:
-			v.Set(reflect.ValueOf(streams.Table{"n": r.Int63(), "t": streams.Table{"x": "y"}}))
+			v.Set(reflect.ValueOf(amqp.Table{"n": r.Int63(), "t": amqp.Table{"x": "y"}}))
 		default:
 			v.SetUint(r.Uint64() >> (64 - v.Type().Bits()))
 		}
@@ -157,7 +157,7 @@ func TestMethods_ComeBackAsTheyWereWritten(t *testing.T) {
 
 // code is the reply code of an error.
 func code(err error) int {
-	var e *streams.Error
+	var e *amqp.Error
 	errors.As(err, &e)
 	if e == nil {
 		return 0
@@ -173,7 +173,7 @@ func TestMethods_Octets(t *testing.T) {
 		method Method
 		want   string
 	}{
-		{QueueDeclare{Queue: "q", Durable: true, NoWait: true, Arguments: streams.Table{}}, "\x00\x32\x00\x0a\x00\x00\x01q\x12\x00\x00\x00\x00"},
+		{QueueDeclare{Queue: "q", Durable: true, NoWait: true, Arguments: amqp.Table{}}, "\x00\x32\x00\x0a\x00\x00\x01q\x12\x00\x00\x00\x00"},
 		{&QueueDeclare{Queue: "q", Passive: true, Exclusive: true}, "\x00\x32\x00\x0a\x00\x00\x01q\x05\x00\x00\x00\x00"},
 		{&BasicPublish{Exchange: "x", RoutingKey: "k", Immediate: true}, "\x00\x3c\x00\x28\x00\x00\x01x\x01k\x02"},
 		{&BasicDeliver{ConsumerTag: "c", DeliveryTag: 258, Redelivered: true, Exchange: "x"}, "\x00\x3c\x00\x3c\x01c\x00\x00\x00\x00\x00\x00\x01\x02\x01\x01x\x00"},
@@ -195,7 +195,7 @@ func TestMethods_WhatCannotBeWrittenIsRefused(t *testing.T) {
 	for _, m := range []Method{
 		QueueDeclare{Queue: long}, &BasicPublish{Exchange: long}, &BasicPublish{RoutingKey: long},
 		&BasicDeliver{ConsumerTag: long}, &BasicDeliver{Exchange: long},
-		QueueDeclare{Arguments: streams.Table{"f": func() {}}},
+		QueueDeclare{Arguments: amqp.Table{"f": func() {}}},
 	} {
 		got, err := AppendMethod([]byte("before"), 1, m)
 		if code(err) != 502 || string(got) != "before" {

@@ -1,16 +1,16 @@
 package wire
 
-import "warren/streams"
+import "warren/streams/internal/amqp"
 
 // The class connection.
 type (
 	ConnectionStart struct {
 		VersionMajor, VersionMinor uint8
-		ServerProperties           streams.Table
+		ServerProperties           amqp.Table
 		Mechanisms, Locales        LongStr
 	}
 	ConnectionStartOk struct {
-		ClientProperties streams.Table
+		ClientProperties amqp.Table
 		Mechanism        string
 		Response         LongStr
 		Locale           string
@@ -68,7 +68,7 @@ type (
 		_                                              uint16
 		Exchange, Type                                 string
 		Passive, Durable, AutoDelete, Internal, NoWait bool
-		Arguments                                      streams.Table
+		Arguments                                      amqp.Table
 	}
 	ExchangeDeclareOk struct{}
 	ExchangeDelete    struct {
@@ -81,14 +81,14 @@ type (
 		_                               uint16
 		Destination, Source, RoutingKey string
 		NoWait                          bool
-		Arguments                       streams.Table
+		Arguments                       amqp.Table
 	}
 	ExchangeBindOk struct{}
 	ExchangeUnbind struct {
 		_                               uint16
 		Destination, Source, RoutingKey string
 		NoWait                          bool
-		Arguments                       streams.Table
+		Arguments                       amqp.Table
 	}
 	ExchangeUnbindOk struct{}
 )
@@ -99,7 +99,7 @@ type (
 		_                                               uint16
 		Queue                                           string
 		Passive, Durable, Exclusive, AutoDelete, NoWait bool
-		Arguments                                       streams.Table
+		Arguments                                       amqp.Table
 	}
 	QueueDeclareOk struct {
 		Queue                       string
@@ -109,13 +109,13 @@ type (
 		_                           uint16
 		Queue, Exchange, RoutingKey string
 		NoWait                      bool
-		Arguments                   streams.Table
+		Arguments                   amqp.Table
 	}
 	QueueBindOk struct{}
 	QueueUnbind struct {
 		_                           uint16
 		Queue, Exchange, RoutingKey string
-		Arguments                   streams.Table
+		Arguments                   amqp.Table
 	}
 	QueueUnbindOk struct{}
 	QueuePurge    struct {
@@ -144,7 +144,7 @@ type (
 		_                                 uint16
 		Queue, ConsumerTag                string
 		NoLocal, NoAck, Exclusive, NoWait bool
-		Arguments                         streams.Table
+		Arguments                         amqp.Table
 	}
 	BasicConsumeOk struct{ ConsumerTag string }
 	BasicCancel    struct {

@@ -1,4 +1,4 @@
-package streams
+package amqp
 
 import (
 	"bytes"
@@ -31,11 +31,11 @@ func (t Table) Validate() error { return t.validate("", 0) }
 
 func (t Table) validate(path string, depth int) error {
 	if depth > maxDepth {
-		return errSyntax("field '%s' lies deeper than %d tables", path, maxDepth)
+		return Errorf(ErrSyntax, "field '%s' lies deeper than %d tables", path, maxDepth)
 	}
 	for key, value := range t {
-		if len(key) > maxShort {
-			return errSyntax("the name of field '%s%.16s...' is longer than %d bytes", path, key, maxShort)
+		if len(key) > MaxShort {
+			return Errorf(ErrSyntax, "the name of field '%s%.16s...' is longer than %d bytes", path, key, MaxShort)
 		}
 		if err := validateField(value, path+key, depth); err != nil {
 			return err
@@ -57,20 +57,20 @@ func validateField(value any, path string, depth int) error {
 	case []any:
 		return validateArray(v, path, depth+1)
 	}
-	return errSyntax("field '%s' is of type %T, which AMQP does not have", path, value)
+	return Errorf(ErrSyntax, "field '%s' is of type %T, which AMQP does not have", path, value)
 }
 
 // validateFloat refuses what Erlang has no number for.
 func validateFloat(f float64, path string) error {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return errSyntax("field '%s' is %v, which RabbitMQ cannot carry", path, f)
+		return Errorf(ErrSyntax, "field '%s' is %v, which RabbitMQ cannot carry", path, f)
 	}
 	return nil
 }
 
 func validateArray(array []any, path string, depth int) error {
 	if depth > maxDepth {
-		return errSyntax("field '%s' lies deeper than %d tables", path, maxDepth)
+		return Errorf(ErrSyntax, "field '%s' lies deeper than %d tables", path, maxDepth)
 	}
 	for i, value := range array {
 		if err := validateField(value, fmt.Sprintf("%s[%d]", path, i), depth); err != nil {
@@ -80,15 +80,15 @@ func validateArray(array []any, path string, depth int) error {
 	return nil
 }
 
-// sameTables reports whether two valid tables are the same in everything AMQP
+// Identical reports whether two valid tables are the same in everything AMQP
 // carries, the width of a number too.
-func sameTables(a, b Table) bool {
+func Identical(a, b Table) bool {
 	return bytes.Equal(appendFields(nil, a), appendFields(nil, b))
 }
 
-// equalTables reports whether two valid tables of arguments ask for the same
+// Equivalent reports whether two valid tables of arguments ask for the same
 // thing, as declaring again must: integers and floats may differ in width.
-func equalTables(a, b Table) bool {
+func Equivalent(a, b Table) bool {
 	if len(a) != len(b) {
 		return false
 	}
@@ -104,15 +104,15 @@ func equalTables(a, b Table) bool {
 func equalArgument(a, b any) bool {
 	_, binary := a.([]byte)
 	_, other := b.([]byte)
-	return binary == other && equalValue(a, b)
+	return binary == other && EqualValues(a, b)
 }
 
-// equalValue reports whether a headers exchange takes two valid values for the
+// EqualValues reports whether a headers exchange takes two valid values for the
 // same. RabbitMQ compares what it has decoded: integers of any width, floats of
 // any width, and a string and the bytes of it are equal, 1 and 1.0 or "1" are
 // not. Inside tables and arrays the types must be the same too.
-func equalValue(a, b any) bool {
-	a, b = decoded(a), decoded(b)
+func EqualValues(a, b any) bool {
+	a, b = Widen(a), Widen(b)
 	switch a := a.(type) {
 	case Table, []any:
 		return bytes.Equal(appendField(nil, a), appendField(nil, b))
@@ -123,8 +123,8 @@ func equalValue(a, b any) bool {
 	return a == b
 }
 
-// decoded returns a value as Erlang has it, without its width.
-func decoded(value any) any {
+// Widen returns a value as Erlang has it, without its width.
+func Widen(value any) any {
 	switch v := value.(type) {
 	case int8:
 		return int64(v)
@@ -146,6 +146,45 @@ func decoded(value any) any {
 		return string(v)
 	}
 	return value
+}
+
+// FieldType is RabbitMQ's name of the type of a valid value.
+func FieldType(value any) string {
+	switch value.(type) {
+	case bool:
+		return "bool"
+	case int8:
+		return "byte"
+	case uint8:
+		return "unsignedbyte"
+	case int16:
+		return "short"
+	case uint16:
+		return "unsignedshort"
+	case int32:
+		return "signedint"
+	case uint32:
+		return "unsignedint"
+	case int64, int:
+		return "long"
+	case float32:
+		return "float"
+	case float64:
+		return "double"
+	case Decimal:
+		return "decimal"
+	case string:
+		return "longstr"
+	case []byte:
+		return "binary"
+	case time.Time:
+		return "timestamp"
+	case Table:
+		return "table"
+	case []any:
+		return "array"
+	}
+	return "void"
 }
 
 // MarshalJSON returns the table in AMQP's own encoding, as one string in base64,
@@ -185,11 +224,14 @@ func (t Table) text(root string) (string, error) {
 	return base64.StdEncoding.EncodeToString(appendFields(nil, t)), nil
 }
 
+// EncodedSize returns how many bytes a valid table takes in AMQP's encoding.
+func EncodedSize(t Table) int { return len(appendFields(nil, t)) }
+
 // parseTableText undoes text.
 func parseTableText(text string) (Table, error) {
 	binary, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return nil, errSyntax("field table: %w", err)
+		return nil, Errorf(ErrSyntax, "field table: %w", err)
 	}
 	return parseTable(string(binary))
 }

@@ -1,4 +1,4 @@
-package streams
+package amqp
 
 import (
 	"math/bits"
@@ -58,8 +58,8 @@ var headerProperties = func() map[string]Property {
 	return properties
 }()
 
-// header returns the name of the header of one property.
-func (p Property) header() string {
+// HeaderOf returns the name of the header that carries one property.
+func HeaderOf(p Property) string {
 	return propertyHeaders[bits.TrailingZeros16(uint16(p))]
 }
 
@@ -85,11 +85,11 @@ func (m *Message) isZero(p Property) bool {
 	case PropertyTimestamp:
 		return m.Timestamp.IsZero()
 	}
-	return *m.text(p) == ""
+	return *Text(m, p) == ""
 }
 
-// text returns the place of a property that is a string.
-func (m *Message) text(p Property) *string {
+// Text returns the place in m of a property that is a string.
+func Text(m *Message, p Property) *string {
 	switch p {
 	case PropertyContentType:
 		return &m.ContentType
@@ -128,11 +128,11 @@ func (m *Message) encodeProperty(p Property) (string, error) {
 	case PropertyTimestamp:
 		return strconv.FormatInt(m.Timestamp.Unix(), 10), nil
 	}
-	text := *m.text(p)
-	if len(text) > maxShort {
-		return "", errPrecondition("property '%s' is %d bytes long, more than %d", p, len(text), maxShort)
+	text := *Text(m, p)
+	if len(text) > MaxShort {
+		return "", Errorf(ErrPreconditionFailed, "property '%s' is %d bytes long, more than %d", p, len(text), MaxShort)
 	}
-	return headerText(text), nil
+	return EscapeHeader(text), nil
 }
 
 // decodeProperty sets a property, unless the value is none it can have.
@@ -150,7 +150,7 @@ func (m *Message) decodeProperty(p Property, value string) bool {
 	case PropertyTimestamp:
 		return setTo(&m.Timestamp, value, parseSeconds)
 	}
-	return setTo(m.text(p), value, parseHeaderText)
+	return setTo(Text(m, p), value, UnescapeHeader)
 }
 
 // setTo sets a property to what parse reads in the value, if it can.

@@ -1,4 +1,4 @@
-package streams
+package amqp
 
 import (
 	"encoding/binary"
@@ -36,7 +36,7 @@ func parseTable(encoded string) (Table, error) {
 	r := fieldReader{rest: encoded}
 	t := r.table()
 	if r.broken || len(r.rest) > 0 {
-		return nil, errSyntax("malformed field table of %d bytes", len(encoded))
+		return nil, Errorf(ErrSyntax, "malformed field table of %d bytes", len(encoded))
 	}
 	return t, nil
 }

@@ -1,4 +1,4 @@
-package streams
+package amqp
 
 import (
 	"strings"
@@ -7,14 +7,14 @@ import (
 
 const hexDigits = "0123456789ABCDEF"
 
-// appendEscape appends c as mark and two hex digits.
-func appendEscape(dst []byte, mark, c byte) []byte {
+// AppendEscape appends the byte c as the mark and two hex digits.
+func AppendEscape(dst []byte, mark, c byte) []byte {
 	return append(dst, mark, hexDigits[c>>4], hexDigits[c&15])
 }
 
-// unescape undoes appendEscape throughout s. It says false when a mark is not
+// Unescape undoes AppendEscape everywhere in s. It returns false if a mark is not
 // followed by two hex digits.
-func unescape(s string, mark byte) (string, bool) {
+func Unescape(s string, mark byte) (string, bool) {
 	if strings.IndexByte(s, mark) < 0 {
 		return s, true
 	}
@@ -50,18 +50,18 @@ func unhex(c byte) byte {
 	return 255
 }
 
-// parseHeaderText undoes headerText.
-func parseHeaderText(value string) (string, error) {
-	text, ok := unescape(value, '%')
-	if !ok || len(text) > maxShort {
-		return "", errSyntax("no property can be %q", value)
+// UnescapeHeader undoes [EscapeHeader]. A text that is too long for a property is an error.
+func UnescapeHeader(value string) (string, error) {
+	text, ok := Unescape(value, '%')
+	if !ok || len(text) > MaxShort {
+		return "", Errorf(ErrSyntax, "no property can be %q", value)
 	}
 	return text, nil
 }
 
-// headerText returns a text as a header value that gives it back: control
+// EscapeHeader returns a text as a header value that gives it back: control
 // characters, blanks at the ends, '%' and what is not UTF-8 become %XX.
-func headerText(text string) string {
+func EscapeHeader(text string) string {
 	if plainHeader(text) {
 		return text
 	}
@@ -70,7 +70,7 @@ func headerText(text string) string {
 		r, size := utf8.DecodeRuneInString(text[i:])
 		edge := i == 0 || i == len(text)-1
 		if headerForbids[text[i]] || r == ' ' && edge || r == utf8.RuneError && size == 1 {
-			dst = appendEscape(dst, '%', text[i])
+			dst = AppendEscape(dst, '%', text[i])
 		} else {
 			dst = append(dst, text[i:i+size]...)
 		}

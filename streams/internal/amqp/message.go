@@ -1,11 +1,9 @@
-package streams
+package amqp
 
 import (
 	"math/bits"
 	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
 // DeliveryMode says whether a message should survive a restart of the server.
@@ -27,8 +25,8 @@ type Message struct {
 	CorrelationID   string
 	ReplyTo         string
 	// Expiration is how long the message may wait in a queue: milliseconds, in digits, at
-	// most ten years. It is dropped as by [Queue.MessageTTL]; the smaller counts. Default:
-	// empty, the queue decides.
+	// most ten years. The smaller of it and the TTL of the queue counts. Default: empty, the
+	// queue decides.
 	Expiration string
 	MessageID  string
 	Timestamp  time.Time // whole seconds are carried
@@ -45,16 +43,20 @@ type Message struct {
 	Body []byte
 }
 
-// encode returns the properties as headers of NATS: none for a message without
-// properties, otherwise one each. It refuses, and names, a property AMQP could
-// not carry.
-func (m *Message) encode() (nats.Header, error) {
+// EpochHeader is the one header of Warren's own that is no property: the run of the broker
+// that a message for later ends with, if it is not persistent.
+const EpochHeader = headerPrefix + "Epoch"
+
+// EncodeProperties returns the properties of a message as headers of NATS: nil for a
+// message without properties, otherwise one header each. It refuses, and names, a property
+// that AMQP cannot carry.
+func EncodeProperties(m *Message) (map[string][]string, error) {
 	present := m.Properties()
 	if present == 0 {
 		return nil, nil
 	}
 	n := bits.OnesCount16(uint16(present))
-	h, values := make(nats.Header, n), make([]string, 0, n)
+	h, values := make(map[string][]string, n), make([]string, 0, n)
 	for left := present; left != 0; left &= left - 1 {
 		p := left & -left
 		value, err := m.encodeProperty(p)
@@ -62,16 +64,16 @@ func (m *Message) encode() (nats.Header, error) {
 			return nil, err
 		}
 		values = append(values, value)
-		h[p.header()] = values[len(values)-1 : len(values) : len(values)]
+		h[HeaderOf(p)] = values[len(values)-1 : len(values) : len(values)]
 	}
 	return h, nil
 }
 
-// decode sets everything but the body from the headers of a message of NATS.
-// Headers that carry no property are those of a publisher that does not know
-// AMQP: they become strings in m.Headers, except NATS' own and ours. Whatever the headers
+// DecodeProperties sets everything but the body of m from the headers of a message of NATS.
+// Headers that carry no property are those of a publisher that does not know AMQP: they
+// become strings in m.Headers, except NATS' own and [EpochHeader]. Whatever the headers
 // are, the message can be encoded again.
-func (m *Message) decode(h nats.Header) {
+func DecodeProperties(m *Message, h map[string][]string) {
 	*m = Message{Body: m.Body}
 	for name, values := range h {
 		p := headerProperties[name]
@@ -81,7 +83,7 @@ func (m *Message) decode(h nats.Header) {
 	}
 	present := m.Properties()
 	for name, values := range h {
-		if headerProperties[name]&present == 0 && !strings.HasPrefix(name, "Nats-") && name != epochHeader {
+		if headerProperties[name]&present == 0 && !strings.HasPrefix(name, "Nats-") && name != EpochHeader {
 			m.addForeign(name, values)
 		}
 	}
@@ -89,7 +91,7 @@ func (m *Message) decode(h nats.Header) {
 
 // addForeign adds a header that is none of ours.
 func (m *Message) addForeign(name string, values []string) {
-	if len(name) > maxShort || len(values) == 0 {
+	if len(name) > MaxShort || len(values) == 0 {
 		return
 	}
 	if _, ok := m.Headers[name]; ok {
@@ -108,13 +110,6 @@ func (m *Message) addForeign(name string, values []string) {
 		array[i] = value
 	}
 	m.Headers[name] = array
-}
-
-// size returns how many bytes of the server's maximum payload the message
-// takes.
-func (m *Message) size() int {
-	h, _ := m.encode()
-	return (&nats.Msg{Header: h, Data: m.Body}).Size()
 }
 
 // Properties returns the properties that the message has: those that are not zero,

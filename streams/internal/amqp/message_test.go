@@ -1,4 +1,4 @@
-package streams
+package amqp
 
 import (
 	"bufio"
@@ -31,7 +31,7 @@ func TestMessageHeadersAreReadable(t *testing.T) {
 	m := fullMessage()
 	m.Headers = nil
 	m.Zero = PropertyHeaders
-	got, err := m.encode()
+	got, err := EncodeProperties(&m)
 	want := nats.Header{
 		"Amqp-Content-Type": {"text/plain"}, "Amqp-Content-Encoding": {"gzip"}, "Amqp-Headers": {""},
 		"Amqp-Delivery-Mode": {"2"}, "Amqp-Priority": {"9"}, "Amqp-Correlation-Id": {"c-1"},
@@ -39,7 +39,7 @@ func TestMessageHeadersAreReadable(t *testing.T) {
 		"Amqp-Timestamp": {"1700000000"}, "Amqp-Type": {"order"}, "Amqp-User-Id": {"guest"},
 		"Amqp-App-Id": {"shop"}, "Amqp-Cluster-Id": {"c"},
 	}
-	if err != nil || !reflect.DeepEqual(got, want) {
+	if err != nil || !reflect.DeepEqual(nats.Header(got), want) {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
 }
@@ -47,10 +47,10 @@ func TestMessageHeadersAreReadable(t *testing.T) {
 func TestMessageWithoutPropertiesHasNoHeaders(t *testing.T) {
 	t.Parallel()
 	m := Message{Body: []byte("hello"), Headers: Table{}}
-	if h, err := m.encode(); h != nil || err != nil {
+	if h, err := EncodeProperties(&m); h != nil || err != nil {
 		t.Errorf("got %v, %v, want none", h, err)
 	}
-	m.decode(nil)
+	DecodeProperties(&m, nil)
 	if want := (Message{Body: []byte("hello")}); !reflect.DeepEqual(m, want) {
 		t.Errorf("got %v, want %v", m, want)
 	}
@@ -75,12 +75,12 @@ func TestMessageRoundTrip(t *testing.T) {
 
 func checkRoundTrip(t *testing.T, wire *wire, want Message) {
 	t.Helper()
-	h, err := want.encode()
+	h, err := EncodeProperties(&want)
 	if err != nil {
 		t.Fatalf("%v: %v", want, err)
 	}
 	got := Message{Body: want.Body, Type: "left over"}
-	got.decode(wire.carry(t, h))
+	DecodeProperties(&got, wire.carry(t, h))
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("%v came back from %v as %v", want, h, got)
 	}
@@ -94,12 +94,12 @@ func TestMessageEncodeNamesTheProperty(t *testing.T) {
 		"property 'content-type' is 256":   {ContentType: long},
 		"property 'cluster-id' is 256":     {ClusterID: long},
 	} {
-		if h, err := m.encode(); !errors.Is(err, ErrPreconditionFailed) || !strings.Contains(err.Error(), want) {
+		if h, err := EncodeProperties(&m); !errors.Is(err, ErrPreconditionFailed) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, %v, want 406 with %q", h, err, want)
 		}
 	}
 	m := Message{Headers: Table{"a": Table{"b": uint64(1)}}}
-	if h, err := m.encode(); err == nil || !strings.Contains(err.Error(), "'headers.a.b'") {
+	if h, err := EncodeProperties(&m); err == nil || !strings.Contains(err.Error(), "'headers.a.b'") {
 		t.Errorf("got %v, %v, want an error that names headers.a.b", h, err)
 	}
 }
@@ -134,7 +134,7 @@ func TestMessageDecodeForeignHeaders(t *testing.T) {
 		{"twice", nats.Header{"Amqp-Type": {"a", "b"}}, Message{Headers: Table{"Amqp-Type": []any{"a", "b"}}}},
 	} {
 		m := Message{Priority: 3, Zero: PropertyType}
-		m.decode(c.h)
+		DecodeProperties(&m, c.h)
 		if !reflect.DeepEqual(m, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, m, c.want)
 		}
@@ -148,7 +148,7 @@ func TestMessageDecodeLeavesBrokenHeaders(t *testing.T) {
 		"Amqp-Headers": "?", "Amqp-Type": "100%", "Amqp-App-Id": "%2", "Amqp-User-Id": "%G0",
 	} {
 		var m Message
-		m.decode(nats.Header{name: {value}})
+		DecodeProperties(&m, nats.Header{name: {value}})
 		if want := (Message{Headers: Table{name: value}}); !reflect.DeepEqual(m, want) {
 			t.Errorf("%s: got %v, want %v", name, m, want)
 		}
@@ -160,12 +160,12 @@ func TestMessageSizeIsWhatTheServerCounts(t *testing.T) {
 	wire := newWire(t)
 	full := fullMessage()
 	for _, m := range []Message{{}, {Body: []byte("hello")}, full} {
-		h, err := m.encode()
+		h, err := EncodeProperties(&m)
 		if err != nil {
 			t.Fatal(err)
 		}
 		wire.carry(t, h)
-		if got, want := m.size(), wire.headerBytes+len(m.Body); got != want {
+		if got, want := (&nats.Msg{Header: h, Data: m.Body}).Size(), wire.headerBytes+len(m.Body); got != want {
 			t.Errorf("size is %d, want %d", got, want)
 		}
 	}
@@ -177,12 +177,12 @@ func TestHeaderText(t *testing.T) {
 		"": "", "a b": "a b", "größe": "größe", "\ufffd": "\ufffd", "100%": "100%25",
 		" ": "%20", " a ": "%20a%20", "  a": "%20 a", "\ta\r\n\x00\x7f": "%09a%0D%0A%00%7F", "\xffü\xc3": "%FFü%C3",
 	} {
-		got := headerText(text)
+		got := EscapeHeader(text)
 		if got != want {
-			t.Errorf("headerText(%q) = %q, want %q", text, got, want)
+			t.Errorf("EscapeHeader(%q) = %q, want %q", text, got, want)
 		}
-		if back, err := parseHeaderText(got); err != nil || back != text {
-			t.Errorf("parseHeaderText(%q) = %q, %v, want %q", got, back, err, text)
+		if back, err := UnescapeHeader(got); err != nil || back != text {
+			t.Errorf("UnescapeHeader(%q) = %q, %v, want %q", got, back, err, text)
 		}
 	}
 }
@@ -192,7 +192,7 @@ func TestPropertyNames(t *testing.T) {
 	if got, want := (PropertyContentType | PropertyUserID).String(), "content-type, user-id"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := PropertyClusterID.header(); got != "Amqp-Cluster-Id" {
+	if got := HeaderOf(PropertyClusterID); got != "Amqp-Cluster-Id" {
 		t.Errorf("the header of the last property is %q", got)
 	}
 }
@@ -211,18 +211,18 @@ func FuzzMessage(f *testing.F) {
 			m.Headers = t
 		}
 		m.Zero = Property(zero) &^ m.Properties() & (1<<len(propertyHeaders) - 1)
-		if h, err := m.encode(); err == nil {
+		if h, err := EncodeProperties(&m); err == nil {
 			if mode == 0 {
 				h = wire.carry(t, h)
 			}
 			var got Message
-			if got.decode(h); !reflect.DeepEqual(got, m) {
+			if DecodeProperties(&got, h); !reflect.DeepEqual(got, m) {
 				t.Fatalf("%v came back from %v as %v", m, h, got)
 			}
 			if h == nil {
 				h = nats.Header{}
 			}
-			h.Add(name, value)
+			nats.Header(h).Add(name, value)
 			checkForeign(t, h)
 		} else if !errors.Is(err, ErrPreconditionFailed) {
 			t.Fatal(err)
@@ -235,15 +235,15 @@ func FuzzMessage(f *testing.F) {
 func checkForeign(t *testing.T, h nats.Header) {
 	t.Helper()
 	var m, again Message
-	m.decode(h)
-	encoded, err := m.encode()
+	DecodeProperties(&m, h)
+	encoded, err := EncodeProperties(&m)
 	if err != nil {
 		t.Fatalf("%v is read as %v: %v", h, m, err)
 	}
 	if len(m.Headers) == 0 {
 		m.Headers = nil
 	}
-	if again.decode(encoded); !reflect.DeepEqual(again, m) {
+	if DecodeProperties(&again, encoded); !reflect.DeepEqual(again, m) {
 		t.Fatalf("%v is read as %v, which came back as %v", h, m, again)
 	}
 }
@@ -344,14 +344,14 @@ func BenchmarkMessage(b *testing.B) {
 		{"full", full},
 		{"noTable", bare},
 	} {
-		h, err := c.m.encode()
+		h, err := EncodeProperties(&c.m)
 		if err != nil {
 			b.Fatal(err)
 		}
 		b.Run("encode/"+c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := c.m.encode(); err != nil {
+				if _, err := EncodeProperties(&c.m); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -360,7 +360,7 @@ func BenchmarkMessage(b *testing.B) {
 			b.ReportAllocs()
 			var m Message
 			for b.Loop() {
-				m.decode(h)
+				DecodeProperties(&m, h)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package streams
+package amqp
 
 import (
 	"bytes"
@@ -142,10 +142,10 @@ func TestEqualTables(t *testing.T) {
 		{Table{"a": Table{"b": 1}}, Table{"a": Table{"b": 1}}, true},
 		{Table{"a": Table{"b": 1}}, Table{"a": []any{1}}, false},
 	} {
-		if got := equalTables(c.a, c.b); got != c.want {
+		if got := Equivalent(c.a, c.b); got != c.want {
 			t.Errorf("%v equals %v: %v, want %v", c.a, c.b, got, c.want)
 		}
-		if got := equalTables(c.b, c.a); got != c.want {
+		if got := Equivalent(c.b, c.a); got != c.want {
 			t.Errorf("%v equals %v: %v, want %v", c.b, c.a, got, c.want)
 		}
 	}
@@ -192,7 +192,7 @@ func FuzzTable(f *testing.F) {
 			t.Fatalf("%q is read as %v and written as %q, %v", b, table, encoded, err)
 		}
 		again, err := parseTable(string(encoded))
-		if err != nil || !reflect.DeepEqual(again, table) || !equalTables(again, table) {
+		if err != nil || !reflect.DeepEqual(again, table) || !Equivalent(again, table) {
 			t.Fatalf("%v came back as %v, %v", table, again, err)
 		}
 		if stable, err := again.AppendBinary(nil); err != nil || !bytes.Equal(stable, encoded) {

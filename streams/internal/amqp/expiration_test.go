@@ -1,0 +1,38 @@
+package amqp
+
+import (
+	"fmt"
+	"math/big"
+	"regexp"
+	"testing"
+)
+
+// FuzzExpiration reads the property as arithmetic does.
+func FuzzExpiration(f *testing.F) {
+	for _, text := range []string{
+		"0", "1", "60000", "007", "+5", "-0", "-1", "", " 5", "5 ", "1.5", "x", "5x", "+", "-", "--1", "+-1",
+		"315360000000", "315360000001", "99999999999999999999999", "9223372036854775807", "9223372036854775808", "-9223372036854775809", "٣",
+	} {
+		f.Add(text)
+	}
+	number := regexp.MustCompile(`^[+-]?[0-9]+$`)
+	f.Fuzz(func(t *testing.T, text string) {
+		d, wrong := ParseExpiration(text)
+		if !number.MatchString(text) {
+			if wrong == "" {
+				t.Errorf("%q: got %v, want a refusal", text, d)
+			}
+			return
+		}
+		n, _ := new(big.Int).SetString(text, 10)
+		allowed := n.Sign() >= 0 && n.Cmp(big.NewInt(MaxLifetime.Milliseconds())) <= 0
+		switch {
+		case allowed != (wrong == ""):
+			t.Errorf("%q: got %v, %q", text, d, wrong)
+		case allowed && d.Milliseconds() != n.Int64():
+			t.Errorf("%q: got %v", text, d)
+		case !allowed && n.Sign() < 0 && n.IsInt64() && wrong != fmt.Sprintf("{value_negative,%s}", n):
+			t.Errorf("%q: got %q", text, wrong)
+		}
+	})
+}
