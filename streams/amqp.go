@@ -1,6 +1,9 @@
 package streams
 
-import "warren/streams/internal/amqp"
+import (
+	"warren/streams/internal/amqp"
+	"warren/streams/internal/routing"
+)
 
 // Message is a message with AMQP's fourteen properties, and a Body of bytes:
 //
@@ -73,4 +76,15 @@ const (
 	PropertyUserID          = amqp.PropertyUserID
 	PropertyAppID           = amqp.PropertyAppID
 	PropertyClusterID       = amqp.PropertyClusterID
+)
+
+// Kind is the type of an exchange: how it chooses the queues of a message.
+type Kind = routing.Kind
+
+// The types of exchange AMQP has.
+const (
+	Direct  = routing.Direct  // the routing key is the binding key
+	Fanout  = routing.Fanout  // every message
+	Topic   = routing.Topic   // the routing key matches the binding key, word by word
+	Headers = routing.Headers // the headers meet the arguments of the binding
 )

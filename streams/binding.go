@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/routing"
 )
 
 // A Binding says which messages of an exchange a queue wants. Two bindings
@@ -81,7 +82,7 @@ func (s *Session) bind(ctx context.Context, b Binding) error {
 		if err != nil {
 			return err
 		}
-		if err := checkBinding(x.Kind, route{Key: b.Key, Args: b.Args}); err != nil {
+		if err := routing.CheckBinding(x.Kind, routing.Binding{Key: b.Key, Args: b.Args}); err != nil {
 			return err
 		}
 		mustMove := x.Moving

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/routing"
 )
 
 // ConsumeOptions is how a consumer consumes. The zero value works.
@@ -605,7 +607,7 @@ func (c *Consumer) dropRequests(ctx context.Context) {
 	sources := slices.Clone(c.order)
 	c.mu.Unlock()
 	for _, src := range sources {
-		if _, err := c.s.js.Consumer(ctx, src.stream, consumerName(src.queue)); err != nil {
+		if _, err := c.s.js.Consumer(ctx, src.stream, routing.ConsumerName(src.queue)); err != nil {
 			return // the order suffers, nothing else does
 		}
 	}

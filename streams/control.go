@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/routing"
 )
 
 // Sessions speak to each other on one subject each. Where nobody listens NATS says
@@ -160,7 +162,7 @@ func (s *Session) listenChanges() error {
 	prefix := len(s.vhost.changeSubject()) + 1
 	return s.changes.begin(func() (*nats.Subscription, error) {
 		return s.nc.Subscribe(s.vhost.changeSubject()+".>", func(msg *nats.Msg) {
-			if name, err := tokenName(msg.Subject[prefix:]); err == nil {
+			if name, err := routing.TokenName(msg.Subject[prefix:]); err == nil {
 				s.exchanges.forget(name)
 			}
 		})

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/routing"
 )
 
 // DamagedError is the error of a list from which records are missing because they
@@ -45,7 +47,7 @@ func (t *topology) damaged(key string, err error) error {
 func keyNoun(key string) string {
 	kind, token, _ := strings.Cut(key, ".")
 	token, _, _ = strings.Cut(token, ".")
-	name, err := tokenName(token)
+	name, err := routing.TokenName(token)
 	if err != nil {
 		name = token
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/routing"
 )
 
 // A Delivery is a message in the hands of a consumer. It is settled once, by
@@ -222,7 +223,7 @@ func parseArrival(reply string) (a arrival, ok bool) {
 // ackSubject is where a message of a source is acknowledged that was delivered, as far as
 // the server needs to know to renew its lease.
 func ackSubject(src *source, seq uint64) string {
-	return fmt.Sprintf("$JS.ACK.%s.%s.1.%d.1.0.0", src.stream, consumerName(src.queue), seq)
+	return fmt.Sprintf("$JS.ACK.%s.%s.1.%d.1.0.0", src.stream, routing.ConsumerName(src.queue), seq)
 }
 
 func parseNumber(s string) uint64 {
@@ -250,7 +251,7 @@ func newDelivery(msg *nats.Msg, a arrival, src *source) *Delivery {
 	}
 	if src.exchange == "" {
 		d.Key = src.queue
-	} else if key, ok := subjectKey(src.base, msg.Subject); ok {
+	} else if key, ok := routing.SubjectKey(src.base, msg.Subject); ok {
 		d.Key = key
 	}
 	d.Body = msg.Data

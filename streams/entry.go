@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/routing"
 )
 
 // An Entry is what a store has of a key: a value, or a marker that it is gone.
@@ -109,7 +110,7 @@ func (t *Store) settle(ctx context.Context, e Entry, h nats.Header) Entry {
 // entryAt is the entry of a message of the store, or of its republished
 // subjects, whose base is given.
 func entryAt(base string, msg *nats.Msg, subject string, revision uint64, stamp time.Time) (Entry, bool) {
-	key, ok := subjectKey(base, subject)
+	key, ok := routing.SubjectKey(base, subject)
 	if !ok || key == "" && subject == base {
 		return Entry{}, false
 	}
@@ -135,7 +136,7 @@ func (t *Store) subject(key string) (string, error) {
 	if len(key) > amqp.MaxShort {
 		return "", errSyntax("the key is %d bytes long, more than %d", len(key), amqp.MaxShort)
 	}
-	return keySubject(t.base, key), nil
+	return routing.KeySubject(t.base, key), nil
 }
 
 // filter is a pattern of keys as a subject with wildcards.
@@ -160,7 +161,7 @@ func patternSubject(pattern string) (string, error) {
 		case word == ">":
 			return "", errPrecondition("the pattern '%s' goes on behind >", pattern)
 		default:
-			words[i] = wordToken(word)
+			words[i] = routing.WordToken(word)
 		}
 	}
 	return strings.Join(words, "."), nil

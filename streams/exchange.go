@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/routing"
 )
 
 // An Exchange routes what is published to it to the queues bound to it. On
@@ -473,7 +474,7 @@ func (s *Session) finishDeleteExchange(ctx context.Context, rec *exchangeRecord)
 // tellExchange has all sessions read the record of an exchange again.
 func (s *Session) tellExchange(name string) error {
 	s.forgetExchange(name)
-	return s.nc.Publish(s.vhost.changeSubject()+"."+nameToken(name), nil)
+	return s.nc.Publish(s.vhost.changeSubject()+"."+routing.NameToken(name), nil)
 }
 
 // boundTo counts the bindings that stand from an exchange.

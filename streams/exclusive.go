@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/routing"
 )
 
 // An exclusive consumer claims its queue with a record in the live stream, by
@@ -26,7 +28,7 @@ type claim struct {
 }
 
 func (v vhost) claimSubject(queue string) string {
-	return v.liveSubject() + ".exclusive." + nameToken(queue)
+	return v.liveSubject() + ".exclusive." + routing.NameToken(queue)
 }
 
 // claimOf reads who claims a queue; nil says nobody.

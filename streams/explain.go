@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"warren/streams/internal/routing"
 )
 
 // A Step is an operation in AMQP's words and what it became on JetStream.
@@ -62,7 +64,7 @@ func (s *Session) explainQueue(method string, q Queue) {
 	}
 	s.explain(fmt.Sprintf("%s %s durable=%t exclusive=%t auto_delete=%t", method, q.Name, q.Durable, q.Exclusive, q.AutoDelete),
 		fmt.Sprintf("stream %s: work-queue retention, %s storage, %s", s.vhost.homeStream(q.Name), storage, subjects),
-		fmt.Sprintf("consumer %s: durable pull, explicit ack, lease %v", consumerName(q.Name), s.cfg.Lease))
+		fmt.Sprintf("consumer %s: durable pull, explicit ack, lease %v", routing.ConsumerName(q.Name), s.cfg.Lease))
 }
 
 func (s *Session) explainBinding(method string, b Binding, x *exchangeRecord, rec *queueRecord) {
@@ -79,7 +81,7 @@ func (s *Session) explainBinding(method string, b Binding, x *exchangeRecord, re
 		filters = "none: the consumer is deleted"
 	}
 	s.explain(fmt.Sprintf("%s queue=%s exchange=%s routing_key=%s", method, b.Queue, b.Exchange, b.Key),
-		fmt.Sprintf("consumer %s on stream %s", consumerName(b.Queue), s.vhost.originStream(x.origin())),
+		fmt.Sprintf("consumer %s on stream %s", routing.ConsumerName(b.Queue), s.vhost.originStream(x.origin())),
 		"filters "+filters, how)
 }
 
@@ -89,7 +91,7 @@ func (s *Session) explainConsume(c *Consumer, rec *queueRecord) {
 	}
 	var from []string
 	for _, src := range s.sourcesOf(rec) {
-		from = append(from, fmt.Sprintf("pull requests to consumer %s on stream %s", consumerName(c.queue), src.stream))
+		from = append(from, fmt.Sprintf("pull requests to consumer %s on stream %s", routing.ConsumerName(c.queue), src.stream))
 	}
 	ack := "manual"
 	if c.opts.AutoAck {
@@ -105,7 +107,7 @@ func (s *Session) explainDelivery(method, queue string, d *Delivery, autoAck boo
 	if s.cfg.Explain == nil {
 		return
 	}
-	lines := []string{fmt.Sprintf("message %d of stream %s, from consumer %s, delivery %d of it", d.seq, d.stream, consumerName(queue), d.DeliveryCount+1)}
+	lines := []string{fmt.Sprintf("message %d of stream %s, from consumer %s, delivery %d of it", d.seq, d.stream, routing.ConsumerName(queue), d.DeliveryCount+1)}
 	if autoAck {
 		lines = append(lines, fmt.Sprintf("publish %s to %s", verdictAck, d.reply))
 	}
@@ -138,7 +140,7 @@ func (s *Session) explainPublish(exchange, key string) {
 	}
 	subject := s.vhost.homeSubject(key)
 	if exchange != "" {
-		subject = keySubject(s.vhost.exchangeSubject(exchange), key)
+		subject = routing.KeySubject(s.vhost.exchangeSubject(exchange), key)
 	}
 	s.explain(fmt.Sprintf("basic.publish exchange=%s routing_key=%s", exchange, key),
 		"publish to subject "+subject+" and wait for the stream's acknowledgement")

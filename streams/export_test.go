@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/routing"
 )
 
 // RefusedBefore begins what package embedded says of what it has refused.
@@ -162,7 +164,7 @@ func Rewrite(ctx context.Context, s *Session, queue string, before func()) error
 func HalfChange(ctx context.Context, s *Session, queue string, cut error) error {
 	return s.changeQueue(ctx, queue, func(c *queueChange) error {
 		for _, o := range c.rec.origins() {
-			if err := s.js.DeleteConsumer(ctx, s.vhost.originStream(o), consumerName(queue)); err != nil {
+			if err := s.js.DeleteConsumer(ctx, s.vhost.originStream(o), routing.ConsumerName(queue)); err != nil {
 				return err
 			}
 		}

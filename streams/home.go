@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/routing"
 )
 
 // ensureHome derives the home of a queue: a work-queue stream, where an ack is
@@ -78,7 +80,7 @@ func (s *Session) homeConfig(rec *queueRecord) jetstream.StreamConfig {
 // MaxDeliver would stay in its stream for good.
 func (s *Session) consumerConfig(rec *queueRecord) jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
-		Durable:       consumerName(rec.Name),
+		Durable:       routing.ConsumerName(rec.Name),
 		Description:   "queue " + rec.Name,
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       rec.Lease,

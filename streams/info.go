@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/routing"
 )
 
 // A reading is how much of a source is read to count it, where the server cannot
@@ -247,7 +249,7 @@ func (s *Session) sifted(ctx context.Context, c counted, r reading) (int, error)
 	if c.waiting == 0 && !c.late {
 		return 0, nil
 	}
-	all := c.late || !c.src.sieve.exact || crossing(c.filters)
+	all := c.late || !c.src.sieve.exact || routing.Overlap(c.filters)
 	until, err := c.state.LastSeq, error(nil)
 	if !all {
 		until, err = s.lastDoubtful(ctx, c)
@@ -308,7 +310,7 @@ func (s *Session) settledInfo(ctx context.Context, stream jetstream.Stream, src 
 		return info, err
 	}
 	filters := filtersOf(info)
-	if stored.Config.Replicas > 1 || crossing(filters) {
+	if stored.Config.Replicas > 1 || routing.Overlap(filters) {
 		return s.standingInfo(ctx, src, info)
 	}
 	info.NumPending = 0
@@ -340,7 +342,7 @@ func (s *Session) standingInfo(ctx context.Context, src *source, last *jetstream
 }
 
 func (s *Session) sourceInfo(ctx context.Context, src *source) (*jetstream.ConsumerInfo, error) {
-	consumer, err := s.js.Consumer(ctx, src.stream, consumerName(src.queue))
+	consumer, err := s.js.Consumer(ctx, src.stream, routing.ConsumerName(src.queue))
 	if err != nil {
 		return nil, err
 	}

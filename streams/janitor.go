@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/routing"
 )
 
 // rounds is how often, all sessions taken together, what dead sessions left is
@@ -108,7 +110,7 @@ func (s *Session) sweepSessions(ctx context.Context) error {
 // declared: if it goes with its last consumer it went with them, and the new one
 // has nothing to do with them.
 func (s *Session) sweepUsers(ctx context.Context, queue string) error {
-	left, err := s.registry.registrations(ctx, nameToken(queue)+".*")
+	left, err := s.registry.registrations(ctx, routing.NameToken(queue)+".*")
 	if err != nil {
 		return err
 	}

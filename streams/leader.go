@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/routing"
 )
 
 // The leader of a virtual host is the session that acts for its queues when nobody calls:
@@ -59,7 +61,7 @@ type queueUse struct {
 func (v vhost) leaderSubject() string { return v.liveSubject() + ".leader" }
 
 func (v vhost) useSubject(queue string) string {
-	return v.liveSubject() + ".used." + nameToken(queue)
+	return v.liveSubject() + ".used." + routing.NameToken(queue)
 }
 
 // tellUse tells that a queue is used, before which it does not expire. It is told before
@@ -252,7 +254,7 @@ func (l *leader) resign() {
 // used is told of the use of a queue.
 func (l *leader) used(msg *nats.Msg) {
 	token := msg.Subject[len(l.s.vhost.liveSubject())+len(".used."):]
-	queue, err := tokenName(token)
+	queue, err := routing.TokenName(token)
 	var use queueUse
 	if err != nil || json.Unmarshal(msg.Data, &use) != nil {
 		return

@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/routing"
 )
 
 // The broker does not say whose the unsettled messages of a queue are. What the
@@ -121,7 +123,7 @@ func (s *Session) orphaned(ctx context.Context, rec *queueRecord, in use) (o orp
 // its clock shows.
 func (s *Session) unsettled(ctx context.Context, rec *queueRecord) (n int, now time.Time, err error) {
 	for _, src := range s.sourcesOf(rec) {
-		consumer, err := s.js.Consumer(ctx, src.stream, consumerName(src.queue))
+		consumer, err := s.js.Consumer(ctx, src.stream, routing.ConsumerName(src.queue))
 		if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound) {
 			continue
 		}
@@ -147,7 +149,7 @@ func addLimits(a, b int) int {
 // usersAndLeft are the sessions registered for a queue, and the subjects of what dead ones
 // have left.
 func (g *registry) usersAndLeft(ctx context.Context, queue string) (sessions, left []string, err error) {
-	subjects, err := g.registered(ctx, nameToken(queue)+".>")
+	subjects, err := g.registered(ctx, routing.NameToken(queue)+".>")
 	if err != nil {
 		return nil, nil, err
 	}

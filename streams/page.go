@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/routing"
 )
 
 // The bindings of a queue are in its record while they are few, so that one
@@ -43,7 +44,7 @@ const (
 	pageBytes    = 32 << 10
 )
 
-func pageKey(queue, id string) string { return "b." + nameToken(queue) + "." + id }
+func pageKey(queue, id string) string { return "b." + routing.NameToken(queue) + "." + id }
 
 // size is about how long a binding is as it is stored.
 func (b *bindingRecord) size() int {

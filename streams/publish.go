@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/routing"
 )
 
 // PublishFlag says how a message is published.
@@ -156,7 +157,7 @@ func (s *Session) address(ctx context.Context, exchange, key string) (string, er
 	if known.internal {
 		return "", errAccessRefused("cannot publish to internal exchange '%s' in vhost '%s'", exchange, s.cfg.ShownVHost)
 	}
-	return keySubject(known.subject, key), nil
+	return routing.KeySubject(known.subject, key), nil
 }
 
 // checkMessage refuses what asks for something Warren does not have.
@@ -282,13 +283,13 @@ func (s *Session) verifyRouted(confirm *Confirm) error {
 
 // routes reports whether a binding of the queue matches a message.
 func (rec *queueRecord) routes(x *exchangeRecord, key string, headers Table) bool {
-	var routes []route
+	var routes []routing.Binding
 	for i := range rec.Bindings {
 		if b := &rec.Bindings[i]; !b.Ended && b.Exchange == x.Name && b.Life == x.Life {
-			routes = append(routes, route{Key: b.Key, Args: b.Args})
+			routes = append(routes, routing.Binding{Key: b.Key, Args: b.Args})
 		}
 	}
-	return newMatcher(x.Kind, routes).match(key, func() Table { return headers })
+	return routing.NewMatcher(x.Kind, routes).Match(key, func() Table { return headers })
 }
 
 // exchangeCache saves publishers from reading an exchange's record each time.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/routing"
 )
 
 // The registry is what the live stream has of who uses which queue, and of what those
@@ -130,7 +132,7 @@ func (s *Session) untold() []string {
 }
 
 func (v vhost) userSubject(queue, session string) string {
-	return v.liveSubject() + ".user." + nameToken(queue) + "." + session
+	return v.liveSubject() + ".user." + routing.NameToken(queue) + "." + session
 }
 
 func (g *registry) register(ctx context.Context, r registration) error {
@@ -156,7 +158,7 @@ func (g *registry) unregister(ctx context.Context, queue string) error {
 
 // queueUsers are the sessions registered for a queue.
 func (g *registry) queueUsers(ctx context.Context, queue string) ([]string, error) {
-	subjects, err := g.registered(ctx, nameToken(queue)+".*")
+	subjects, err := g.registered(ctx, routing.NameToken(queue)+".*")
 	if err != nil {
 		return nil, err
 	}

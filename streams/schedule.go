@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/routing"
 )
 
 // Scheduled is a message that waits for its time.
@@ -287,7 +288,7 @@ func (s *Session) readScheduled(queue string, msg *nats.Msg) (one Scheduled, ok 
 		return one, false
 	}
 	token, _, _ := strings.Cut(waits, ".")
-	id, err := tokenName(token)
+	id, err := routing.TokenName(token)
 	if err != nil {
 		return one, false
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/routing"
 )
 
 // A sieve decides which messages of a source are the queue's, where subjects
@@ -25,7 +26,7 @@ type sieve struct {
 	crossing func() bool
 	// standing matches the bindings that hold from after on; spans are those
 	// that hold for a part.
-	standing *matcher
+	standing *routing.Matcher
 	spans    []span
 	// doomed is when the broker's life began, for a queue that outlived one.
 	doomed time.Time
@@ -45,7 +46,7 @@ type sieve struct {
 type span struct {
 	from, until uint64
 	ended       bool
-	matcher     *matcher
+	matcher     *routing.Matcher
 }
 
 func (sp *span) covers(seq uint64) bool {
@@ -57,22 +58,22 @@ func (s *Session) newSieve(rec *queueRecord, o origin) *sieve {
 	v := &sieve{base: s.vhost.exchangeSubject(o.exchange), ttl: rec.MessageTTL}
 	v.doom(s, rec)
 	v.filters, v.exact = s.viewFilters(rec, o)
-	v.crossing = sync.OnceValue(func() bool { return crossing(v.filters) })
-	var standing []route
+	v.crossing = sync.OnceValue(func() bool { return routing.Overlap(v.filters) })
+	var standing []routing.Binding
 	var kind Kind
 	for i := range rec.Bindings {
 		b := &rec.Bindings[i]
 		if b.origin() != o || b.Settled {
 			continue
 		}
-		r := route{Key: b.Key, Args: b.Args}
-		v.spans = append(v.spans, span{b.From, b.Until, b.Ended, newMatcher(b.Kind, []route{r})})
+		r := routing.Binding{Key: b.Key, Args: b.Args}
+		v.spans = append(v.spans, span{b.From, b.Until, b.Ended, routing.NewMatcher(b.Kind, []routing.Binding{r})})
 		if !b.Ended {
 			standing, kind = append(standing, r), b.Kind
 			v.after = max(v.after, b.From)
 		}
 	}
-	v.standing = newMatcher(kind, standing)
+	v.standing = routing.NewMatcher(kind, standing)
 	return v
 }
 
@@ -101,7 +102,7 @@ func (v *sieve) wants(msg *nats.Msg, a arrival) bool {
 	if v.exact && a.seq > v.after {
 		return true
 	}
-	key, ok := subjectKey(v.base, msg.Subject)
+	key, ok := routing.SubjectKey(v.base, msg.Subject)
 	if !ok {
 		return false
 	}
@@ -110,11 +111,11 @@ func (v *sieve) wants(msg *nats.Msg, a arrival) bool {
 		amqp.DecodeProperties(&m, msg.Header)
 		return m.Headers
 	}
-	if a.seq > v.after && v.standing.match(key, headers) {
+	if a.seq > v.after && v.standing.Match(key, headers) {
 		return true
 	}
 	for i := range v.spans {
-		if v.spans[i].covers(a.seq) && v.spans[i].matcher.match(key, headers) {
+		if v.spans[i].covers(a.seq) && v.spans[i].matcher.Match(key, headers) {
 			return true
 		}
 	}

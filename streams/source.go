@@ -1,6 +1,10 @@
 package streams
 
-import "time"
+import (
+	"time"
+
+	"warren/streams/internal/routing"
+)
 
 // A source is one durable pull consumer that a Consumer draws on: the home of
 // its queue, or a view. The Consumer's lock guards it.
@@ -101,7 +105,7 @@ func (s *Session) sourcesOf(rec *queueRecord) []*source {
 func newSource(queue, exchange, stream string, v *sieve) *source {
 	return &source{
 		queue: queue, exchange: exchange, stream: stream, sieve: v, base: v.base,
-		next:    nextSubject(stream, consumerName(queue)),
+		next:    nextSubject(stream, routing.ConsumerName(queue)),
 		written: make(map[requestKey]*request),
 	}
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/routing"
 )
 
 // The topology of a virtual host, its exchanges, queues and bindings, is a stream
@@ -80,8 +82,8 @@ func createStream(ctx context.Context, js broker, cfg jetstream.StreamConfig) (j
 	}
 }
 
-func exchangeKey(name string) string { return "x." + nameToken(name) }
-func queueKey(name string) string    { return "q." + nameToken(name) }
+func exchangeKey(name string) string { return "x." + routing.NameToken(name) }
+func queueKey(name string) string    { return "q." + routing.NameToken(name) }
 
 // get reads one record; revision 0 says that there is none.
 func (t *topology) get(ctx context.Context, key string, into stampedRecord) (uint64, error) {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/routing"
 )
 
 // A vhost is a virtual host as NATS sees it: the first token of every subject
@@ -39,14 +41,16 @@ func isVHostByte(c byte) bool {
 // originStream is the stream that an exchange is.
 func (v vhost) originStream(o origin) string {
 	if o.volatile {
-		return assetName(string(v), "m", o.exchange)
+		return routing.StreamName(string(v), "m", o.exchange)
 	}
-	return assetName(string(v), "x", o.exchange)
+	return routing.StreamName(string(v), "x", o.exchange)
 }
 
 // exchangeSubject is the subject of a message with the empty routing key; the
 // words of other keys follow behind it.
-func (v vhost) exchangeSubject(name string) string { return string(v) + ".x." + nameToken(name) }
+func (v vhost) exchangeSubject(name string) string {
+	return string(v) + ".x." + routing.NameToken(name)
+}
 
 // parkedSubject is what a stream that its exchange has left listens on while
 // queues still drain it: publishing finds nobody there. It is a wildcard,
@@ -54,38 +58,44 @@ func (v vhost) exchangeSubject(name string) string { return string(v) + ".x." + 
 // messages when it asks which consumers still want them.
 func (v vhost) parkedSubject(o origin) string {
 	if o.volatile {
-		return string(v) + ".left." + nameToken(o.exchange) + ".>"
+		return string(v) + ".left." + routing.NameToken(o.exchange) + ".>"
 	}
-	return string(v) + ".gone." + nameToken(o.exchange) + ".>"
+	return string(v) + ".gone." + routing.NameToken(o.exchange) + ".>"
 }
 
 // homeStream is the stream that holds what reaches a queue by its own name.
-func (v vhost) homeStream(name string) string { return assetName(string(v), "q", name) }
+func (v vhost) homeStream(name string) string { return routing.StreamName(string(v), "q", name) }
 
 // homeSubject is where the default exchange publishes for a queue.
-func (v vhost) homeSubject(name string) string { return string(v) + ".q." + nameToken(name) }
+func (v vhost) homeSubject(name string) string { return string(v) + ".q." + routing.NameToken(name) }
 
 // storeStream is the stream that a store is.
-func (v vhost) storeStream(name string) string { return assetName(string(v), "v", name) }
+func (v vhost) storeStream(name string) string { return routing.StreamName(string(v), "v", name) }
 
 // storeSubject is what the subjects of a store's keys begin with.
-func (v vhost) storeSubject(name string) string { return string(v) + ".v." + nameToken(name) }
+func (v vhost) storeSubject(name string) string { return string(v) + ".v." + routing.NameToken(name) }
 
 // earlierStoreStream is the stream that a store was once, see [migration].
-func (v vhost) earlierStoreStream(name string) string { return assetName(string(v), "t", name) }
+func (v vhost) earlierStoreStream(name string) string {
+	return routing.StreamName(string(v), "t", name)
+}
 
-func (v vhost) earlierStoreSubject(name string) string { return string(v) + ".t." + nameToken(name) }
+func (v vhost) earlierStoreSubject(name string) string {
+	return string(v) + ".t." + routing.NameToken(name)
+}
 
 // movingSubject is what the subjects of a stream begin with while it is copied.
-func (v vhost) movingSubject(name string) string { return string(v) + ".moving." + nameToken(name) }
+func (v vhost) movingSubject(name string) string {
+	return string(v) + ".moving." + routing.NameToken(name)
+}
 
 // toldSubject is what the subjects begin with on which a store's writes are told.
-func (v vhost) toldSubject(name string) string { return string(v) + ".told." + nameToken(name) }
+func (v vhost) toldSubject(name string) string { return string(v) + ".told." + routing.NameToken(name) }
 
 // scheduleSubject is where messages for later wait for a queue under one id;
 // each has a word of its own behind it.
 func (v vhost) scheduleSubject(queue, id string) string {
-	return v.homeSubject(queue) + ".at." + nameToken(id)
+	return v.homeSubject(queue) + ".at." + routing.NameToken(id)
 }
 
 // schedules matches all messages for later of a queue.

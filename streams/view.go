@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/routing"
 )
 
 // maxFilters is how many filter subjects one view has at most: a consumer
@@ -23,18 +25,18 @@ const maxAckPending = 1 << 30
 // exactly what the bindings say.
 func (s *Session) viewFilters(rec *queueRecord, o origin) (subjects []string, exact bool) {
 	base := s.vhost.exchangeSubject(o.exchange)
-	byKind := make(map[Kind][]route)
+	byKind := make(map[Kind][]routing.Binding)
 	exact = true
 	for i := range rec.Bindings {
 		b := &rec.Bindings[i]
 		if b.origin() != o || b.Settled {
 			continue
 		}
-		byKind[b.Kind] = append(byKind[b.Kind], route{Key: b.Key, Args: b.Args})
+		byKind[b.Kind] = append(byKind[b.Kind], routing.Binding{Key: b.Key, Args: b.Args})
 		exact = exact && !b.Ended
 	}
 	for kind, routes := range byKind {
-		some, precise := filters(kind, base, routes, maxFilters)
+		some, precise := routing.Filters(kind, base, routes, maxFilters)
 		subjects = append(subjects, some...)
 		exact = exact && precise
 	}
@@ -69,7 +71,7 @@ func (c *queueChange) makeView(ctx context.Context, o origin, subjects []string)
 		return c.s.dropView(ctx, c.rec.Name, o)
 	}
 	stream := c.s.vhost.originStream(o)
-	consumer, err := c.s.js.Consumer(ctx, stream, consumerName(c.rec.Name))
+	consumer, err := c.s.js.Consumer(ctx, stream, routing.ConsumerName(c.rec.Name))
 	if err == nil && consumer.CachedInfo().Config.Metadata["warren.life"] != c.rec.Life {
 		if err := c.s.dropView(ctx, c.rec.Name, o); err != nil {
 			return err
@@ -170,7 +172,7 @@ func (s *Session) lookAt(ctx context.Context, name, queue string) (jetstream.Str
 	if err != nil {
 		return jetstream.StreamState{}, nil, err
 	}
-	consumer, err := s.js.Consumer(ctx, name, consumerName(queue))
+	consumer, err := s.js.Consumer(ctx, name, routing.ConsumerName(queue))
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return jetstream.StreamState{}, nil, nil
 	}
@@ -213,7 +215,7 @@ func (c *queueChange) settleEnded(ctx context.Context) error {
 // dropView takes a queue's view of an origin away, its messages with it, and
 // the stream if that was only waiting for that.
 func (s *Session) dropView(ctx context.Context, queue string, o origin) error {
-	err := s.js.DeleteConsumer(ctx, s.vhost.originStream(o), consumerName(queue))
+	err := s.js.DeleteConsumer(ctx, s.vhost.originStream(o), routing.ConsumerName(queue))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package streams
+package routing
 
 import (
 	"strings"
@@ -50,7 +50,7 @@ func TestMatchTopicManyHashes(t *testing.T) {
 	key := strings.Repeat("a.", 30) + "c"
 	start := time.Now()
 	for range 1000 {
-		if matchTopic(pattern, key) || newMatcher(Topic, []route{{Key: pattern}}).match(key, nil) {
+		if matchTopic(pattern, key) || NewMatcher(Topic, []Binding{{Key: pattern}}).Match(key, nil) {
 			t.Fatalf("%q matches %q", pattern, key)
 		}
 	}
@@ -64,8 +64,8 @@ func TestMatchTopicAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { matchTopic("#.b.*.c", "a.b.d.c") }); n != 0 {
 		t.Errorf("matchTopic allocates %v times", n)
 	}
-	m := newMatcher(Topic, []route{{Key: "#.b.*.c"}, {Key: "a.*"}, {Key: "x.#"}})
-	if n := testing.AllocsPerRun(100, func() { m.match("a.b.d.c", nil) }); n != 0 {
+	m := NewMatcher(Topic, []Binding{{Key: "#.b.*.c"}, {Key: "a.*"}, {Key: "x.#"}})
+	if n := testing.AllocsPerRun(100, func() { m.Match("a.b.d.c", nil) }); n != 0 {
 		t.Errorf("match allocates %v times", n)
 	}
 }
@@ -96,8 +96,8 @@ func checkTopic(t *testing.T, pattern, key string) {
 	if got := tree.match(key, firstWord(key)); got != want {
 		t.Fatalf("a tree of %q matches %q: %v, want %v", pattern, key, got, want)
 	}
-	if got := newMatcher(Topic, []route{{Key: pattern}}).match(key, nil); got != want {
-		t.Fatalf("a matcher of %q matches %q: %v, want %v", pattern, key, got, want)
+	if got := NewMatcher(Topic, []Binding{{Key: pattern}}).Match(key, nil); got != want {
+		t.Fatalf("a Matcher of %q matches %q: %v, want %v", pattern, key, got, want)
 	}
 }
 

@@ -1,4 +1,4 @@
-package streams
+package routing
 
 import (
 	"strings"
@@ -19,7 +19,7 @@ type criterion struct {
 
 // checkCriteria refuses the arguments of a binding of a headers exchange whose
 // x-match is not one of AMQP's.
-func checkCriteria(args Table) error {
+func checkCriteria(args amqp.Table) error {
 	mode, ok := args["x-match"]
 	if !ok {
 		return nil
@@ -28,12 +28,12 @@ func checkCriteria(args Table) error {
 	case "all", "any", "all-with-x", "any-with-x":
 		return nil
 	}
-	return errPrecondition("x-match is %#v: expected all, any, all-with-x, or any-with-x", mode)
+	return amqp.Errorf(amqp.ErrPreconditionFailed, "x-match is %#v: expected all, any, all-with-x, or any-with-x", mode)
 }
 
 // newCriteria reads the arguments of a binding. Keys that begin with x- are
 // criteria only where x-match says so, and x-match itself never is.
-func newCriteria(args Table) criteria {
+func newCriteria(args amqp.Table) criteria {
 	mode, _ := args["x-match"].(string)
 	kind, withX := strings.CutSuffix(mode, "-with-x")
 	c := criteria{any: kind == "any"}
@@ -51,7 +51,7 @@ func newCriteria(args Table) criteria {
 func (c criteria) always() bool { return !c.any && len(c.fields) == 0 }
 func (c criteria) never() bool  { return c.any && len(c.fields) == 0 }
 
-func (c criteria) match(headers Table) bool {
+func (c criteria) match(headers amqp.Table) bool {
 	for _, f := range c.fields {
 		value, ok := headers[f.key]
 		met := ok && (f.value == nil || amqp.EqualValues(f.value, value))

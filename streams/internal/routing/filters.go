@@ -1,4 +1,4 @@
-package streams
+package routing
 
 import (
 	"cmp"
@@ -12,41 +12,41 @@ import (
 // "*.*.*.>". Keys are short, so few messages come through the last.
 const maxReach = 3
 
-// filters returns the filter subjects one consumer of the exchange at base
-// needs for the routes: all that the routes match, and as little else as NATS
-// can say. They are sorted, no filter contains another, and there are at most
-// limit of them, which must be two at least. Exact says that they match nothing
-// else, so that no matcher is needed.
-func filters(kind Kind, base string, routes []route, limit int) (subjects []string, exact bool) {
+// Filters returns the filter subjects that a consumer of an exchange needs for the
+// bindings: they match all that the bindings match, and as little else as NATS can say.
+// Base is the subject of the exchange. The filters are sorted, no filter contains another,
+// and there are at most limit of them, which must be two at least. Exact says that they
+// match nothing else, so that no [Matcher] is needed.
+func Filters(kind Kind, base string, bindings []Binding, limit int) (subjects []string, exact bool) {
 	reach := maxReach
-	if len(routes) > limit {
+	if len(bindings) > limit {
 		reach = 0
 	}
-	set := newFilterSet(kind, routes, reach)
+	set := newFilterSet(kind, bindings, reach)
 	for len(set) > limit && reach > 0 {
 		reach--
-		set = newFilterSet(kind, routes, reach)
+		set = newFilterSet(kind, bindings, reach)
 	}
 	set.widen(limit)
 	return set.subjects(base), set.exact()
 }
 
 // filterSet holds filters, by what stands behind base, and of each whether it
-// matches more than the routes do.
+// matches more than the bindings do.
 type filterSet map[string]bool
 
-func newFilterSet(kind Kind, routes []route, reach int) filterSet {
+func newFilterSet(kind Kind, bindings []Binding, reach int) filterSet {
 	set := filterSet{}
-	for _, r := range routes {
+	for _, b := range bindings {
 		switch kind {
 		case Fanout:
 			set.addFrom(nil, false)
 		case Direct:
-			set.addKey(r.Key)
+			set.addKey(b.Key)
 		case Topic:
-			set.addPattern(r.Key, reach)
+			set.addPattern(b.Key, reach)
 		case Headers:
-			set.addCriteria(newCriteria(r.Args))
+			set.addCriteria(newCriteria(b.Args))
 		}
 	}
 	set.reduce()
@@ -75,7 +75,7 @@ func (s filterSet) addFrom(tokens []string, wider bool) {
 func (s filterSet) addKey(key string) {
 	words := splitWords(key)
 	for i, word := range words {
-		words[i] = wordToken(word)
+		words[i] = WordToken(word)
 	}
 	s.add(words, false)
 }
@@ -93,7 +93,7 @@ func (s filterSet) addPattern(key string, reach int) {
 	words := splitWords(key)
 	for i, word := range words {
 		if word != "*" && word != "#" {
-			words[i] = wordToken(word)
+			words[i] = WordToken(word)
 		}
 	}
 	s.expand(nil, words, reach)
@@ -263,16 +263,16 @@ func join(a, b []string) []string {
 	return joined
 }
 
-// crossing reports whether a subject may match two of the filters, of which none
-// contains another: so two with wildcards.
-func crossing(filters []string) bool {
+// Overlap reports whether one subject may match two of the filters. None of them may
+// contain another, so only filters with wildcards can overlap.
+func Overlap(filters []string) bool {
 	var wild [][]string
 	for _, filter := range filters {
 		tokens := splitWords(filter)
 		if !slices.Contains(tokens, "*") && tokens[len(tokens)-1] != ">" {
 			continue
 		}
-		if slices.ContainsFunc(wild, func(other []string) bool { return cross(tokens, other) }) {
+		if slices.ContainsFunc(wild, func(other []string) bool { return overlaps(tokens, other) }) {
 			return true
 		}
 		wild = append(wild, tokens)
@@ -280,8 +280,8 @@ func crossing(filters []string) bool {
 	return false
 }
 
-// cross reports whether a subject may match both filters.
-func cross(a, b []string) bool {
+// overlaps reports whether one subject may match both filters.
+func overlaps(a, b []string) bool {
 	for i := range min(len(a), len(b)) {
 		switch {
 		case a[i] == ">" || b[i] == ">":

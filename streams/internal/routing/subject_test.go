@@ -1,4 +1,4 @@
-package streams
+package routing
 
 import (
 	"strings"
@@ -19,12 +19,12 @@ func TestNameToken(t *testing.T) {
 		"=":            "=3D",
 		"müde":         "m=C3=BCde",
 	} {
-		got := nameToken(name)
+		got := NameToken(name)
 		if got != want {
-			t.Errorf("nameToken(%q) = %q, want %q", name, got, want)
+			t.Errorf("NameToken(%q) = %q, want %q", name, got, want)
 		}
-		if back, err := tokenName(got); err != nil || back != name {
-			t.Errorf("tokenName(%q) = %q, %v, want %q", got, back, err, name)
+		if back, err := TokenName(got); err != nil || back != name {
+			t.Errorf("TokenName(%q) = %q, %v, want %q", got, back, err, name)
 		}
 	}
 }
@@ -32,8 +32,8 @@ func TestNameToken(t *testing.T) {
 func TestTokenNameRefusesWhatNoNameGives(t *testing.T) {
 	t.Parallel()
 	for _, token := range []string{"=", "=2", "=2f", "=41", "a.b", "=ZZ", "a b"} {
-		if name, err := tokenName(token); err == nil {
-			t.Errorf("tokenName(%q) = %q, want an error", token, name)
+		if name, err := TokenName(token); err == nil {
+			t.Errorf("TokenName(%q) = %q, want an error", token, name)
 		}
 	}
 }
@@ -48,15 +48,15 @@ func TestAssetName(t *testing.T) {
 		{"warren", "q", long[:120], "warren~q~" + long[:120]},
 		{"warren", "q", long, "warren~q~==b3b35cd1a3d1f4b2adaba10eba3b6d87f4c5b81f"},
 	} {
-		if got := assetName(c.vhost, c.kind, c.name); got != c.want {
-			t.Errorf("assetName(%q, %q, %q) = %q, want %q", c.vhost, c.kind, c.name, got, c.want)
+		if got := StreamName(c.vhost, c.kind, c.name); got != c.want {
+			t.Errorf("StreamName(%q, %q, %q) = %q, want %q", c.vhost, c.kind, c.name, got, c.want)
 		}
 	}
-	if got := assetName(strings.Repeat("ü", 127), "x", strings.Repeat(".", 255)); len(got) > 255 {
+	if got := StreamName(strings.Repeat("ü", 127), "x", strings.Repeat(".", 255)); len(got) > 255 {
 		t.Errorf("a stream name is %d bytes long: %q", len(got), got)
 	}
-	if got := consumerName("a.b"); got != "a=2Eb" {
-		t.Errorf("consumerName(a.b) = %q", got)
+	if got := ConsumerName("a.b"); got != "a=2Eb" {
+		t.Errorf("ConsumerName(a.b) = %q", got)
 	}
 }
 
@@ -82,12 +82,12 @@ func TestKeySubject(t *testing.T) {
 		" \u0080":       base + ".=20\u0080",
 		"=41":           base + ".=3D41",
 	} {
-		got := keySubject(base, key)
+		got := KeySubject(base, key)
 		if got != want {
-			t.Errorf("keySubject(%q) = %q, want %q", key, got, want)
+			t.Errorf("KeySubject(%q) = %q, want %q", key, got, want)
 		}
-		if back, ok := subjectKey(base, got); !ok || back != key {
-			t.Errorf("subjectKey(%q) = %q, %v, want %q", got, back, ok, key)
+		if back, ok := SubjectKey(base, got); !ok || back != key {
+			t.Errorf("SubjectKey(%q) = %q, %v, want %q", got, back, ok, key)
 		}
 	}
 }
@@ -103,13 +103,13 @@ func TestSubjectKeyOfForeignSubjects(t *testing.T) {
 		"b.\xff.=":  "\xff.",
 		"b.x=2E.=4": "x=2E.=4", // a dot is no part of a word
 	} {
-		if got, ok := subjectKey("b", subject); !ok || got != want {
-			t.Errorf("subjectKey(%q) = %q, %v, want %q", subject, got, ok, want)
+		if got, ok := SubjectKey("b", subject); !ok || got != want {
+			t.Errorf("SubjectKey(%q) = %q, %v, want %q", subject, got, ok, want)
 		}
 	}
 	for _, subject := range []string{"", "a", "bb", "bb.c", "a.b"} {
-		if got, ok := subjectKey("b", subject); ok {
-			t.Errorf("subjectKey(%q) = %q, want none", subject, got)
+		if got, ok := SubjectKey("b", subject); ok {
+			t.Errorf("SubjectKey(%q) = %q, want none", subject, got)
 		}
 	}
 }
@@ -119,23 +119,23 @@ func FuzzName(f *testing.F) {
 	f.Add("amq.gen-x", "=2E")
 	f.Add(strings.Repeat("x", 121), strings.Repeat("y", 130))
 	f.Fuzz(func(t *testing.T, name, other string) {
-		token := nameToken(name)
+		token := NameToken(name)
 		for i := range len(token) {
 			if !nameByte(token[i]) && token[i] != '=' {
-				t.Fatalf("nameToken(%q) = %q", name, token)
+				t.Fatalf("NameToken(%q) = %q", name, token)
 			}
 		}
-		if back, err := tokenName(token); err != nil || back != name {
-			t.Fatalf("tokenName(%q) = %q, %v, want %q", token, back, err, name)
+		if back, err := TokenName(token); err != nil || back != name {
+			t.Fatalf("TokenName(%q) = %q, %v, want %q", token, back, err, name)
 		}
-		if back, err := tokenName(other); err == nil && nameToken(back) != other {
-			t.Fatalf("tokenName(%q) = %q, whose token is %q", other, back, nameToken(back))
+		if back, err := TokenName(other); err == nil && NameToken(back) != other {
+			t.Fatalf("TokenName(%q) = %q, whose token is %q", other, back, NameToken(back))
 		}
 		if name != other && fileToken(name) == fileToken(other) {
 			t.Fatalf("%q and %q share %q", name, other, fileToken(name))
 		}
-		if got := assetName(name, "q", other); len(got) > 255 || strings.Count(got, "~") != 2 {
-			t.Fatalf("assetName(%q, q, %q) = %q", name, other, got)
+		if got := StreamName(name, "q", other); len(got) > 255 || strings.Count(got, "~") != 2 {
+			t.Fatalf("StreamName(%q, q, %q) = %q", name, other, got)
 		}
 	})
 }
@@ -146,23 +146,23 @@ func FuzzKeySubject(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, key string) {
 		key = key[:min(len(key), amqp.MaxShort)]
-		subject := keySubject("w.x.e", key)
+		subject := KeySubject("w.x.e", key)
 		checkSubject(t, subject)
 		for token := range strings.SplitSeq(subject, ".") {
 			if token == "*" || token == ">" {
-				t.Fatalf("keySubject(%q) = %q has a wildcard", key, subject)
+				t.Fatalf("KeySubject(%q) = %q has a wildcard", key, subject)
 			}
 		}
-		if got, ok := subjectKey("w.x.e", subject); !ok || got != key {
-			t.Fatalf("subjectKey(%q) = %q, %v, want %q", subject, got, ok, key)
+		if got, ok := SubjectKey("w.x.e", subject); !ok || got != key {
+			t.Fatalf("SubjectKey(%q) = %q, %v, want %q", subject, got, ok, key)
 		}
 		if want := len(splitWords(key)) + 2; strings.Count(subject, ".") != want {
-			t.Fatalf("keySubject(%q) = %q, want %d dots", key, subject, want)
+			t.Fatalf("KeySubject(%q) = %q, want %d dots", key, subject, want)
 		}
 		// A foreign subject is a key too, and a token that changes is an escape.
-		foreign, ok := subjectKey("w", "w."+key)
+		foreign, ok := SubjectKey("w", "w."+key)
 		if !ok || !strings.Contains(key, "=") && foreign != key {
-			t.Fatalf("subjectKey(%q) = %q, %v", "w."+key, foreign, ok)
+			t.Fatalf("SubjectKey(%q) = %q, %v", "w."+key, foreign, ok)
 		}
 	})
 }
@@ -195,7 +195,7 @@ func BenchmarkKeySubject(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				keySubject("warren.x.logs", c.key)
+				KeySubject("warren.x.logs", c.key)
 			}
 		})
 	}
@@ -209,7 +209,7 @@ func BenchmarkSubjectKey(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				subjectKey("warren.x.logs", c.subject)
+				SubjectKey("warren.x.logs", c.subject)
 			}
 		})
 	}

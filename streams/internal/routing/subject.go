@@ -1,4 +1,4 @@
-package streams
+package routing
 
 import (
 	"crypto/sha256"
@@ -12,10 +12,10 @@ import (
 // maxToken is the length from which a name goes into file names as a hash.
 const maxToken = 120
 
-// nameToken returns the name of a queue, an exchange or a virtual host as one
+// NameToken returns the name of a queue, an exchange or a virtual host as one
 // token of letters, digits, '_', '-' and '=': every other byte becomes =XX. Two
 // names never share a token. The token is a valid key of a KV bucket.
-func nameToken(name string) string {
+func NameToken(name string) string {
 	for i := range len(name) {
 		if !nameByte(name[i]) {
 			return string(appendName(nil, name))
@@ -24,29 +24,29 @@ func nameToken(name string) string {
 	return name
 }
 
-// tokenName returns the name whose nameToken is token.
-func tokenName(token string) (string, error) {
+// TokenName returns the name whose NameToken is token.
+func TokenName(token string) (string, error) {
 	name, ok := amqp.Unescape(token, '=')
-	if !ok || nameToken(name) != token {
-		return "", errSyntax("token '%s' is not one a name gives", token)
+	if !ok || NameToken(name) != token {
+		return "", amqp.Errorf(amqp.ErrSyntax, "token '%s' is not one a name gives", token)
 	}
 	return name, nil
 }
 
-// assetName returns the name of the JetStream stream of a queue (kind "q"), of an
+// StreamName returns the name of the JetStream stream of a queue (kind "q"), of an
 // exchange (kind "x") or of a store (kind "t").
-func assetName(vhost, kind, name string) string {
+func StreamName(vhost, kind, name string) string {
 	return fileToken(vhost) + "~" + kind + "~" + fileToken(name)
 }
 
-// consumerName returns the name of the consumers a queue reads with.
-func consumerName(queue string) string { return fileToken(queue) }
+// ConsumerName returns the name of the consumers a queue reads with.
+func ConsumerName(queue string) string { return fileToken(queue) }
 
-// fileToken is nameToken for names that become names of files, which are
+// fileToken is NameToken for names that become names of files, which are
 // limited to 255 bytes: a long token becomes a hash, set apart from every token
 // by its two '='.
 func fileToken(name string) string {
-	token := nameToken(name)
+	token := NameToken(name)
 	if len(token) <= maxToken {
 		return token
 	}
@@ -69,11 +69,11 @@ func nameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-'
 }
 
-// keySubject returns the subject of a routing key behind base: a word of the
+// KeySubject returns the subject of a routing key behind base: a word of the
 // key becomes a token of the subject. The empty key has no words, so its
 // subject is base itself; an empty word is the token "=". What NATS forbids in a
 // token or would take for a wildcard becomes =XX.
-func keySubject(base, key string) string {
+func KeySubject(base, key string) string {
 	if key == "" {
 		return base
 	}
@@ -89,10 +89,10 @@ func keySubject(base, key string) string {
 	return string(dst)
 }
 
-// subjectKey returns the routing key that keySubject put behind base, and
-// whether the subject is base or lies behind it. Tokens that keySubject does not
+// SubjectKey returns the routing key that KeySubject put behind base, and
+// whether the subject is base or lies behind it. Tokens that KeySubject does not
 // make, which other clients of NATS may publish, stand for themselves.
-func subjectKey(base, subject string) (key string, ok bool) {
+func SubjectKey(base, subject string) (key string, ok bool) {
 	rest, ok := strings.CutPrefix(subject, base)
 	if !ok || rest == "" {
 		return "", ok
@@ -111,21 +111,21 @@ func subjectKey(base, subject string) (key string, ok bool) {
 	return strings.Join(words, "."), true
 }
 
-// wordToken returns a word of a routing key as a token of a subject.
-func wordToken(word string) string {
+// WordToken returns a word of a routing key as a token of a subject.
+func WordToken(word string) string {
 	if word != "" && plainKey(word) {
 		return word
 	}
 	return string(appendWord(nil, word))
 }
 
-// tokenWord undoes wordToken.
+// tokenWord undoes WordToken.
 func tokenWord(token string) string {
 	if token == "=" {
 		return ""
 	}
 	word, ok := amqp.Unescape(token, '=')
-	if !ok || wordToken(word) != token {
+	if !ok || WordToken(word) != token {
 		return token
 	}
 	return word

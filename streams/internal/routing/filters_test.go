@@ -1,4 +1,4 @@
-package streams
+package routing
 
 import (
 	"fmt"
@@ -18,7 +18,7 @@ func TestFilters(t *testing.T) {
 		subjects string // "b" is the base
 		exact    bool
 	}{
-		{"no routes", Topic, nil, "", true},
+		{"no bindings", Topic, nil, "", true},
 		{"fanout", Fanout, []string{"a", ""}, "b b.>", true},
 		{"direct", Direct, []string{"x", "a.b", "", "x"}, "b b.a.b b.x", true},
 		{"direct wildcards are literal", Direct, []string{"*", "#", ">"}, "b.# b.=2A b.=3E", true},
@@ -53,7 +53,7 @@ func TestFilters(t *testing.T) {
 		{"an exact one contains an inexact one", Topic, []string{"a.#.b", "a.*.#"}, "b.a.>", true},
 		{"an inexact one contains an exact one", Topic, []string{"#.b", "x.x.x.x.#"}, "b.*.*.*.> b.*.*.b b.*.b b.b", false},
 	} {
-		subjects, exact := filters(c.kind, "b", keyRoutes(c.keys...), 100)
+		subjects, exact := Filters(c.kind, "b", keyBindings(c.keys...), 100)
 		if got := strings.Join(subjects, " "); got != c.subjects || exact != c.exact {
 			t.Errorf("%s: %q filter to %q, exact %v, want %q, exact %v", c.name, c.keys, got, exact, c.subjects, c.exact)
 		}
@@ -62,22 +62,22 @@ func TestFilters(t *testing.T) {
 
 func TestFiltersOfHeaders(t *testing.T) {
 	t.Parallel()
-	some, every, none := Table{"a": 1}, Table{"x-a": 1}, Table{"x-match": "any"}
+	some, every, none := amqp.Table{"a": 1}, amqp.Table{"x-a": 1}, amqp.Table{"x-match": "any"}
 	for _, c := range []struct {
-		args     []Table
+		args     []amqp.Table
 		subjects string
 		exact    bool
 	}{
-		{[]Table{some}, "b b.>", false},
-		{[]Table{some, every}, "b b.>", true},
-		{[]Table{none}, "", true},
-		{[]Table{none, some}, "b b.>", false},
+		{[]amqp.Table{some}, "b b.>", false},
+		{[]amqp.Table{some, every}, "b b.>", true},
+		{[]amqp.Table{none}, "", true},
+		{[]amqp.Table{none, some}, "b b.>", false},
 	} {
-		var routes []route
+		var bindings []Binding
 		for _, args := range c.args {
-			routes = append(routes, route{Args: args})
+			bindings = append(bindings, Binding{Args: args})
 		}
-		subjects, exact := filters(Headers, "b", routes, 100)
+		subjects, exact := Filters(Headers, "b", bindings, 100)
 		if got := strings.Join(subjects, " "); got != c.subjects || exact != c.exact {
 			t.Errorf("%v filter to %q, exact %v, want %q, exact %v", c.args, got, exact, c.subjects, c.exact)
 		}
@@ -105,7 +105,7 @@ func TestFiltersWidenToTheLimit(t *testing.T) {
 		{"less reach first", Topic, []string{"a.#.b", "x"}, 4, "b.a.*.*.> b.a.*.b b.a.b b.x", false},
 		{"no reach", Topic, []string{"a.#.b.c", "x"}, 2, "b.a.*.> b.x", false},
 	} {
-		subjects, exact := filters(c.kind, "b", keyRoutes(c.keys...), c.limit)
+		subjects, exact := Filters(c.kind, "b", keyBindings(c.keys...), c.limit)
 		if got := strings.Join(subjects, " "); got != c.subjects || exact != c.exact {
 			t.Errorf("%s: %q filter to %q, exact %v, want %q, exact %v", c.name, c.keys, got, exact, c.subjects, c.exact)
 		}
@@ -123,7 +123,7 @@ func FuzzFilters(f *testing.F) {
 			limit: 2 + int(limit)%60,
 		}
 		for _, text := range firstLines(bindings, 12) {
-			c.routes = append(c.routes, route{topicKey(text), headerTable(text)}, route{text[:min(len(text), 12)], nil})
+			c.bindings = append(c.bindings, Binding{topicKey(text), headerTable(text)}, Binding{text[:min(len(text), 12)], nil})
 		}
 		c.check(t, allKeys())
 		c.check(t, firstLines(keys, 12))
@@ -132,30 +132,30 @@ func FuzzFilters(f *testing.F) {
 
 // filterCase compares the filters of some routes with the routes.
 type filterCase struct {
-	kind   Kind
-	routes []route
-	limit  int
+	kind     Kind
+	bindings []Binding
+	limit    int
 }
 
 func (c filterCase) check(t *testing.T, keys []string) {
 	t.Helper()
-	subjects, exact := filters(c.kind, "w.x.e", c.routes, c.limit)
+	subjects, exact := Filters(c.kind, "w.x.e", c.bindings, c.limit)
 	c.checkSet(t, subjects, exact)
-	m := newMatcher(c.kind, c.routes)
+	m := NewMatcher(c.kind, c.bindings)
 	for _, key := range keys {
 		if key = key[:min(len(key), amqp.MaxShort)]; strings.Count(key, ".") > 6 {
-			continue // the naive matcher is slow
+			continue // the naive Matcher is slow
 		}
 		headers := headerTable(key)
 		matches := c.matches(key, headers)
-		if got := m.match(key, func() Table { return headers }); got != matches {
-			t.Fatalf("%s %q match %q %v: %v, want %v", c.kind, c.routes, key, headers, got, matches)
+		if got := m.Match(key, func() amqp.Table { return headers }); got != matches {
+			t.Fatalf("%s %q match %q %v: %v, want %v", c.kind, c.bindings, key, headers, got, matches)
 		}
-		subject := keySubject("w.x.e", key)
+		subject := KeySubject("w.x.e", key)
 		passes := slices.ContainsFunc(subjects, func(s string) bool { return naiveFilter(s, subject) })
 		if matches && !passes || exact && passes && !matches {
 			t.Fatalf("%s %q match %q %v: %v; %q (exact %v) match %q: %v",
-				c.kind, c.routes, key, headers, matches, subjects, exact, subject, passes)
+				c.kind, c.bindings, key, headers, matches, subjects, exact, subject, passes)
 		}
 	}
 }
@@ -163,41 +163,41 @@ func (c filterCase) check(t *testing.T, keys []string) {
 // checkSet checks that the server would take the filters for one consumer.
 func (c filterCase) checkSet(t *testing.T, subjects []string, exact bool) {
 	t.Helper()
-	if len(subjects) > c.limit || len(c.routes) == 0 && len(subjects) > 0 || !slices.IsSorted(subjects) {
-		t.Fatalf("%d routes filter to %q, at most %d", len(c.routes), subjects, c.limit)
+	if len(subjects) > c.limit || len(c.bindings) == 0 && len(subjects) > 0 || !slices.IsSorted(subjects) {
+		t.Fatalf("%d bindings filter to %q, at most %d", len(c.bindings), subjects, c.limit)
 	}
 	for i, a := range subjects {
 		checkSubject(t, a)
 		for j, b := range subjects {
 			if i != j && naiveContains(a, b) {
-				t.Fatalf("%s %q filter to %q, where %q contains %q", c.kind, c.routes, subjects, a, b)
+				t.Fatalf("%s %q filter to %q, where %q contains %q", c.kind, c.bindings, subjects, a, b)
 			}
 		}
 	}
-	reversed := slices.Clone(c.routes)
+	reversed := slices.Clone(c.bindings)
 	slices.Reverse(reversed)
-	again, exactly := filters(c.kind, "w.x.e", reversed, c.limit)
+	again, exactly := Filters(c.kind, "w.x.e", reversed, c.limit)
 	if !slices.Equal(again, subjects) || exactly != exact {
-		t.Fatalf("%s %q filter to %q and to %q", c.kind, c.routes, subjects, again)
+		t.Fatalf("%s %q filter to %q and to %q", c.kind, c.bindings, subjects, again)
 	}
 }
 
 // matches is what AMQP says, told as simply as possible.
-func (c filterCase) matches(key string, headers Table) bool {
-	return slices.ContainsFunc(c.routes, func(r route) bool {
+func (c filterCase) matches(key string, headers amqp.Table) bool {
+	return slices.ContainsFunc(c.bindings, func(b Binding) bool {
 		switch c.kind {
 		case Direct:
-			return r.Key == key
+			return b.Key == key
 		case Topic:
-			return naiveTopic(splitWords(r.Key), splitWords(key))
+			return naiveTopic(splitWords(b.Key), splitWords(key))
 		case Headers:
-			return naiveHeaders(r.Args, headers)
+			return naiveHeaders(b.Args, headers)
 		}
 		return true
 	})
 }
 
-func naiveHeaders(args, headers Table) bool {
+func naiveHeaders(args, headers amqp.Table) bool {
 	mode, _ := args["x-match"].(string)
 	met, missed := 0, 0
 	for key, want := range args {
@@ -217,11 +217,11 @@ func naiveHeaders(args, headers Table) bool {
 }
 
 // headerTable turns any text into arguments or headers of few fields.
-func headerTable(text string) Table {
+func headerTable(text string) amqp.Table {
 	if text == "" {
 		return nil
 	}
-	table := Table{"x-match": []string{"all", "any", "all-with-x", "any-with-x"}[len(text)%4]}
+	table := amqp.Table{"x-match": []string{"all", "any", "all-with-x", "any-with-x"}[len(text)%4]}
 	for i := range min(len(text), 4) {
 		name := []string{"a", "b", "x-c"}[text[i]%3]
 		table[name] = []any{nil, "s", int64(1), true}[text[i]/3%4]
@@ -291,7 +291,7 @@ func firstLines(text string, n int) []string {
 
 func BenchmarkFilters(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000, 10000} {
-		literals, patterns := make([]route, n), make([]route, n)
+		literals, patterns := make([]Binding, n), make([]Binding, n)
 		for i := range n {
 			literals[i].Key = fmt.Sprintf("device.%d.temp", i)
 			patterns[i].Key = fmt.Sprintf("#.device%d.#", i)
@@ -299,19 +299,19 @@ func BenchmarkFilters(b *testing.B) {
 		b.Run(fmt.Sprintf("direct%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				filters(Direct, "warren.x.logs", literals, 100)
+				Filters(Direct, "warren.x.logs", literals, 100)
 			}
 		})
 		b.Run(fmt.Sprintf("hashes%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				filters(Topic, "warren.x.logs", patterns, 100)
+				Filters(Topic, "warren.x.logs", patterns, 100)
 			}
 		})
 	}
 }
 
-func TestCrossing(t *testing.T) {
+func TestOverlap(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		filters string
@@ -329,7 +329,7 @@ func TestCrossing(t *testing.T) {
 		{"x.a.> x.b.>", false},
 		{"x.a.> x.b.> x.*.c.>", true},
 	} {
-		if got := crossing(strings.Fields(c.filters)); got != c.want {
+		if got := Overlap(strings.Fields(c.filters)); got != c.want {
 			t.Errorf("%q: got %t, want %t", c.filters, got, c.want)
 		}
 	}
