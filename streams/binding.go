@@ -271,12 +271,11 @@ func (c *queueChange) endAt(ctx context.Context, x *exchangeRecord, o origin, en
 			return err
 		}
 	}
-	if o != x.origin() || x.Deleting { // parked
-		if err := c.s.awaitInbound(ctx, o); err != nil {
-			return err
-		}
+	final := c.s.lastSequence
+	if o != x.origin() || x.Deleting {
+		final = c.s.finalSequence
 	}
-	last, err := c.s.lastSequence(ctx, o)
+	last, err := final(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package streams
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -115,27 +117,43 @@ func (s *Session) park(ctx context.Context, o origin) error {
 	return err
 }
 
-// awaitInbound returns when a parked stream has stored what it was sent before it was
-// parked. The server says that a stream listens elsewhere although messages still wait to
-// be stored, and confirms them afterwards. They wait in the order in which they came, and
-// one to the parked subject waits behind them. No queue is interested in that one, so the
-// server answers it and does not keep it.
-func (s *Session) awaitInbound(ctx context.Context, o origin) error {
-	behind := strings.TrimSuffix(s.vhost.parkedSubject(o), ">") + "behind"
+// finalSequence is the last sequence of a parked stream, when it has stored what it was
+// sent before it was parked. The server says that a stream listens elsewhere although
+// messages still wait to be stored, and confirms them afterwards. They wait in the order in
+// which they came, and one to the parked subject waits behind them. That one is refused, so
+// that it leaves no trace; of several replicas, which agree on a message after it was
+// accepted, it is accepted, and not kept, as no queue is interested in it.
+func (s *Session) finalSequence(ctx context.Context, o origin) (uint64, error) {
+	behind := nats.NewMsg(strings.TrimSuffix(s.vhost.parkedSubject(o), ">") + "behind")
 	for {
-		_, err := again(ctx, func(ctx context.Context) (*nats.Msg, error) { return s.nc.RequestWithContext(ctx, behind, nil) })
-		if !errors.Is(err, nats.ErrNoResponders) {
-			return err
-		}
 		stream, err := s.js.Stream(ctx, s.vhost.originStream(o))
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			return nil
+			return 0, nil
 		}
-		if err != nil || stream.CachedInfo().Config.Subjects[0] != s.vhost.parkedSubject(o) {
-			return err
+		if err != nil {
+			return 0, err
 		}
-		if err := sleep(ctx, time.Millisecond); err != nil { // its server has gone for a moment
-			return err
+		cfg, state := stream.CachedInfo().Config, stream.CachedInfo().State
+		if cfg.Subjects[0] != s.vhost.parkedSubject(o) {
+			return state.LastSeq, nil
+		}
+		if cfg.Replicas == 1 {
+			behind.Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(math.MaxUint64, 10))
+		}
+		answer, err := again(ctx, func(ctx context.Context) (*nats.Msg, error) { return s.nc.RequestMsgWithContext(ctx, behind) })
+		switch {
+		case errors.Is(err, nats.ErrNoResponders): // its server has gone for a moment
+			err = sleep(ctx, time.Millisecond)
+		case err == nil && cfg.Replicas == 1:
+			return s.lastSequence(ctx, o)
+		case err == nil:
+			if err := ackError(answer.Data); err != nil {
+				return 0, err
+			}
+			return ackSequence(answer.Data) - 1, nil
+		}
+		if err != nil {
+			return 0, err
 		}
 	}
 }
