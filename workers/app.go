@@ -45,8 +45,8 @@ type Config struct {
 	// in a chain they send themselves; groups that something waits for need workers of
 	// this package. Default: false.
 	Replies bool
-	// Middleware stands around the sending and the running of tasks, such as
-	// [Tracing] and [Metrics]. Default: none.
+	// Middleware stands around the sending and the running of tasks, such as that of
+	// packages workers/otel and workers/prometheus. Default: none.
 	Middleware []Middleware
 	// Explain is told what each operation became on JetStream, from the goroutine that
 	// does it, which may hold locks: it must not call the app. Default: nobody is told.

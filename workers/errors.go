@@ -155,6 +155,9 @@ type retryError struct {
 func (e *retryError) Error() string { return fmt.Sprintf("retry in %v: %v", e.after, e.cause) }
 func (e *retryError) Unwrap() error { return e.cause }
 
+// Is has errors.Is find ErrRetry in it.
+func (e *retryError) Is(target error) bool { return target == ErrRetry }
+
 // RetryIn is what a task returns to be run again after a while: Celery's
 // self.retry; a time below 0 is at once. It counts as a retry and ends, like every other, when the task's
 // [RetryPolicy] has no more of them, or after three where it has no policy; the
@@ -163,7 +166,7 @@ func (e *retryError) Unwrap() error { return e.cause }
 // A time that is over, as when a deadline is counted down to, is at once.
 func RetryIn(after time.Duration, err error) error {
 	if err == nil {
-		err = errors.New("the task asked to be run again")
+		err = ErrRetry
 	}
 	return &retryError{max(after, 0), err}
 }
@@ -182,6 +185,10 @@ func Reject(err error) error {
 	}
 	return &rejection{err}
 }
+
+// ErrRetry is found by errors.Is in what a task returns with [RetryIn]: middleware can tell
+// by it that the attempt has not failed. No result has this error.
+var ErrRetry = errors.New("the task asked to be run again")
 
 // ErrIgnore is Celery's Ignore: a task that returns it ends without a result, a failure or
 // callbacks. Its record stays as it was.

@@ -1,4 +1,4 @@
-package workers
+package otel
 
 import (
 	"context"
@@ -10,15 +10,15 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"warren/workers"
 )
 
-// Tracing is a [Middleware] that makes a span of each sending and of each run of
-// a task. The context of the trace travels in the headers of the task, in the
-// form of W3C: what follows a task is part of its trace, in whichever process.
-// The provider is that of the user's OpenTelemetry SDK.
-func Tracing(provider trace.TracerProvider) Middleware {
+// Middleware returns the [workers.Middleware] that makes the spans, with the provider of
+// the user's OpenTelemetry SDK.
+func Middleware(provider trace.TracerProvider) workers.Middleware {
 	t := tracing{provider.Tracer("warren/workers"), propagation.TraceContext{}}
-	return Middleware{Send: t.send, Run: t.run}
+	return workers.Middleware{Send: t.send, Run: t.run}
 }
 
 type tracing struct {
@@ -36,8 +36,8 @@ func attributes(task, id, queue string) trace.SpanStartOption {
 	)
 }
 
-func (t tracing) send(next SendFunc) SendFunc {
-	return func(ctx context.Context, m *Message) error {
+func (t tracing) send(next workers.SendFunc) workers.SendFunc {
+	return func(ctx context.Context, m *workers.Message) error {
 		if !trace.SpanContextFromContext(ctx).IsValid() {
 			ctx = t.propagator.Extract(ctx, propagation.MapCarrier(m.Headers)) // it follows another task
 		}
@@ -50,8 +50,8 @@ func (t tracing) send(next SendFunc) SendFunc {
 	}
 }
 
-func (t tracing) run(next RunFunc) RunFunc {
-	return func(ctx context.Context, r Request) (json.RawMessage, error) {
+func (t tracing) run(next workers.RunFunc) workers.RunFunc {
+	return func(ctx context.Context, r workers.Request) (json.RawMessage, error) {
 		ctx = t.propagator.Extract(ctx, propagation.MapCarrier(r.Headers))
 		ctx, span := t.tracer.Start(ctx, "run "+r.Task, trace.WithSpanKind(trace.SpanKindConsumer), attributes(r.Task, r.ID, r.Queue),
 			trace.WithAttributes(attribute.Int("celery.retries", r.Retries)))
@@ -71,7 +71,7 @@ func fail(span trace.Span, err error) {
 
 // messageCarrier is the headers of a task that is about to be sent. They may be
 // shared with other tasks: they are replaced, not changed.
-type messageCarrier struct{ m *Message }
+type messageCarrier struct{ m *workers.Message }
 
 func (c messageCarrier) Get(name string) string { return c.m.Headers[name] }
 func (c messageCarrier) Set(name, value string) { c.m.SetHeader(name, value) }

@@ -1,4 +1,4 @@
-package workers
+package prometheus
 
 import (
 	"context"
@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"warren/workers"
 )
 
-// Metrics is a [Middleware] that counts on a Prometheus registry of the user's:
-// warren_tasks_sent_total by task and queue, warren_tasks_run_total by task, queue
-// and outcome (success, failure, retry, ignored), warren_task_seconds, a histogram
-// by task, and warren_tasks_running. A registry takes them once.
-func Metrics(registry prometheus.Registerer) (Middleware, error) {
+// Middleware registers the metrics and returns the [workers.Middleware] that counts
+// in them. A registry takes them once: give it to the apps of one process together.
+func Middleware(registry prometheus.Registerer) (workers.Middleware, error) {
 	m := metrics{
 		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "warren_tasks_sent_total", Help: "Tasks that were sent.",
@@ -31,10 +31,10 @@ func Metrics(registry prometheus.Registerer) (Middleware, error) {
 	}
 	for _, c := range []prometheus.Collector{m.sent, m.run, m.seconds, m.running} {
 		if err := registry.Register(c); err != nil {
-			return Middleware{}, err
+			return workers.Middleware{}, err
 		}
 	}
-	return Middleware{Send: m.aroundSend, Run: m.aroundRun}, nil
+	return workers.Middleware{Send: m.aroundSend, Run: m.aroundRun}, nil
 }
 
 type metrics struct {
@@ -44,8 +44,8 @@ type metrics struct {
 	running prometheus.Gauge
 }
 
-func (m metrics) aroundSend(next SendFunc) SendFunc {
-	return func(ctx context.Context, msg *Message) error {
+func (m metrics) aroundSend(next workers.SendFunc) workers.SendFunc {
+	return func(ctx context.Context, msg *workers.Message) error {
 		err := next(ctx, msg)
 		if err == nil {
 			m.sent.WithLabelValues(msg.Task, msg.Queue).Inc()
@@ -54,8 +54,8 @@ func (m metrics) aroundSend(next SendFunc) SendFunc {
 	}
 }
 
-func (m metrics) aroundRun(next RunFunc) RunFunc {
-	return func(ctx context.Context, r Request) (json.RawMessage, error) {
+func (m metrics) aroundRun(next workers.RunFunc) workers.RunFunc {
+	return func(ctx context.Context, r workers.Request) (json.RawMessage, error) {
 		m.running.Inc()
 		began := time.Now()
 		outcome := "failure" // of a panic, too
@@ -65,19 +65,18 @@ func (m metrics) aroundRun(next RunFunc) RunFunc {
 			m.run.WithLabelValues(r.Task, r.Queue, outcome).Inc()
 		}()
 		value, err := next(ctx, r)
-		outcome = howItEnded(err)
+		outcome = outcomeOf(err)
 		return value, err
 	}
 }
 
-func howItEnded(err error) string {
-	var asked *retryError
+func outcomeOf(err error) string {
 	switch {
 	case err == nil:
 		return "success"
-	case errors.Is(err, ErrIgnore):
+	case errors.Is(err, workers.ErrIgnore):
 		return "ignored"
-	case errors.As(err, &asked):
+	case errors.Is(err, workers.ErrRetry):
 		return "retry"
 	}
 	return "failure"
