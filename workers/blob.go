@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // A blob says where a value is kept that is too large for the messages and records it
@@ -129,7 +130,7 @@ func readEarlier(value json.RawMessage) json.RawMessage {
 	if json.Unmarshal(value, &b) != nil || blob(b).check() != nil {
 		return value
 	}
-	if again, err := marshal(b); err != nil || !bytes.Equal(again, value) {
+	if again, err := jsontext.Marshal(b); err != nil || !bytes.Equal(again, value) {
 		return value
 	}
 	return blob(b).reference()

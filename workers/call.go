@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"warren/workers/internal/jsontext"
 )
 
 // CallOptions are what one call asks for beyond its arguments. The zero value
@@ -61,7 +63,7 @@ var optionFields = func() map[string]int {
 
 // MarshalJSON writes the options, those of other programs among them.
 func (o CallOptions) MarshalJSON() ([]byte, error) {
-	text, err := marshal(callOptions(o))
+	text, err := jsontext.Marshal(callOptions(o))
 	if err != nil || len(o.read) == 0 {
 		return text, err
 	}
@@ -76,7 +78,7 @@ func (o CallOptions) MarshalJSON() ([]byte, error) {
 			all[name] = all[name][1 : len(all[name])-1] // one callback, not in a list
 		}
 	}
-	return marshal(all)
+	return jsontext.Marshal(all)
 }
 
 // holds reports whether an option still is what it was read from.

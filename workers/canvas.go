@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+
+	"warren/workers/internal/jsontext"
 )
 
 // Chain2 runs a call, then a step with its result.
@@ -120,9 +122,9 @@ const starmapTask = "celery.starmap"
 
 // starmap is a call of starmapTask: what it takes is what Celery's takes.
 func (d definition) starmap(items [][]any) part {
-	inner, err := marshal(Signature{Task: d.task.name})
+	inner, err := jsontext.Marshal(Signature{Task: d.task.name})
 	p := part{app: d.app, err: err, sig: Signature{Task: starmapTask, Options: CallOptions{Queue: d.task.opts.Queue}}}
-	it, err := marshal(items)
+	it, err := jsontext.Marshal(items)
 	if err != nil {
 		p.fail(argumentError(d.task.name, "cannot be given these arguments (%v)", err))
 	}
@@ -147,7 +149,7 @@ func (s *Signature) unfold() error {
 	}
 	group := Signature{Kind: KindGroup, Options: s.Options, Immutable: true}
 	for chunk := range slices.Chunk(it, n) {
-		text, err := marshal(chunk)
+		text, err := jsontext.Marshal(chunk)
 		if err != nil {
 			return err
 		}

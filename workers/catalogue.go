@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // A catalogue is the list of the tasks that workers of one build know. They share it:
@@ -23,7 +24,7 @@ const catalogueEvery = 24 * time.Hour
 
 // publishCatalogue writes the tasks of the app, and gives the name of the list.
 func (c *client) publishCatalogue(ctx context.Context) (name string, err error) {
-	text, err := marshal(c.app.Registered())
+	text, err := jsontext.Marshal(c.app.Registered())
 	if err != nil {
 		return "", err
 	}

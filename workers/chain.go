@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // The steps that follow a task in its chain travel with it. Where they are large, they
@@ -103,7 +104,7 @@ func parseChainPlan(text string) (*chainPlan, error) {
 }
 
 func (p *chainPlan) header() (string, error) {
-	text, err := marshal(p)
+	text, err := jsontext.Marshal(p)
 	return string(text), err
 }
 
@@ -387,7 +388,7 @@ func (p *chainPlan) write(owner string, pages [][]Signature) ([][]byte, error) {
 	fmt.Fprintf(h, "%d:%s", len(owner), owner)
 	for i, page := range pages {
 		var err error
-		if lists[i], err = marshal(page); err != nil {
+		if lists[i], err = jsontext.Marshal(page); err != nil {
 			return nil, err
 		}
 		_, _ = h.Write(lists[i]) // it never fails
@@ -395,7 +396,7 @@ func (p *chainPlan) write(owner string, pages [][]Signature) ([][]byte, error) {
 	p.ID = hex.EncodeToString(h.Sum(nil)[:16])
 	texts := make([][]byte, len(pages))
 	for i, list := range lists {
-		text, err := marshal(struct {
+		text, err := jsontext.Marshal(struct {
 			ID   string          `json:"id"`
 			Page int             `json:"page"`
 			Rest json.RawMessage `json:"rest"`
@@ -417,7 +418,7 @@ func (c *client) putPages(ctx context.Context, p *chainPlan, texts [][]byte) err
 		}
 		at, err := c.keepApart(ctx, text, ttl)
 		if err == nil {
-			texts[i], err = marshal(chainPage{ID: p.ID, Page: i, At: &at})
+			texts[i], err = jsontext.Marshal(chainPage{ID: p.ID, Page: i, At: &at})
 		}
 		if err != nil {
 			return err

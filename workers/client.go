@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // client is an app's side of its connection.
@@ -465,7 +466,7 @@ func (c *client) begin(ctx context.Context, e end) *streams.Pending {
 }
 
 func (c *client) put(ctx context.Context, key string, r record, ttl time.Duration, e streams.Expectation) *streams.Pending {
-	text, err := marshal(r)
+	text, err := jsontext.Marshal(r)
 	if err != nil { // a record is made of what was JSON before
 		text = []byte("{}")
 	}
@@ -567,9 +568,4 @@ func (s *sending) wait(ctx context.Context) error {
 		return err
 	}
 	return s.confirm.Wait(ctx)
-}
-
-// beat opens the store of periodic tasks; apps without any have none.
-func (c *client) beat(ctx context.Context) (*streams.Store, error) {
-	return c.session.DeclareStore(ctx, beatStore, streams.StoreOptions{MarkerTTL: c.cfg.markers})
 }

@@ -18,8 +18,8 @@ type Request struct {
 	// Priority is how urgent it was in the queue.
 	Priority Level
 	Worker   string
-	// Scheduled is when the run of an [Entry] that this belongs to was due; zero if
-	// it belongs to none.
+	// Scheduled is when the run of an entry of package workers/beat that this belongs to
+	// was due; zero if it belongs to none.
 	Scheduled time.Time
 	// Headers are those of the call. They are not to be changed.
 	Headers map[string]string

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/workers/internal/jsontext"
 )
 
 // Control asks workers, and tells them what to do: Celery's app.control. Each of
@@ -164,7 +166,7 @@ func (c *client) request(ctx context.Context, q *question, what string, o order)
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
-	text, err := marshal(o)
+	text, err := jsontext.Marshal(o)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,8 @@ import (
 	"warren/embedded/embeddedtest"
 	"warren/streams"
 	"warren/workers"
+	"warren/workers/beat"
+	"warren/workers/internal/beattest"
 )
 
 // stored are the subjects of what the stores of tasks and of beat have, markers
@@ -101,9 +103,9 @@ func (s *shop) dig(t *testing.T) grave {
 	must(t, err)
 	g.expired = r.ID()
 	for _, every := range []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour} {
-		must(t, s.PutEntry(s.ctx, workers.Entry{Name: "removed", Schedule: workers.Every(every), Call: s.add.S(1, 1), AtStart: true}))
+		must(t, beat.Put(s.ctx, s.App, beat.Entry{Name: "removed", Schedule: beat.Every(every), Call: s.add.S(1, 1), AtStart: true}))
 	}
-	must(t, s.DeleteEntry(s.ctx, "removed"))
+	must(t, beat.Delete(s.ctx, s.App, "removed"))
 	stop()
 	return g
 }
@@ -126,19 +128,19 @@ func has(subjects []string, part string) bool {
 	return slices.ContainsFunc(subjects, func(subject string) bool { return strings.Contains(subject, part) })
 }
 
-// TestCrash_WhatIsGoneStaysGone: beat entries, pauses, workers that ended, the seat of a
+// TestCrash_WhatIsGoneStaysGone: beat entries, pauses, workers that ended, the lease of a
 // scheduler that was killed, unique keys, what a chord needed, results that were
 // forgotten or expired, when the broker is killed after their markers have gone.
 func TestCrash_WhatIsGoneStaysGone(t *testing.T) {
 	t.Parallel()
 	broker := embeddedtest.Process(t, embedded.Config{})
 	s := newShop(t)
-	s.connect(broker.Connect(t, nats.ReconnectWait(20*time.Millisecond)), workers.Config{Lease: secondsLease}.MarkersLive(time.Second))
-	scheduler := startScheduler(t, broker.URL())
-	<-scheduler.leads
-	must(t, s.PutEntry(s.ctx, workers.Entry{Name: "kept", Schedule: workers.Every(time.Hour), Call: s.add.S(1, 1)}))
+	s.connect(broker.Connect(t, nats.ReconnectWait(20*time.Millisecond)), workers.Config{Lease: beattest.Lease}.MarkersLive(time.Second))
+	scheduler := beattest.Start(t, broker.URL())
+	<-scheduler.Leads
+	must(t, beat.Put(s.ctx, s.App, beat.Entry{Name: "kept", Schedule: beat.Every(time.Hour), Call: s.add.S(1, 1)}))
 	g := s.dig(t)
-	scheduler.kill()
+	scheduler.Kill()
 	gone := []string{".control.", ".worker.", ".unique.", ".launch.", ".join.", ".page.", ".removed", ".leader", g.forgotten, g.expired}
 	var before []string
 	until(t, "everything is gone", func() bool {
@@ -147,7 +149,7 @@ func TestCrash_WhatIsGoneStaysGone(t *testing.T) {
 	})
 	broker.Restart(t)
 	for range 2 { // elsewhere in both stores
-		must(t, s.PutEntry(s.ctx, workers.Entry{Name: "other", Schedule: workers.Every(time.Hour), Call: s.add.S(1, 1)}))
+		must(t, beat.Put(s.ctx, s.App, beat.Entry{Name: "other", Schedule: beat.Every(time.Hour), Call: s.add.S(1, 1)}))
 		_, err := s.add.Delay(s.ctx, 1, 1)
 		must(t, err)
 	}
@@ -160,9 +162,9 @@ func TestCrash_WhatIsGoneStaysGone(t *testing.T) {
 		}
 	}
 	g.wantGone(t)
-	next := startScheduler(t, broker.URL())
+	next := beattest.Start(t, broker.URL())
 	select {
-	case <-next.leads:
+	case <-next.Leads:
 	case <-s.ctx.Done():
 		t.Error("no scheduler leads any more")
 	}
@@ -174,7 +176,7 @@ func (g grave) wantGone(t *testing.T) {
 	if paused, err := g.Paused(g.ctx); err != nil || len(paused) > 0 {
 		t.Errorf("paused: got %q, %v; want none", paused, err)
 	}
-	entries, err := g.Entries(g.ctx)
+	entries, err := beat.Entries(g.ctx, g.App)
 	must(t, err)
 	for _, e := range entries {
 		if e.Name == "removed" {

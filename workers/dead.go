@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // A DeadLetter is a task that was given up: it failed and has no retries left, or
@@ -45,7 +46,7 @@ type deadJSON struct {
 
 // seal writes a letter.
 func (c *client) seal(ctx context.Context, l DeadLetter) (json.RawMessage, error) {
-	body, err := marshal(l.Message.Body)
+	body, err := jsontext.Marshal(l.Message.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func (c *client) seal(ctx context.Context, l DeadLetter) (json.RawMessage, error
 	l.Message.Body = nil
 	out := deadJSON{DeadLetter: l}
 	out.Body, out.BodyAt = apart(body)
-	text, err := marshal(out)
+	text, err := jsontext.Marshal(out)
 	if err != nil || len(text) <= 4*c.largest() {
 		return text, err
 	}
@@ -63,7 +64,7 @@ func (c *client) seal(ctx context.Context, l DeadLetter) (json.RawMessage, error
 	if err != nil {
 		return nil, err
 	}
-	return marshal(deadJSON{DeadLetter: DeadLetter{ID: l.ID, Attempt: l.Attempt}, AllAt: &all})
+	return jsontext.Marshal(deadJSON{DeadLetter: DeadLetter{ID: l.ID, Attempt: l.Attempt}, AllAt: &all})
 }
 
 // unseal reads a letter.

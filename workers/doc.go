@@ -30,13 +30,9 @@
 // is before it. What is known at run time only goes through [App.Signature] and
 // [App.Canvas], and is checked before it is sent.
 //
-// What is to be done again and again is an [Entry], which a [Scheduler] sends:
-//
-//	err = app.Scheduler(workers.SchedulerConfig{Entries: []workers.Entry{{
-//		Name: "report", Schedule: workers.Crontab("0 9 * * MON").In("Europe/Kyiv"), Call: report.S(),
-//	}}}).Run(ctx)
-//
-// [App.Run] runs a worker and a scheduler in one process.
+// What is to be done again and again is an entry of package workers/beat, whose scheduler
+// sends it. [App.Run] runs a worker and a scheduler in one process. Packages
+// workers/prometheus and workers/otel count and trace tasks.
 //
 // # Promises
 //
@@ -80,14 +76,6 @@
 //     behind them when it comes to a worker, and one that is more urgent does not
 //     overtake them. To be High at once it is sent to the queue "warren.high." and the
 //     queue's name.
-//   - A run of an [Entry] is sent by one scheduler, whoever leads and is killed: it
-//     is claimed by compare-and-set, has the same ids whoever sends it, and is
-//     claimed again by the worker. Sent twice, it runs once, for as long as its
-//     record is kept. What was claimed and not sent, the next leader sends.
-//   - A [Scheduler] that stops is followed at once, one that is killed within
-//     [Config.Lease]. Entries and their last runs outlast all schedulers.
-//   - Intervals, crontabs and what a clock that is put forward or back does to
-//     them: see [Every], [Crontab] and [Schedule.In]. Missed runs: see [Missed].
 //   - Time is told by the broker's clock: when a countdown, a retry or an expiry is
 //     over, when an entry is due, and every date that is kept or told. The clocks of
 //     clients, workers and schedulers do not count; one that differs from the broker's
@@ -174,6 +162,6 @@
 // the groups that something waits for, the steps of long chains, what is revoked, what was
 // given up, which queues are paused and which levels they have, and which workers are
 // there; values expire by themselves. The queue "warren.later" has what waits for its
-// time, and every worker forwards from it. The store "beat" has the entries of all
-// apps, their last runs, and who leads.
+// time, and every worker forwards from it. The store "beat" is that of package
+// workers/beat.
 package workers

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"warren/workers/internal/guard"
 )
 
 // finish records what an attempt came to, and sends what follows.
@@ -95,12 +97,12 @@ func (r *run) failure(err error) *Failure {
 	f := &Failure{
 		TaskID: r.m.ID, Task: r.m.Task, Message: err.Error(), Attempt: r.m.Retries + 1, Worker: r.w.cfg.Name,
 	}
-	var panicked *panicError
+	var panicked *guard.Panic
 	if errors.As(err, &panicked) {
-		f.Type, f.Traceback = "panic", panicked.stack
+		f.Type, f.Traceback = "panic", panicked.Stack
 		return f
 	}
-	if errors.Is(err, errExited) {
+	if errors.Is(err, guard.ErrExited) {
 		f.Type = "goexit"
 		return f
 	}

@@ -194,17 +194,6 @@ var ErrRetry = errors.New("the task asked to be run again")
 // callbacks. Its record stays as it was.
 var ErrIgnore = errors.New("the task is to be ignored")
 
-// panicError is what a task panicked with.
-type panicError struct {
-	value any
-	stack string
-}
-
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
-
-// errExited is what the code of a task comes to that ends its goroutine.
-var errExited = errors.New("the code ended its goroutine with runtime.Goexit, as FailNow and SkipNow of a test do; return an error instead")
-
 // argumentError is that arguments do not fit.
 func argumentError(task, format string, args ...any) error {
 	return fmt.Errorf("task %q %s: %w", task, fmt.Sprintf(format, args...), ErrArguments)
@@ -241,9 +230,10 @@ func (f *Failure) UnmarshalJSON(text []byte) error {
 
 // What is wrong with a canvas when it is made.
 var (
-	errApps   = errors.New("the canvas has tasks of two apps; make one app of them")
-	errPace   = errors.New("a rate limit is of all calls of a task; set it where the task is defined")
-	errUnique = errors.New("unique tasks are sent by themselves and not in a canvas")
-	errChunk  = errors.New("chunks of less than one element; use 1 or more")
-	errRepeat = errors.New("a step is repeated less than 0 times; use 0 or more")
+	errOtherApp = errors.New("its call is another app's")
+	errApps     = errors.New("the canvas has tasks of two apps; make one app of them")
+	errPace     = errors.New("a rate limit is of all calls of a task; set it where the task is defined")
+	errUnique   = errors.New("unique tasks are sent by themselves and not in a canvas")
+	errChunk    = errors.New("chunks of less than one element; use 1 or more")
+	errRepeat   = errors.New("a step is repeated less than 0 times; use 0 or more")
 )

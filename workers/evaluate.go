@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"warren/workers/internal/jsontext"
 )
 
 // The evaluator of canvases. It is pure: it says what is to be sent and recorded
@@ -343,7 +345,7 @@ func (mv *moves) callErrbacks(errbacks []Signature, f Failure, at spot) {
 	for _, errback := range errbacks {
 		before, err := f.given()
 		if errback.Options.ErrbackID {
-			before, err = marshal(f.TaskID)
+			before, err = jsontext.Marshal(f.TaskID)
 		}
 		if err != nil {
 			continue // a failure is made of strings and numbers

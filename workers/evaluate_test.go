@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"warren/workers/internal/jsontext"
 )
 
 // world is a broker, a store and workers without a server: messages come in any
@@ -146,7 +148,7 @@ func (w *world) keep(j join) error {
 		return err
 	}
 	if w.wire {
-		text, err := marshal(j)
+		text, err := jsontext.Marshal(j)
 		if err != nil {
 			return err
 		}
@@ -188,7 +190,7 @@ func (w *world) fill(s slot, next *moves) error {
 		}
 		values[i] = slots[i].value
 	}
-	all, err := marshal(values)
+	all, err := jsontext.Marshal(values)
 	next.succeed(all, j.Callbacks, j.spot())
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"warren/workers/internal/jsontext"
 )
 
 // The types of events, as Celery calls them. There is no task-sent: that a task was
@@ -88,8 +90,8 @@ func (m *Message) ofTask(kind string) Event {
 
 // clipped are the arguments as JSON, cut short.
 func (m *Message) clipped() (args, kwargs string) {
-	list, _ := marshal(displayAll(m.Args)) // it was JSON
-	byName, _ := marshal(displayByName(m.Kwargs))
+	list, _ := jsontext.Marshal(displayAll(m.Args)) // it was JSON
+	byName, _ := jsontext.Marshal(displayByName(m.Kwargs))
 	if len(m.Kwargs) == 0 {
 		byName = nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // listenPrefix begins the keys of those who listen to events.
@@ -131,7 +132,7 @@ func (w *Worker) emit(e Event) {
 		return
 	}
 	e.Hostname, e.PID, e.Timestamp = w.cfg.Name, os.Getpid(), timestamp{w.c.now()}
-	text, err := marshal(e)
+	text, err := jsontext.Marshal(e)
 	if err == nil {
 		err = w.c.nc.Publish(w.c.session.VHost()+".celeryev."+strings.Replace(e.Type, "-", ".", 1), text)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"warren/embedded"
 	"warren/workers"
+	"warren/workers/beat"
 )
 
 // A small service sends its periodic tasks and runs them in one process.
@@ -35,9 +36,9 @@ func ExampleApp_Run() {
 	}
 	defer app.Close(context.Background())
 
-	err = app.Run(ctx, workers.WorkerConfig{}, workers.SchedulerConfig{Entries: []workers.Entry{
-		{Name: "report", Schedule: workers.Every(24 * time.Hour), Call: report.S("sales"), AtStart: true},
-	}})
+	err = app.Run(ctx, workers.WorkerConfig{}, beat.New(app, beat.Config{Entries: []beat.Entry{
+		{Name: "report", Schedule: beat.Every(24 * time.Hour), Call: report.S("sales"), AtStart: true},
+	}}))
 	fmt.Println(err)
 	// Output:
 	// report of sales

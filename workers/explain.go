@@ -85,12 +85,12 @@ func storeWords(step streams.Step) (words string, shown bool) {
 	switch {
 	case kind == "worker", kind == "catalogue", kind == "control":
 		return words, false
-	case store == beatStore && kind == "leader":
+	case store == periodicStore && kind == "leader":
 		return words, strings.Contains(strings.Join(step.NATS, " "), "no value yet")
 	case method == "store.delete":
-	case store == beatStore && kind == "entry":
+	case store == periodicStore && kind == "entry":
 		words = "keep a periodic task"
-	case store == beatStore && kind == "last":
+	case store == periodicStore && kind == "last":
 		words = "claim the next run of a periodic task"
 	case kind == "task" && last == "sent":
 		words = "record that a task was sent: it is PENDING"

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"reflect"
+
+	"warren/workers/internal/jsontext"
 )
 
 // Func0 to Func4 register an ordinary function of that many parameters as a
@@ -230,5 +232,5 @@ func result[R any](r R, err error) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return marshal(r)
+	return jsontext.Marshal(r)
 }

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // What comes from other programs may be anything. It is refused with an error, or
@@ -92,7 +93,7 @@ func FuzzElements(f *testing.F) {
 		if !bytes.HasPrefix(array, []byte("[")) || json.Unmarshal(array, &want) != nil {
 			return
 		}
-		if got := elements(array); !slices.EqualFunc(got, want, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+		if got := jsontext.Elements(array); !slices.EqualFunc(got, want, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
 			t.Errorf("%s: got %q, want %q", array, got, want)
 		}
 	})

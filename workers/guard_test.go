@@ -232,27 +232,3 @@ func TestCodec_ThatDoesNotComeBack(t *testing.T) {
 		t.Errorf("got dead letters %q, want one for each", letters)
 	}
 }
-
-// TestPulse_ThatDoesNotComeBack: runs are sent all the same.
-func TestPulse_ThatDoesNotComeBack(t *testing.T) {
-	for kind, end := range ways {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			s := newShop(t)
-			s.connect(embeddedtest.Connect(t), workers.Config{})
-			s.work(workers.WorkerConfig{})
-			beat := s.Scheduler(workers.SchedulerConfig{
-				Entries: []workers.Entry{{Name: "often", Schedule: workers.Every(time.Second), Call: s.note.S("it", "ran"), AtStart: true}},
-				Pulse:   func(workers.Pulse) { end() },
-			})
-			ctx, cancel := context.WithCancel(s.ctx)
-			ended := make(chan error, 1)
-			go func() { ended <- beat.Run(ctx) }()
-			s.await(2)
-			cancel()
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}

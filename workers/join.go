@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // The gathering of a group. Each member writes its own slot; of two values the
@@ -40,7 +41,7 @@ type plainFilled filled
 func (f filled) MarshalJSON() ([]byte, error) {
 	out := filledJSON{plainFilled: plainFilled(f)}
 	out.Value, out.ValueAt = apart(f.Value)
-	return marshal(out)
+	return jsontext.Marshal(out)
 }
 
 // UnmarshalJSON reads a slot.
@@ -112,7 +113,7 @@ func (c *client) keepPlan(ctx context.Context, j *join, text []byte) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	return marshal(join{ID: j.ID, Size: j.Size, At: &all})
+	return jsontext.Marshal(join{ID: j.ID, Size: j.Size, At: &all})
 }
 
 // write writes a group. One that cannot read plans of chains takes the step that stands
@@ -121,7 +122,7 @@ func (j join) write() (text []byte, err error) {
 	if j.Rest, err = withPlan(j.Rest, j.Plan); err != nil {
 		return nil, err
 	}
-	return marshal(j)
+	return jsontext.Marshal(j)
 }
 
 // parseJoin reads a group as it is recorded.
@@ -176,7 +177,7 @@ func (c *client) fill(ctx context.Context, s slot, next *moves) error {
 
 // write writes a slot, or reads what another run of the member wrote before.
 func (c *client) write(ctx context.Context, s *slot) error {
-	text, err := marshal(filled{Value: s.value, Failure: s.fail, Revoked: s.revoked})
+	text, err := jsontext.Marshal(filled{Value: s.value, Failure: s.fail, Revoked: s.revoked})
 	if err != nil {
 		return err
 	}
@@ -354,7 +355,7 @@ func (c *client) gather(ctx context.Context, id string, next *moves) error {
 			return fmt.Errorf("result %d: %w", i, err)
 		}
 	}
-	all, err := marshal(values)
+	all, err := jsontext.Marshal(values)
 	if err != nil {
 		return err
 	}

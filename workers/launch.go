@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // A launch is the sending of a canvas that begins with more than one task: of all
@@ -48,7 +49,7 @@ type plainPlan launchPlan
 func (p launchPlan) MarshalJSON() ([]byte, error) {
 	out := planJSON{plainPlan: plainPlan(p)}
 	out.Canvas, out.CanvasAt = apart(p.Canvas)
-	return marshal(out)
+	return jsontext.Marshal(out)
 }
 
 // UnmarshalJSON reads a plan.
@@ -87,7 +88,7 @@ const launchPrefix = "launch."
 func (c *client) newLaunch(sig Signature, mv *moves) (*launch, error) {
 	l := &launch{c: c, id: c.ids.next(), plan: launchPlan{SentAt: mv.sentAt}, pieces: c.pieces(mv)}
 	var err error
-	l.plan.Canvas, err = marshal(sig)
+	l.plan.Canvas, err = jsontext.Marshal(sig)
 	return l, err
 }
 
@@ -165,7 +166,7 @@ func (l *launch) write(ctx context.Context) error {
 	if l.plan.Canvas, err = l.c.spill(ctx, l.plan.Canvas, joinExpires); err != nil {
 		return err
 	}
-	text, err := marshal(l.plan)
+	text, err := jsontext.Marshal(l.plan)
 	if err != nil {
 		return err
 	}

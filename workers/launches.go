@@ -165,3 +165,11 @@ func (c *client) planned(ctx context.Context, p launchPlan) (sig Signature, err 
 	}
 	return sig, err
 }
+
+// poke tells who waits at a channel of one place, once.
+func poke(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

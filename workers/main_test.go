@@ -5,14 +5,15 @@ import (
 	"testing"
 
 	"warren/embedded/embeddedtest"
+	"warren/workers/internal/beattest"
 )
 
 func TestMain(m *testing.M) {
 	if code, ok := runMate(); ok {
 		os.Exit(code)
 	}
-	if url := os.Getenv(schedulerVariable); url != "" {
-		os.Exit(scheduleAt(url))
+	if code, ok := beattest.Main(); ok {
+		os.Exit(code)
 	}
 	embeddedtest.Main(m)
 }

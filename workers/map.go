@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+
+	"warren/workers/internal/jsontext"
 )
 
 // mapTask is Celery's name of a task that calls another one for each of a list.
@@ -38,7 +40,7 @@ func (w *Worker) mapCode(m *Message) (func(context.Context) (json.RawMessage, er
 				return nil, fmt.Errorf("element %d: %w", i, err)
 			}
 		}
-		return marshal(results)
+		return jsontext.Marshal(results)
 	}, nil
 }
 

@@ -1,6 +1,10 @@
 package workers
 
-import "fmt"
+import (
+	"fmt"
+
+	"warren/workers/internal/jsontext"
+)
 
 // How large a canvas may be. What is larger is refused before anything of it is
 // sent, or read.
@@ -38,7 +42,7 @@ func (s *Signature) measure(depth int, left *int) error {
 		if isReference(arg) {
 			return errReference
 		}
-		if nests(arg, deepestArgument) {
+		if jsontext.Nests(arg, deepestArgument) {
 			return fmt.Errorf("an argument of %s nests more than %d deep", s.title(), deepestArgument)
 		}
 	}
@@ -46,7 +50,7 @@ func (s *Signature) measure(depth int, left *int) error {
 		if isReference(arg) {
 			return errReference
 		}
-		if nests(arg, deepestArgument) {
+		if jsontext.Nests(arg, deepestArgument) {
 			return fmt.Errorf("argument %q of %s nests more than %d deep", name, s.title(), deepestArgument)
 		}
 	}

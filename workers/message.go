@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // A Message is a task on its way, in Celery's protocol 2: what is known of it in
@@ -87,8 +88,8 @@ const (
 // headerCompression says in Celery how a body is compressed.
 const headerCompression = "compression"
 
-// headerScheduled is the time at which a run of an [Entry] was due. It is one of
-// the headers that what follows a task has too.
+// headerScheduled is the time at which a run of an entry of package beat was due. It is
+// one of the headers that what follows a task has too.
 const headerScheduled = "scheduled"
 
 // encode writes a task as a message of a queue.
@@ -151,7 +152,7 @@ func (m *Message) body() ([]byte, error) {
 	if embed.Chain, err = withPlan(embed.Chain, m.plan); err != nil {
 		return nil, err
 	}
-	text, err := marshal([]any{args, kwargs, embed})
+	text, err := jsontext.Marshal([]any{args, kwargs, embed})
 	if err == nil && !utf8.Valid(text) {
 		err = permanently(errors.New("an argument is not UTF-8, as JSON is; send bytes as base64, which []byte becomes"))
 	}
@@ -346,7 +347,7 @@ const endOfMost = `,{},{"callbacks":null,"errbacks":null,"chain":null,"chord":nu
 
 func (m *Message) decodeBody(body []byte) error {
 	if args, ok := bytes.CutSuffix(body, []byte(endOfMost)); ok && bytes.HasPrefix(args, []byte("[[")) && json.Valid(args[1:]) {
-		m.Args, m.Kwargs = elements(args[1:]), map[string]json.RawMessage{}
+		m.Args, m.Kwargs = jsontext.Elements(args[1:]), map[string]json.RawMessage{}
 		return nil
 	}
 	parts := []any{&m.Args, &m.Kwargs, &m.Embed}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+
+	"warren/workers/internal/guard"
 )
 
 // Middleware stands around what an app does: the sending of its tasks, and their
@@ -32,7 +34,7 @@ func (c Config) aroundSend(send SendFunc) SendFunc {
 		return send
 	}
 	return func(ctx context.Context, m *Message) error {
-		return guarded("middleware around sending", func() error { return c.wrapSend(send)(ctx, m) })
+		return guard.Run("middleware around sending", func() error { return c.wrapSend(send)(ctx, m) })
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"warren/workers/internal/jsontext"
 )
 
 // A random canvas, and what must become of it, worked out one call after another.
@@ -202,7 +204,7 @@ func (f fate) group(members []Signature, before json.RawMessage) outcomeOf {
 	if failed != nil {
 		return outcomeOf{failed: failed}
 	}
-	text, _ := marshal(values)
+	text, _ := jsontext.Marshal(values)
 	return outcomeOf{value: text}
 }
 

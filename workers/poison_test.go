@@ -13,6 +13,7 @@ import (
 	"warren/embedded/embeddedtest"
 	"warren/streams"
 	"warren/workers"
+	"warren/workers/beat"
 )
 
 // badQueues are names of queues that are refused when something is sent there.
@@ -52,7 +53,7 @@ func TestQueueName_IsCheckedBeforeAnythingIsSent(t *testing.T) {
 			"a signature":              applied(s, workers.As[int](untyped)),
 			"a step of a signature":    applied(s, workers.As[int](s.Signature("unknown", 1).Then(untyped))),
 			"a callback of an untyped": applied(s, workers.As[int](s.Signature("unknown", 1).Link(untyped))),
-			"an entry":                 s.PutEntry(s.ctx, workers.Entry{Name: "e", Schedule: workers.Every(time.Hour), Call: raw}),
+			"an entry":                 beat.Put(s.ctx, s.App, beat.Entry{Name: "e", Schedule: beat.Every(time.Hour), Call: raw}),
 		}
 		for call, err := range calls {
 			if err == nil {
@@ -399,7 +400,7 @@ func TestSharedRate_DamagedTurnsBeginAnew(t *testing.T) {
 func TestPoison_AnEntryEndsWithAReason(t *testing.T) {
 	t.Parallel()
 	s := newSender(t)
-	if err := s.PutEntry(s.ctx, workers.Entry{Name: "old", Schedule: workers.Every(time.Hour), AtStart: true, Call: s.note.S("from", "beat")}); err != nil {
+	if err := beat.Put(s.ctx, s.App, beat.Entry{Name: "old", Schedule: beat.Every(time.Hour), AtStart: true, Call: s.note.S("from", "beat")}); err != nil {
 		t.Fatal(err)
 	}
 	store, err := s.session.DeclareStore(s.ctx, "beat", streams.StoreOptions{})
@@ -420,8 +421,8 @@ func TestPoison_AnEntryEndsWithAReason(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(s.ctx)
 	ended := make(chan error, 1)
-	scheduler := s.Scheduler(workers.SchedulerConfig{Entries: []workers.Entry{{
-		Name: "new", Schedule: workers.Every(time.Hour), AtStart: true, Call: s.note.S("from", "another"),
+	scheduler := beat.New(s.App, beat.Config{Entries: []beat.Entry{{
+		Name: "new", Schedule: beat.Every(time.Hour), AtStart: true, Call: s.note.S("from", "another"),
 	}}})
 	go func() { ended <- scheduler.Run(ctx) }()
 	defer func() {

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // A worker says every heartbeat that it is there, and one that has not for as long
@@ -94,7 +95,7 @@ func (w *Worker) disappear(ctx context.Context, p presence, service micro.Servic
 }
 
 func (c *client) present(ctx context.Context, p presence) error {
-	text, err := marshal(p)
+	text, err := jsontext.Marshal(p)
 	if err != nil {
 		return err
 	}

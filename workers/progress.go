@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"warren/workers/internal/jsontext"
 )
 
 // Progress tells how far the task of a context is, with anything that can be
@@ -18,7 +20,7 @@ func Progress(ctx context.Context, about any) error {
 	if !ok {
 		return errors.New("tell progress: the context is of no task")
 	}
-	text, err := marshal(about)
+	text, err := jsontext.Marshal(about)
 	if most := r.w.c.largest(); err == nil && len(text) > most {
 		err = fmt.Errorf("it has %d bytes; use %d at most, and keep more elsewhere", len(text), most)
 	}

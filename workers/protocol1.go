@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // Celery's protocol 1, which was the default before Celery 4 and is what many clients
@@ -44,7 +45,7 @@ func upgrade(in streams.Message) (streams.Message, bool) {
 	if len(old.TimeLimit) == 2 {
 		headers["timelimit"] = old.TimeLimit
 	}
-	body, err := marshal([]any{orNull(old.Args, "[]"), orNull(old.Kwargs, "{}"), map[string]any{
+	body, err := jsontext.Marshal([]any{orNull(old.Args, "[]"), orNull(old.Kwargs, "{}"), map[string]any{
 		"callbacks": orNull(old.Callbacks, "null"), "errbacks": orNull(old.Errbacks, "null"),
 		"chain": nil, "chord": orNull(old.Chord, "null"),
 	}})

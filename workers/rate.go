@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // pace is how often the tasks of one name may begin.
@@ -97,7 +98,7 @@ func (c *client) sharedWait(ctx context.Context, task string, limit pace) (time.
 		t, now := parseTurns(e.Value), c.now()
 		t.wrote(e.Time, now)
 		delay := t.take(now, limit)
-		text, err := marshal(t)
+		text, err := jsontext.Marshal(t)
 		if err != nil {
 			return 0, err
 		}

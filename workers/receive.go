@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/guard"
 )
 
 // receive reads a task from a queue. What is to follow it is frozen already when
@@ -72,7 +73,7 @@ func (c *client) adoptAll(m *Message) error {
 	if len(m.Embed.Callbacks)+len(m.Embed.Errbacks)+len(m.Embed.Chain) == 0 {
 		return nil
 	}
-	err := guarded("read what follows the task", func() error { return c.adopt(m) }) // types read themselves
+	err := guard.Run("read what follows the task", func() error { return c.adopt(m) }) // types read themselves
 	if err != nil {
 		m.Embed.Callbacks, m.Embed.Errbacks = nil, nil
 		return permanently(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // What Celery's backend rpc:// does: a task names the queue that its result goes to,
@@ -89,14 +90,14 @@ func (c *client) replyOf(ctx context.Context, rec record) (streams.Message, erro
 		if f.Traceback != "" {
 			out.Traceback = &f.Traceback
 		}
-		out.Result, err = marshal(exceptionOf(f))
+		out.Result, err = jsontext.Marshal(exceptionOf(f))
 	case rec.Result != nil:
 		out.Result, err = c.fetch(ctx, rec.Result)
 	}
 	if err != nil {
 		return streams.Message{}, err
 	}
-	body, err := marshal(out)
+	body, err := jsontext.Marshal(out)
 	return streams.Message{
 		ContentType: contentType, ContentEncoding: contentEncoding, DeliveryMode: streams.Transient,
 		CorrelationID: rec.ID, MessageID: fmt.Sprintf("%s:%d:%s", idName(rec.ID), rec.Retries, rec.Status), Body: toPython(body),
@@ -271,7 +272,7 @@ func (c *client) recordReply(ctx context.Context, rec record) error {
 		if rec.Failure != nil {
 			rec.Failure.Task = rec.Task
 		}
-		text, err := marshal(rec)
+		text, err := jsontext.Marshal(rec)
 		if err != nil {
 			return permanently(err)
 		}

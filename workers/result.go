@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+
+	"warren/workers/internal/jsontext"
 )
 
 // Result is a handle on what becomes of a call: Celery's AsyncResult, and its
@@ -145,7 +147,7 @@ func (h *handle) getGroup(ctx context.Context) (json.RawMessage, error) {
 	if failure != nil {
 		return nil, failure
 	}
-	return marshal(values)
+	return jsontext.Marshal(values)
 }
 
 // hollow reports whether no task is in a group: it is what it follows.

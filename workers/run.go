@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/guard"
+	"warren/workers/internal/jsontext"
 )
 
 // A run is one attempt of one task in a worker.
@@ -95,7 +97,7 @@ func (w *Worker) serve(ctx context.Context, m *Message, d *streams.Delivery) {
 		return
 	}
 	r.received(ctx)
-	o, err := outcome{err: errExited}, error(nil)
+	o, err := outcome{err: guard.ErrExited}, error(nil)
 	defer func() {
 		if err == nil {
 			err = r.record(ctx, o)
@@ -127,7 +129,7 @@ func (r *run) settle(ctx context.Context, err error) {
 }
 
 // concede looks at what another run, or who revoked the task, has made of it. The tasks
-// of an [Entry] are claimed before they run: however long ago the same one was sent
+// of an entry of beat are claimed before they run: however long ago the same one was sent
 // before, it does not run again.
 func (r *run) concede(ctx context.Context, err error) error {
 	if errors.Is(err, ErrRevoked) { // it was while it seemed to wait
@@ -318,7 +320,7 @@ func (r *run) say(ctx context.Context, s State) error {
 // lock is held.
 func (r *run) write(ctx context.Context, rec record) error {
 	rec.Worker, rec.Began = r.w.cfg.Name, r.began
-	text, err := marshal(rec)
+	text, err := jsontext.Marshal(rec)
 	if err != nil {
 		return err
 	}
@@ -489,7 +491,7 @@ func (r *run) guard(ctx context.Context, invoke func(context.Context) (json.RawM
 	done := make(chan outcome)
 	givenUp := make(chan struct{})
 	go func() {
-		o := outcome{err: errExited}
+		o := outcome{err: guard.ErrExited}
 		defer func() { // also when the code ends its goroutine
 			select {
 			case done <- o:
@@ -517,7 +519,7 @@ func (r *run) guard(ctx context.Context, invoke func(context.Context) (json.RawM
 func call(ctx context.Context, invoke func(context.Context) (json.RawMessage, error)) (o outcome) {
 	defer func() {
 		if v := recover(); v != nil {
-			o = outcome{err: &panicError{v, string(debug.Stack())}}
+			o = outcome{err: &guard.Panic{Value: v, Stack: string(debug.Stack())}}
 		}
 	}()
 	value, err := invoke(ctx)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"unicode/utf8"
+
+	"warren/workers/internal/jsontext"
 )
 
 // A Signature is a call as data: Celery's JSON form of a task that is to run, or
@@ -86,7 +88,7 @@ func (s Signature) MarshalJSON() ([]byte, error) {
 			return nil, err
 		}
 	}
-	text, err := marshal(out)
+	text, err := jsontext.Marshal(out)
 	if err != nil || len(s.more) == 0 {
 		return text, err
 	}
@@ -94,7 +96,7 @@ func (s Signature) MarshalJSON() ([]byte, error) {
 	if err := json.Unmarshal(text, &all); err != nil {
 		return nil, err
 	}
-	return marshal(all)
+	return jsontext.Marshal(all)
 }
 
 // marshalCanvas puts what a canvas is made of where Celery has it.
@@ -104,7 +106,7 @@ func (s Signature) marshalCanvas(out *signatureJSON) error {
 	out.Kwargs = make(map[string]json.RawMessage, len(s.Kwargs)+2)
 	maps.Copy(out.Kwargs, s.Kwargs)
 	put := func(name string, value any) error {
-		text, err := marshal(value)
+		text, err := jsontext.Marshal(value)
 		out.Kwargs[name] = text
 		return err
 	}
@@ -140,7 +142,7 @@ func (s *Signature) UnmarshalJSON(text []byte) error {
 }
 
 func (s *Signature) unmarshal(text []byte) error {
-	if nests(text, deepestJSON) {
+	if jsontext.Nests(text, deepestJSON) {
 		return fmt.Errorf("it nests more than %d deep", deepestJSON)
 	}
 	if !utf8.Valid(text) { // it could be begun, and not be sent

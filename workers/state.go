@@ -3,6 +3,8 @@ package workers
 import (
 	"encoding/json"
 	"time"
+
+	"warren/workers/internal/jsontext"
 )
 
 // State is what has become of a task, in Celery's words.
@@ -63,7 +65,7 @@ type plainRecord record
 func (r record) MarshalJSON() ([]byte, error) {
 	out := recordJSON{plainRecord: plainRecord(r)}
 	out.Result, out.ResultAt = apart(r.Result)
-	return marshal(out)
+	return jsontext.Marshal(out)
 }
 
 // UnmarshalJSON reads a record.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"warren/workers/internal/jsontext"
 )
 
 // StructTask is a task that takes one struct, made by [Task].
@@ -60,7 +62,7 @@ func Into[A, F, R any](t StructTask[A, R], a A, field func(*A) *F) Step[F, R] {
 // callByName makes a call of a struct, without the field that is to be filled.
 func (t StructTask[A, R]) callByName(a A, into string) part {
 	p := part{app: t.app, unique: t.task.opts.unique, sig: Signature{Task: t.task.name, Options: CallOptions{Into: into}}}
-	text, err := marshal(a)
+	text, err := jsontext.Marshal(a)
 	if err == nil {
 		err = json.Unmarshal(text, &p.sig.Kwargs)
 	}

@@ -1,7 +1,6 @@
 package workers
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +9,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"warren/workers/internal/jsontext"
 )
 
 // task is a registered task: what a worker runs under a name.
@@ -38,22 +39,11 @@ func (None) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
 // UnmarshalJSON takes anything: what is not wanted.
 func (*None) UnmarshalJSON([]byte) error { return nil }
 
-// marshal writes a value of ours for the wire. HTML is none of its concern.
-func marshal(v any) (json.RawMessage, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
 // marshalAll writes arguments.
 func marshalAll(values ...any) ([]json.RawMessage, error) {
 	args := make([]json.RawMessage, len(values))
 	for i, v := range values {
-		text, err := marshal(v)
+		text, err := jsontext.Marshal(v)
 		if err != nil {
 			return nil, fmt.Errorf("argument %d: %w", i+1, err)
 		}
@@ -189,6 +179,6 @@ func (t *task) bindStruct(args []json.RawMessage, kwargs map[string]json.RawMess
 	if kwargs == nil {
 		kwargs = map[string]json.RawMessage{}
 	}
-	object, err := marshal(kwargs)
+	object, err := jsontext.Marshal(kwargs)
 	return []json.RawMessage{object}, err
 }

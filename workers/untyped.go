@@ -3,6 +3,8 @@ package workers
 import (
 	"context"
 	"encoding/json"
+
+	"warren/workers/internal/jsontext"
 )
 
 // Untyped is a call, or canvas, that is known at run time only: of a task of
@@ -26,7 +28,7 @@ func (a *App) Canvas(sig Signature) Untyped { return Untyped{part{app: a, sig: s
 
 // Named gives an argument by its name.
 func (u Untyped) Named(name string, value any) Untyped {
-	text, err := marshal(value)
+	text, err := jsontext.Marshal(value)
 	if err != nil {
 		u.fail(argumentError(u.sig.Task, "cannot be given argument %q (%v)", name, err))
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"reflect"
 	"time"
+
+	"warren/workers/internal/jsontext"
 )
 
 // readValue reads a value that a task is given: JSON, with what Python makes of it.
@@ -38,7 +40,7 @@ func readTyped(text json.RawMessage, to any, unreadable error) error {
 		return unreadable
 	}
 	for _, way := range ways {
-		plain, err := marshal(untyped(tree, way))
+		plain, err := jsontext.Marshal(untyped(tree, way))
 		if err != nil {
 			return unreadable
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"warren/workers/internal/jsontext"
 )
 
 // A failure travels to many: to the record of every task that ends with it, to the
@@ -22,7 +24,7 @@ const wordsOfGroup = 1 << 20
 // keepFailure keeps a failure apart, for a time, if it is large.
 func (c *client) keepFailure(ctx context.Context, f Failure, ttl time.Duration) (Failure, error) {
 	most := min(largestFailure, c.largest())
-	text, err := marshal(f)
+	text, err := jsontext.Marshal(f)
 	if err != nil || len(text) <= most {
 		return f, err
 	}
@@ -53,7 +55,7 @@ func (f Failure) given() (json.RawMessage, error) {
 	if f.whole != nil {
 		return f.whole.reference(), nil
 	}
-	return marshal(f)
+	return jsontext.Marshal(f)
 }
 
 // shorten cuts a failure to about so many bytes.
@@ -84,7 +86,7 @@ func cut(s string, most int) string {
 // MarshalJSON writes a failure.
 func (f Failure) MarshalJSON() ([]byte, error) {
 	type plain Failure
-	return marshal(struct {
+	return jsontext.Marshal(struct {
 		plain
 		Whole *blob `json:"whole,omitempty"`
 	}{plain(f), f.whole})

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"warren/workers"
+	"warren/workers/beat"
 )
 
 type beatOptions struct {
@@ -61,7 +62,7 @@ func addAppFlag(cmd *cobra.Command, app *string) {
 }
 
 // run runs a scheduler until Ctrl-C.
-func (o beatOptions) run(ctx context.Context, cmd *cobra.Command, app *workers.App, list []workers.Entry) error {
+func (o beatOptions) run(ctx context.Context, cmd *cobra.Command, app *workers.App, list []beat.Entry) error {
 	for _, e := range list {
 		if err := putEntry(ctx, cmd, app, e); err != nil {
 			return err
@@ -70,25 +71,25 @@ func (o beatOptions) run(ctx context.Context, cmd *cobra.Command, app *workers.A
 	if err := sayNone(ctx, cmd, app); err != nil {
 		return err
 	}
-	s := app.Scheduler(workers.SchedulerConfig{Name: o.name, Pulse: func(p workers.Pulse) { say(cmd.OutOrStdout(), p) }})
+	s := beat.New(app, beat.Config{Name: o.name, OnEvent: func(e beat.Event) { say(cmd.OutOrStdout(), e) }})
 	return s.Run(ctx)
 }
 
 // say prints what a scheduler does. An output that is gone ends the command.
-func say(out io.Writer, p workers.Pulse) {
-	switch p.Kind {
-	case workers.PulseLeads:
-		fmt.Fprintf(out, "%s leads. To exit press CTRL+C\n", p.Leader)
-	case workers.PulseWaits:
-		fmt.Fprintf(out, "%s leads, and this one waits to follow it. To exit press CTRL+C\n", p.Leader)
-	case workers.PulseSent:
-		fmt.Fprintf(out, "Sent '%s', due %s: %s\n", p.Entry, p.Due.UTC().Format(time.RFC3339), p.ID)
+func say(out io.Writer, e beat.Event) {
+	switch e.Kind {
+	case beat.Leads:
+		fmt.Fprintf(out, "%s leads. To exit press CTRL+C\n", e.Leader)
+	case beat.Waits:
+		fmt.Fprintf(out, "%s leads, and this one waits to follow it. To exit press CTRL+C\n", e.Leader)
+	case beat.Sent:
+		fmt.Fprintf(out, "Sent '%s', due %s: %s\n", e.Entry, e.Due.UTC().Format(time.RFC3339), e.ID)
 	}
 }
 
 // sayNone says how to add entries, where there are none.
 func sayNone(ctx context.Context, cmd *cobra.Command, app *workers.App) error {
-	list, err := app.Entries(ctx)
+	list, err := beat.Entries(ctx, app)
 	if err == nil && len(list) == 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "There are no entries: see '%s'\n", call(cmd, "beat add --help"))
 	}

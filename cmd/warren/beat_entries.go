@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"warren/workers"
+	"warren/workers/beat"
 )
 
 func newBeatAdd(b *broker) *cobra.Command {
@@ -61,7 +62,7 @@ func newBeatRemove(b *broker) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
 		app := workers.New(name)
 		return b.withApp(cmd, app, func(ctx context.Context) error {
-			list, err := app.Entries(ctx)
+			list, err := beat.Entries(ctx, app)
 			if err != nil {
 				return err
 			}
@@ -73,7 +74,7 @@ func newBeatRemove(b *broker) *cobra.Command {
 				if !there[name] {
 					return fmt.Errorf("there is no entry %q: see '%s'", name, call(cmd, "beat list"))
 				}
-				if err := app.DeleteEntry(ctx, name); err != nil {
+				if err := beat.Delete(ctx, app, name); err != nil {
 					return err
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "Removed '%s'\n", name)
@@ -84,17 +85,17 @@ func newBeatRemove(b *broker) *cobra.Command {
 	return cmd
 }
 
-var entryColumns = []column[workers.EntryInfo]{
-	{name: "name", value: func(e workers.EntryInfo) any { return e.Name }},
-	{name: "task", value: func(e workers.EntryInfo) any { return taskOf(e.Entry) }},
-	{name: "schedule", value: func(e workers.EntryInfo) any { return e.Schedule.String() }},
-	{name: "last", value: func(e workers.EntryInfo) any { return dateOf(e.Last) }},
-	{name: "next", value: func(e workers.EntryInfo) any { return dateOf(e.Next) }},
-	{name: "last_id", value: func(e workers.EntryInfo) any { return e.LastID }, extra: true},
-	{name: "call", value: func(e workers.EntryInfo) any { return jsonOf(e.Call) }, extra: true},
-	{name: "jitter", value: func(e workers.EntryInfo) any { return e.Jitter.String() }, extra: true},
-	{name: "missed", value: func(e workers.EntryInfo) any { return string(e.Missed) }, extra: true},
-	{name: "at_start", value: func(e workers.EntryInfo) any { return e.AtStart }, extra: true},
+var entryColumns = []column[beat.EntryInfo]{
+	{name: "name", value: func(e beat.EntryInfo) any { return e.Name }},
+	{name: "task", value: func(e beat.EntryInfo) any { return taskOf(e.Entry) }},
+	{name: "schedule", value: func(e beat.EntryInfo) any { return e.Schedule.String() }},
+	{name: "last", value: func(e beat.EntryInfo) any { return dateOf(e.Last) }},
+	{name: "next", value: func(e beat.EntryInfo) any { return dateOf(e.Next) }},
+	{name: "last_id", value: func(e beat.EntryInfo) any { return e.LastID }, extra: true},
+	{name: "call", value: func(e beat.EntryInfo) any { return jsonOf(e.Call) }, extra: true},
+	{name: "jitter", value: func(e beat.EntryInfo) any { return e.Jitter.String() }, extra: true},
+	{name: "missed", value: func(e beat.EntryInfo) any { return string(e.Missed) }, extra: true},
+	{name: "at_start", value: func(e beat.EntryInfo) any { return e.AtStart }, extra: true},
 }
 
 // dateOf is a time in a table; a time that is none is empty.
@@ -119,7 +120,7 @@ func newBeatList(b *broker) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		app := workers.New(name)
 		return b.withApp(cmd, app, func(ctx context.Context) error {
-			list, err := app.Entries(ctx)
+			list, err := beat.Entries(ctx, app)
 			if err != nil {
 				return err
 			}
@@ -129,8 +130,8 @@ func newBeatList(b *broker) *cobra.Command {
 	return cmd
 }
 
-func putEntry(ctx context.Context, cmd *cobra.Command, app *workers.App, e workers.Entry) error {
-	if err := app.PutEntry(ctx, e); err != nil {
+func putEntry(ctx context.Context, cmd *cobra.Command, app *workers.App, e beat.Entry) error {
+	if err := beat.Put(ctx, app, e); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Put '%s': %s, %s\n", e.Name, taskOf(e), e.Schedule)
@@ -138,7 +139,7 @@ func putEntry(ctx context.Context, cmd *cobra.Command, app *workers.App, e worke
 }
 
 // taskOf is the task of an entry, or what canvas it is.
-func taskOf(e workers.Entry) string {
+func taskOf(e beat.Entry) string {
 	sig, _ := e.Call.(workers.Signature)
 	if sig.Kind != workers.KindTask {
 		return string(sig.Kind)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"warren/workers"
+	"warren/workers/beat"
 )
 
 // An entryForm is an entry of beat as it is written: by flags, or in a file.
@@ -30,9 +31,9 @@ type entryForm struct {
 }
 
 // entry is what is written.
-func (f entryForm) entry() (workers.Entry, error) {
-	e := workers.Entry{
-		Name: f.Name, Jitter: time.Duration(f.Jitter), Missed: workers.Missed(f.Missed), AtStart: f.AtStart,
+func (f entryForm) entry() (beat.Entry, error) {
+	e := beat.Entry{
+		Name: f.Name, Jitter: time.Duration(f.Jitter), Missed: beat.Missed(f.Missed), AtStart: f.AtStart,
 		Call: workers.Signature{
 			Task: f.Task, Args: f.Args, Kwargs: f.Kwargs, Options: workers.CallOptions{Queue: f.Queue},
 		},
@@ -48,9 +49,9 @@ func (f entryForm) entry() (workers.Entry, error) {
 	case f.Cron == "" && f.Zone != "":
 		return e, errors.New("--tz goes with --cron")
 	case f.Cron != "":
-		e.Schedule = workers.Crontab(f.Cron).In(f.Zone)
+		e.Schedule = beat.Crontab(f.Cron).In(f.Zone)
 	default:
-		e.Schedule = workers.Every(time.Duration(f.Every))
+		e.Schedule = beat.Every(time.Duration(f.Every))
 	}
 	return e, nil
 }
@@ -90,8 +91,8 @@ func (o *entryFlags) given(flags *pflag.FlagSet) bool {
 }
 
 // entries are the entries of the file and of the flags.
-func (o *entryFlags) entries(flags *pflag.FlagSet) ([]workers.Entry, error) {
-	var list []workers.Entry
+func (o *entryFlags) entries(flags *pflag.FlagSet) ([]beat.Entry, error) {
+	var list []beat.Entry
 	if o.path != "" {
 		var err error
 		if list, err = readEntries(o.path); err != nil {
@@ -113,7 +114,7 @@ func (o *entryFlags) entries(flags *pflag.FlagSet) ([]workers.Entry, error) {
 
 // readEntries reads a file of entries. A word that nobody knows is refused: it
 // was meant to do something.
-func readEntries(path string) ([]workers.Entry, error) {
+func readEntries(path string) ([]beat.Entry, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -125,7 +126,7 @@ func readEntries(path string) ([]workers.Entry, error) {
 	return list, nil
 }
 
-func parseEntries(text []byte) ([]workers.Entry, error) {
+func parseEntries(text []byte) ([]beat.Entry, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	var forms []entryForm
@@ -136,7 +137,7 @@ func parseEntries(text []byte) ([]workers.Entry, error) {
 		return nil, errors.New("there is something behind the list of entries")
 	}
 	names := make(map[string]bool)
-	var list []workers.Entry
+	var list []beat.Entry
 	for i, form := range forms {
 		e, err := form.entry()
 		if err != nil {

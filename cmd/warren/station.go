@@ -14,6 +14,7 @@ import (
 	"warren/cmd/internal/weather"
 	"warren/streams"
 	"warren/workers"
+	"warren/workers/beat"
 )
 
 // A station is the lecture's weather program: its app with the task 'weather', and
@@ -134,16 +135,16 @@ func (s *station) call() workers.Sig[weather.Reading] {
 
 // entry is when it is sent. It is sent at every start: what was missed before is
 // of no use.
-func (s *station) entry() workers.Entry {
-	return workers.Entry{
-		Name: "weather", Schedule: workers.Every(s.Every), Call: s.call(), Missed: workers.MissedSkip,
+func (s *station) entry() beat.Entry {
+	return beat.Entry{
+		Name: "weather", Schedule: beat.Every(s.Every), Call: s.call(), Missed: beat.MissedSkip,
 	}
 }
 
 // run tells every report until the context ends, or something does not work.
 func (s *station) run(ctx context.Context, tell func(string) error, begun func()) error {
 	worker := s.worker()
-	scheduler := s.app.Scheduler(workers.SchedulerConfig{Entries: []workers.Entry{s.entry()}})
+	scheduler := beat.New(s.app, beat.Config{Entries: []beat.Entry{s.entry()}})
 	followed := make(chan struct{})
 	follow := func(ctx context.Context) error { return s.follow(ctx, tell, followed) }
 	start := func(ctx context.Context) error {

@@ -13,6 +13,7 @@ import (
 	"warren/cmd/exercises/exercise"
 	"warren/cmd/internal/weather"
 	"warren/workers"
+	"warren/workers/beat"
 )
 
 var app = workers.New("weather")
@@ -32,8 +33,8 @@ var tell = workers.Do1(app, "tell", func(ctx context.Context, city string) error
 func main() {
 	every := flag.Duration("every", 20*time.Minute, "how often to tell the weather")
 	city := exercise.Args("CITY")[0]
-	entry := workers.Entry{Name: "weather", Schedule: workers.Every(*every), Call: tell.S(city), AtStart: true}
+	entry := beat.Entry{Name: "weather", Schedule: beat.Every(*every), Call: tell.S(city), AtStart: true}
 	exercise.RunApp(app, func(ctx context.Context) error {
-		return app.Run(ctx, workers.WorkerConfig{}, workers.SchedulerConfig{Entries: []workers.Entry{entry}})
+		return app.Run(ctx, workers.WorkerConfig{}, beat.New(app, beat.Config{Entries: []beat.Entry{entry}}))
 	})
 }

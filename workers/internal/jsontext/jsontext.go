@@ -1,4 +1,6 @@
-package workers
+// Package jsontext writes JSON as the stores and queues have it, and looks at the text of
+// JSON without decoding it.
+package jsontext
 
 import (
 	"bytes"
@@ -6,9 +8,20 @@ import (
 	"iter"
 )
 
-// marks are where the punctuation of JSON stands that is no part of a string, and
+// Marshal writes a value. It does not escape HTML: no browser reads it.
+func Marshal(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// Marks are where the punctuation of JSON stands that is no part of a string, and
 // how deep: a bracket is as deep as what it is of, the outermost are 1.
-func marks(text []byte) iter.Seq2[int, int] {
+func Marks(text []byte) iter.Seq2[int, int] {
 	return func(yield func(at, depth int) bool) {
 		depth, quoted := 0, false
 		for i := 0; i < len(text); i++ {
@@ -35,13 +48,13 @@ func marks(text []byte) iter.Seq2[int, int] {
 	}
 }
 
-// nests reports whether JSON has arrays and objects in one another more than so
+// Nests reports whether JSON has arrays and objects in one another more than so
 // many deep.
-func nests(text []byte, most int) bool {
+func Nests(text []byte, most int) bool {
 	if len(text) <= most {
 		return false
 	}
-	for _, depth := range marks(text) {
+	for _, depth := range Marks(text) {
 		if depth > most {
 			return true
 		}
@@ -49,11 +62,11 @@ func nests(text []byte, most int) bool {
 	return false
 }
 
-// elements are the values of a valid array of JSON, as parts of it.
-func elements(array []byte) []json.RawMessage {
+// Elements are the values of a valid array of JSON, as parts of it.
+func Elements(array []byte) []json.RawMessage {
 	list := make([]json.RawMessage, 0, 4)
 	start := 1
-	for at, depth := range marks(array) {
+	for at, depth := range Marks(array) {
 		if depth > 1 || array[at] == '[' {
 			continue
 		}

@@ -1,4 +1,4 @@
-package workers_test
+package beat_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"warren/embedded/embeddedtest"
 	"warren/streams"
 	"warren/workers"
+	"warren/workers/beat"
 )
 
 // clockwork is an app of a test with one task, which notes when its runs were due
@@ -55,13 +56,13 @@ func newClockwork(tb testing.TB, nc *nats.Conn) *clockwork {
 }
 
 // entry is an entry of that name whose runs say so.
-func (c *clockwork) entry(name string, s workers.Schedule) workers.Entry {
-	return workers.Entry{Name: name, Schedule: s, Call: c.tick.S(name)}
+func (c *clockwork) entry(name string, s beat.Schedule) beat.Entry {
+	return beat.Entry{Name: name, Schedule: s, Call: c.tick.S(name)}
 }
 
-func (c *clockwork) put(e workers.Entry) {
+func (c *clockwork) put(e beat.Entry) {
 	c.Helper()
-	if err := c.PutEntry(c.Context(), e); err != nil {
+	if err := beat.Put(c.Context(), c.App, e); err != nil {
 		c.Fatal(err)
 	}
 }
@@ -89,9 +90,9 @@ func (c *clockwork) work() {
 	<-w.Ready()
 }
 
-func (c *clockwork) schedule(entries ...workers.Entry) (*workers.Scheduler, func()) {
+func (c *clockwork) schedule(entries ...beat.Entry) (*beat.Scheduler, func()) {
 	c.Helper()
-	s := c.Scheduler(workers.SchedulerConfig{Entries: entries})
+	s := beat.New(c.App, beat.Config{Entries: entries})
 	stop := background(c.TB, "the scheduler", s.Run)
 	<-s.Ready()
 	return s, stop
@@ -120,12 +121,12 @@ func TestEntriesAreDueExactly(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
 		c := newClockwork(t, embeddedtest.Connect(t))
 		c.work()
-		begun := c.entry("begun", workers.Every(6*time.Minute))
+		begun := c.entry("begun", beat.Every(6*time.Minute))
 		begun.AtStart = true
 		c.schedule(begun,
-			c.entry("at", workers.At(c.began.Add(30*time.Second), c.began.Add(-time.Minute))),
-			c.entry("cron", workers.Crontab("5 */2 * * * *")),
-			c.entry("every", workers.Every(2*time.Minute)))
+			c.entry("at", beat.At(c.began.Add(30*time.Second), c.began.Add(-time.Minute))),
+			c.entry("cron", beat.Crontab("5 */2 * * * *")),
+			c.entry("every", beat.Every(2*time.Minute)))
 		c.at(6*time.Minute + time.Second)
 		c.ran("at 30s", "begun 0s", "begun 6m0s", "cron 5s", "cron 2m5s", "cron 4m5s",
 			"every 2m0s", "every 4m0s", "every 6m0s")
@@ -141,7 +142,7 @@ func TestSchedulersHandOver(t *testing.T) {
 		var stops []func()
 		for range 3 {
 			other := newClockwork(t, server.Connect(t))
-			s, stop := other.schedule(other.entry("every", workers.Every(time.Minute)))
+			s, stop := other.schedule(other.entry("every", beat.Every(time.Minute)))
 			if stops = append(stops, stop); len(stops) == 1 {
 				<-s.Leads()
 			}
@@ -163,13 +164,13 @@ func TestSchedulerTells(t *testing.T) {
 		server := embeddedtest.Start(t, embedded.Config{})
 		var mu sync.Mutex
 		told := make(map[string][]string)
-		run := func(name string) (*workers.Scheduler, func()) {
+		run := func(name string) (*beat.Scheduler, func()) {
 			c := newClockwork(t, server.Connect(t))
-			s := c.Scheduler(workers.SchedulerConfig{
-				Name: name, Entries: []workers.Entry{c.entry("every", workers.Every(time.Minute))},
-				Pulse: func(p workers.Pulse) {
+			s := beat.New(c.App, beat.Config{
+				Name: name, Entries: []beat.Entry{c.entry("every", beat.Every(time.Minute))},
+				OnEvent: func(p beat.Event) {
 					said := string(p.Kind) + " " + p.Leader + p.Entry
-					if p.Kind == workers.PulseSent {
+					if p.Kind == beat.Sent {
 						said += " " + p.Due.Sub(c.began).String()
 						c.known(p.ID)
 					}
@@ -224,9 +225,9 @@ func TestSchedulerIsKilled(t *testing.T) {
 		c.work()
 		dies := server.Connect(t)
 		killed := newClockwork(t, dies)
-		e := killed.entry("every", workers.Every(time.Minute))
-		e.Missed = workers.MissedSkip
-		s := killed.Scheduler(workers.SchedulerConfig{Entries: []workers.Entry{e}})
+		e := killed.entry("every", beat.Every(time.Minute))
+		e.Missed = beat.MissedSkip
+		s := beat.New(killed.App, beat.Config{Entries: []beat.Entry{e}})
 		died := make(chan error, 1)
 		go func() { died <- s.Run(t.Context()) }()
 		<-s.Leads()
@@ -249,8 +250,8 @@ func TestTwoLeadersSendARunOnce(t *testing.T) {
 		server := embeddedtest.Start(t, embedded.Config{})
 		c := newClockwork(t, server.Connect(t))
 		c.work()
-		e := c.entry("every", workers.Every(time.Second))
-		e.Missed = workers.MissedAll
+		e := c.entry("every", beat.Every(time.Second))
+		e.Missed = beat.MissedAll
 		first, _ := c.schedule(e)
 		<-first.Leads()
 		store := beatStore(t, server.Connect(t))
@@ -274,7 +275,7 @@ func TestBeat_AnotherHasSentTheRunBefore(t *testing.T) {
 		nc := embeddedtest.Connect(t)
 		c := newClockwork(t, nc)
 		c.work()
-		s, _ := c.schedule(c.entry("every", workers.Every(time.Second)))
+		s, _ := c.schedule(c.entry("every", beat.Every(time.Second)))
 		<-s.Leads()
 		c.at(2500 * time.Millisecond)
 		c.plant(beatStore(t, nc), c.began.Add(2*time.Second), "every")
@@ -327,8 +328,8 @@ func TestRunWhoseSenderWasKilled(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
 		server := embeddedtest.Start(t, embedded.Config{})
 		c := newClockwork(t, server.Connect(t))
-		c.put(c.entry("every", workers.Every(6*time.Minute)))
-		c.put(c.entry("first", workers.Every(6*time.Minute)))
+		c.put(c.entry("every", beat.Every(6*time.Minute)))
+		c.put(c.entry("first", beat.Every(6*time.Minute)))
 		_, stop := c.schedule()
 		c.work()
 		c.at(6*time.Minute + time.Second)
@@ -367,9 +368,9 @@ func TestMissedRuns(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
 		c := newClockwork(t, embeddedtest.Connect(t))
 		c.work()
-		var entries []workers.Entry
-		for _, missed := range []workers.Missed{"", workers.MissedOnce, workers.MissedSkip, workers.MissedAll} {
-			e := c.entry("missed-"+string(missed), workers.Every(2*time.Minute))
+		var entries []beat.Entry
+		for _, missed := range []beat.Missed{"", beat.MissedOnce, beat.MissedSkip, beat.MissedAll} {
+			e := c.entry("missed-"+string(missed), beat.Every(2*time.Minute))
 			e.Missed = missed
 			entries = append(entries, e)
 		}
@@ -393,25 +394,25 @@ func TestEntriesChange(t *testing.T) {
 		server := embeddedtest.Start(t, embedded.Config{})
 		c := newClockwork(t, server.Connect(t))
 		c.work()
-		c.schedule(c.entry("code", workers.Every(6*time.Minute)))
+		c.schedule(c.entry("code", beat.Every(6*time.Minute)))
 		other := newClockwork(t, server.Connect(t))
 		c.at(time.Minute)
-		other.put(other.entry("code", workers.Every(6*time.Minute))) // just so
-		other.put(other.entry("put", workers.Every(3*time.Minute)))
+		other.put(other.entry("code", beat.Every(6*time.Minute))) // just so
+		other.put(other.entry("put", beat.Every(3*time.Minute)))
 		c.at(6*time.Minute + 10*time.Second)
 		c.ran("put 4m0s", "code 6m0s")
-		e := other.entry("put", workers.Every(3*time.Minute))
+		e := other.entry("put", beat.Every(3*time.Minute))
 		e.Call = other.tick.S("new call")
 		other.put(e) // goes on
-		other.put(other.entry("code", workers.Every(time.Minute)))
+		other.put(other.entry("code", beat.Every(time.Minute)))
 		c.at(7*time.Minute + 20*time.Second)
 		c.ran("new call 7m0s", "code 7m10s")
-		if err := other.DeleteEntry(t.Context(), "put"); err != nil {
+		if err := beat.Delete(t.Context(), other.App, "put"); err != nil {
 			t.Fatal(err)
 		}
 		c.at(12 * time.Minute)
 		c.ran("code 8m10s", "code 9m10s", "code 10m10s", "code 11m10s")
-		list, err := other.Entries(t.Context())
+		list, err := beat.Entries(t.Context(), other.App)
 		if err != nil || len(list) != 1 {
 			t.Fatalf("entries are %v, %v; want one", list, err)
 		}
@@ -436,16 +437,16 @@ func TestCodeReplacesWhatIsStored(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
 		c := newClockwork(t, embeddedtest.Connect(t))
 		c.work()
-		_, stop := c.schedule(c.entry("code", workers.Every(6*time.Minute)), c.entry("gone from the code", workers.Every(6*time.Minute)))
+		_, stop := c.schedule(c.entry("code", beat.Every(6*time.Minute)), c.entry("gone from the code", beat.Every(6*time.Minute)))
 		c.at(7 * time.Minute)
 		stop()
 		c.ran("code 6m0s", "gone from the code 6m0s")
-		c.put(c.entry("code", workers.Every(time.Minute)))
-		_, stop = c.schedule(c.entry("code", workers.Every(6*time.Minute)))
+		c.put(c.entry("code", beat.Every(time.Minute)))
+		_, stop = c.schedule(c.entry("code", beat.Every(6*time.Minute)))
 		c.at(13*time.Minute + time.Second)
 		c.ran("code 13m0s", "gone from the code 12m0s")
 		stop()
-		c.schedule(c.entry("code", workers.Every(6*time.Minute)))
+		c.schedule(c.entry("code", beat.Every(6*time.Minute)))
 		c.at(14 * time.Minute)
 		c.ran()
 	})
@@ -456,7 +457,7 @@ func TestEntryOfACanvas(t *testing.T) {
 	embeddedtest.Bubble(t, func(t *testing.T) {
 		c := newClockwork(t, embeddedtest.Connect(t))
 		c.work()
-		c.schedule(workers.Entry{Name: "canvas", Schedule: workers.Every(time.Minute), Call: workers.Chain2(
+		c.schedule(beat.Entry{Name: "canvas", Schedule: beat.Every(time.Minute), Call: workers.Chain2(
 			workers.Group(c.tick.S("one"), c.tick.S("two")), workers.Skip[[]workers.None](c.tick.S("three")))})
 		c.at(2*time.Minute + time.Second)
 		c.ran("one 1m0s", "two 1m0s", "three 1m0s", "one 2m0s", "two 2m0s", "three 2m0s")
@@ -466,33 +467,33 @@ func TestEntryOfACanvas(t *testing.T) {
 func TestEntrySaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	c := newClockwork(t, embeddedtest.Connect(t))
-	good := c.entry("good", workers.Every(time.Minute))
+	good := c.entry("good", beat.Every(time.Minute))
 	other := newClockwork(t, embeddedtest.Connect(t))
-	for want, change := range map[string]func(*workers.Entry){
-		"its name has 0 bytes":        func(e *workers.Entry) { e.Name = "" },
-		"its name has 201 bytes":      func(e *workers.Entry) { e.Name = strings.Repeat("x", 201) },
-		"the schedule is empty":       func(e *workers.Entry) { e.Schedule = workers.Schedule{} },
-		"it has no call":              func(e *workers.Entry) { e.Call = nil },
-		"its call is another app's":   func(e *workers.Entry) { e.Call = other.tick.S("x") },
-		"the jitter is -1s":           func(e *workers.Entry) { e.Jitter = -time.Second },
-		"use once, skip or all":       func(e *workers.Entry) { e.Missed = "sometimes" },
-		"each run needs its own":      func(e *workers.Entry) { e.Call = c.tick.S("x").With(workers.ID("x")) },
-		"takes string":                func(e *workers.Entry) { e.Call = workers.Signature{Task: "tick"} },
-		"countdown -1s is negative":   func(e *workers.Entry) { e.Call = c.tick.S("x").With(workers.Countdown(-time.Second)) },
-		`there is no canvas "spiral"`: func(e *workers.Entry) { e.Call = workers.Signature{Kind: "spiral"} },
+	for want, change := range map[string]func(*beat.Entry){
+		"its name has 0 bytes":        func(e *beat.Entry) { e.Name = "" },
+		"its name has 201 bytes":      func(e *beat.Entry) { e.Name = strings.Repeat("x", 201) },
+		"the schedule is empty":       func(e *beat.Entry) { e.Schedule = beat.Schedule{} },
+		"it has no call":              func(e *beat.Entry) { e.Call = nil },
+		"its call is another app's":   func(e *beat.Entry) { e.Call = other.tick.S("x") },
+		"the jitter is -1s":           func(e *beat.Entry) { e.Jitter = -time.Second },
+		"use once, skip or all":       func(e *beat.Entry) { e.Missed = "sometimes" },
+		"each run needs its own":      func(e *beat.Entry) { e.Call = c.tick.S("x").With(workers.ID("x")) },
+		"takes string":                func(e *beat.Entry) { e.Call = workers.Signature{Task: "tick"} },
+		"countdown -1s is negative":   func(e *beat.Entry) { e.Call = c.tick.S("x").With(workers.Countdown(-time.Second)) },
+		`there is no canvas "spiral"`: func(e *beat.Entry) { e.Call = workers.Signature{Kind: "spiral"} },
 	} {
 		e := good
 		change(&e)
 		for what, got := range map[string]error{
-			"PutEntry":  c.PutEntry(t.Context(), e),
-			"scheduler": c.Scheduler(workers.SchedulerConfig{Entries: []workers.Entry{e}}).Run(t.Context()),
+			"Put":       beat.Put(t.Context(), c.App, e),
+			"scheduler": beat.New(c.App, beat.Config{Entries: []beat.Entry{e}}).Run(t.Context()),
 		} {
 			if got == nil || !strings.Contains(got.Error(), want) {
 				t.Errorf("%s: got %v, want an error with %q", what, got, want)
 			}
 		}
 	}
-	if err := workers.New("lonely").Scheduler(workers.SchedulerConfig{}).Run(t.Context()); err == nil {
+	if err := beat.New(workers.New("lonely"), beat.Config{}).Run(t.Context()); err == nil {
 		t.Error("a scheduler without a connection ran")
 	}
 }

@@ -1,4 +1,4 @@
-package workers
+package beat
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"warren/workers"
 )
 
 // A Schedule says when an [Entry] is due. [Every], [Crontab] and [At] make one.
@@ -121,15 +123,15 @@ func (m moments) after(t time.Time) time.Time {
 
 // scheduleJSON is how a schedule is stored.
 type scheduleJSON struct {
-	Every   Seconds     `json:"every,omitzero"`
-	Crontab string      `json:"crontab,omitempty"`
-	Zone    string      `json:"zone,omitempty"`
-	At      []time.Time `json:"at,omitempty"`
+	Every   workers.Seconds `json:"every,omitzero"`
+	Crontab string          `json:"crontab,omitempty"`
+	Zone    string          `json:"zone,omitempty"`
+	At      []time.Time     `json:"at,omitempty"`
 }
 
 // MarshalJSON writes the schedule.
 func (s Schedule) MarshalJSON() ([]byte, error) {
-	return json.Marshal(scheduleJSON{Seconds(s.every), s.crontab, s.zone, newMoments(s.at)})
+	return json.Marshal(scheduleJSON{workers.Seconds(s.every), s.crontab, s.zone, newMoments(s.at)})
 }
 
 // UnmarshalJSON reads it.

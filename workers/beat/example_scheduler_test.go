@@ -1,4 +1,4 @@
-package workers_test
+package beat_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"warren/embedded"
 	"warren/workers"
+	"warren/workers/beat"
 )
 
 // A task is sent every 20 minutes, by whichever of the schedulers leads, and knows
@@ -37,8 +38,8 @@ func ExampleScheduler() {
 	}
 	defer app.Close(context.Background())
 
-	scheduler := app.Scheduler(workers.SchedulerConfig{Entries: []workers.Entry{
-		{Name: "kyiv", Schedule: workers.Every(20 * time.Minute), Call: fetch.S("Kyiv"), AtStart: true},
+	scheduler := beat.New(app, beat.Config{Entries: []beat.Entry{
+		{Name: "kyiv", Schedule: beat.Every(20 * time.Minute), Call: fetch.S("Kyiv"), AtStart: true},
 	}})
 	scheduled := make(chan error, 1)
 	go func() { scheduled <- scheduler.Run(ctx) }()

@@ -1,7 +1,8 @@
-package workers
+package beat
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -94,22 +95,32 @@ func TestPlanOfJitter(t *testing.T) {
 
 func TestRunsHaveTheirIDs(t *testing.T) {
 	t.Parallel()
+	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	ids := make(map[string]bool)
-	for _, next := range []func() string{
-		runIDs("app", "entry", lastRun{Due: planStart}), runIDs("app", "entry", lastRun{Due: planStart.Add(1)}),
-		runIDs("app", "entry", lastRun{Due: planStart, Anew: 1}),
-		runIDs("app", "entr", lastRun{Due: planStart}), runIDs("appe", "ntry", lastRun{Due: planStart}),
-		runIDs("app", "entry", lastRun{Due: planStart.In(time.FixedZone("", 3600)), Sent: true, From: planStart}),
+	for _, run := range []struct {
+		app, entry string
+		lastRun
+	}{
+		{"app", "entry", lastRun{Due: planStart}}, {"app", "entry", lastRun{Due: planStart.Add(1)}},
+		{"app", "entry", lastRun{Due: planStart, Anew: 1}},
+		{"app", "entr", lastRun{Due: planStart}}, {"appe", "ntry", lastRun{Due: planStart}},
+		{"app", "entry", lastRun{Due: planStart.In(time.FixedZone("", 3600)), Sent: true, From: planStart}},
 	} {
-		for range 2 {
-			id := next()
-			if err := checkID(id); err != nil || len(id) != 36 {
-				t.Errorf("id %q: %v", id, err)
+		for n := range 2 {
+			id := runID(run.app, run.entry, run.lastRun, n)
+			if !uuid.MatchString(id) {
+				t.Errorf("id %q is no UUID", id)
 			}
 			ids[id] = true
 		}
 	}
 	if len(ids) != 10 {
 		t.Errorf("%d ids, want 10: two each, and the zone does not count", len(ids))
+	}
+	// What was claimed by an earlier version is sent under the ids that it had.
+	for _, id := range []string{"87307820-3e95-8575-81fa-4781900c4bdc", "a790adf9-5d6c-85df-bfc1-665addb385d3"} {
+		if !ids[id] {
+			t.Errorf("no run has the id %s", id)
+		}
 	}
 }

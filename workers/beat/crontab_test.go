@@ -1,4 +1,4 @@
-package workers
+package beat
 
 import (
 	"math/rand/v2"
