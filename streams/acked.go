@@ -40,16 +40,16 @@ func (h *settledHomes) add(epoch, home string) {
 // dropAcked takes what was acknowledged out of a home, and reports whether there was
 // something. What came in this life of the broker stays: should the disk have lost the end
 // of the stream, the consumer knows of later messages than the stream has.
-func (s *Session) dropAcked(ctx context.Context, stream jetstream.Stream, src *source) (bool, error) {
-	state, epoch, began := stream.CachedInfo().State, s.epoch.id(), s.epoch.start()
+func (s *Session) dropAcked(ctx context.Context, info *jetstream.StreamInfo, src *source) (bool, error) {
+	state, epoch, began := info.State, s.epoch.id(), s.epoch.start()
 	if !state.FirstTime.Before(began) || s.settledHomes.has(epoch, src.stream) {
 		return false, nil
 	}
-	info, err := s.sourceInfo(ctx, src)
+	at, err := s.sourceInfo(ctx, src)
 	if err != nil {
 		return false, err
 	}
-	if info.NumPending+uint64(info.NumAckPending) == state.Msgs {
+	if at.NumPending+uint64(at.NumAckPending) == state.Msgs {
 		s.settledHomes.add(epoch, src.stream)
 		return false, nil
 	}
@@ -57,9 +57,13 @@ func (s *Session) dropAcked(ctx context.Context, stream jetstream.Stream, src *s
 	if err != nil {
 		return false, err
 	}
-	last = min(last, info.AckFloor.Stream)
+	last = min(last, at.AckFloor.Stream)
 	if last < state.FirstSeq {
 		return false, nil
+	}
+	stream, err := s.js.Stream(ctx, src.stream)
+	if err != nil {
+		return false, err
 	}
 	err = changedOnly(ctx, func(ctx context.Context) error { return stream.Purge(ctx, jetstream.WithPurgeSequence(last+1)) })
 	if err == nil {

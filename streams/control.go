@@ -37,6 +37,8 @@ type question struct {
 	// Told is the record of a queue that has changed; the answer means that
 	// the session's consumers obey it.
 	Told *queueRecord `json:"told,omitempty"`
+	// Uses asks what Queue does, of several queues, by token.
+	Uses []string `json:"uses,omitempty"`
 	// Claim asks whether a consumer of the session claims its queue still.
 	Claim *claim `json:"claim,omitempty"`
 }
@@ -45,6 +47,7 @@ type answer struct {
 	Consumers int            `json:"consumers,omitempty"`
 	Held      int            `json:"held,omitempty"`
 	HeldAt    map[string]int `json:"held_at,omitempty"` // the same by stream
+	Uses      []*answer      `json:"uses,omitempty"`
 	Changing  bool           `json:"changing,omitempty"`
 	Claims    bool           `json:"claims,omitempty"`
 	Undecided bool           `json:"undecided,omitempty"` // whether it may
@@ -181,6 +184,11 @@ func (s *Session) answer(q question) *answer {
 			cancel()
 			a.Consumers, a.Held, a.HeldAt = u.counts()
 		}
+	}
+	if q.Uses != nil {
+		ctx, cancel := context.WithTimeout(s.ctx, silence/2)
+		a.Uses = s.answerUses(ctx, q.Uses)
+		cancel()
 	}
 	if q.Told != nil {
 		if u := s.userOf(q.Told.Name); u != nil {

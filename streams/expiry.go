@@ -343,7 +343,7 @@ func (q *askings) end(n int) {
 // sweepSource drops what has ended at the front of a source, but what is spared. A source
 // that is not there has nothing.
 func (s *Session) sweepSource(ctx context.Context, src *source, held int, spares func(nats.Header) bool) error {
-	stream, err := s.js.Stream(ctx, src.stream)
+	stream, err := s.streamInfo(ctx, src.stream)
 	if err == nil {
 		_, err = s.sweepFront(ctx, stream, src, held, spares)
 	}

@@ -70,21 +70,14 @@ func (p *puller) askState(last bool) error {
 	if last {
 		subject = "$JS.API.DIRECT.GET." + p.src.stream + "." + p.src.sieve.filters[0]
 	}
-	return p.s.nc.PublishRequest(subject, p.inbox, nil)
+	return p.send(subject, nil)
 }
 
 // another waits for an answer; the one that brings the state is not worth more than a
 // moment.
 func (p *puller) another(ctx context.Context, state bool) (*nats.Msg, error) {
-	select {
-	case msg := <-p.msgs:
-		return msg, nil
-	default:
-	}
 	if state {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, answerTime)
-		defer cancel()
+		return p.nextInTime(ctx)
 	}
 	return p.next(ctx)
 }

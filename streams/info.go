@@ -37,7 +37,23 @@ func (s *Session) countQueue(ctx context.Context, rec *queueRecord, r reading) (
 	if err != nil {
 		return QueueInfo{}, err
 	}
-	total, err := s.messages(ctx, rec, in, r)
+	return s.countUsed(ctx, rec, in, r, s.streamInfo)
+}
+
+// A lookup finds the state of a stream: it asks for it, or knows it.
+type lookup func(ctx context.Context, stream string) (*jetstream.StreamInfo, error)
+
+func (s *Session) streamInfo(ctx context.Context, stream string) (*jetstream.StreamInfo, error) {
+	found, err := s.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	return found.CachedInfo(), nil
+}
+
+// countUsed is countQueue of a queue of which it is known how sessions use it.
+func (s *Session) countUsed(ctx context.Context, rec *queueRecord, in use, r reading, look lookup) (QueueInfo, error) {
+	total, err := s.messages(ctx, rec, in, r, look)
 	if err != nil {
 		return QueueInfo{}, err
 	}
@@ -68,7 +84,8 @@ func (s *Session) isEmpty(ctx context.Context, rec *queueRecord, info QueueInfo)
 	if err != nil {
 		return false, err
 	}
-	total, err := s.messages(ctx, rec, in, reading{most: math.MaxInt, enough: info.Unacked - info.Orphaned + 1})
+	r := reading{most: math.MaxInt, enough: info.Unacked - info.Orphaned + 1}
+	total, err := s.messages(ctx, rec, in, r, s.streamInfo)
 	return total <= info.Unacked-info.Orphaned, err
 }
 
@@ -134,10 +151,10 @@ func (g *registry) consumes(ctx context.Context, queue, session string) (int, er
 
 // messages counts everything in a queue, ready or not, and drops before what has ended at
 // its front.
-func (s *Session) messages(ctx context.Context, rec *queueRecord, in use, r reading) (int, error) {
+func (s *Session) messages(ctx context.Context, rec *queueRecord, in use, r reading, look lookup) (int, error) {
 	total := 0
 	for _, src := range s.sourcesOf(rec) {
-		count, err := s.countAt(ctx, src, in.heldAt[src.stream], r)
+		count, err := s.countAt(ctx, src, in.heldAt[src.stream], r, look)
 		gone := errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
 		switch {
 		case gone && src.exchange != "":
@@ -154,15 +171,15 @@ func (s *Session) messages(ctx context.Context, rec *queueRecord, in use, r read
 
 // countAt counts what a source has for the queue, so many held messages among it, and
 // drops before what has ended at its front.
-func (s *Session) countAt(ctx context.Context, src *source, held int, r reading) (int, error) {
-	stream, err := s.js.Stream(ctx, src.stream)
+func (s *Session) countAt(ctx context.Context, src *source, held int, r reading, look lookup) (int, error) {
+	stream, err := look(ctx, src.stream)
 	if err != nil {
 		return 0, err
 	}
 	info, err := s.sweepFront(ctx, stream, src, held, nil)
 	if errors.Is(err, errSwept) {
 		info = nil
-		stream, err = s.js.Stream(ctx, src.stream)
+		stream, err = s.streamInfo(ctx, src.stream)
 	}
 	if err != nil {
 		return 0, err
@@ -176,9 +193,9 @@ var errSwept = errors.New("what is over was dropped")
 // sweepFront drops what has ended at the front of a source, but what is spared. It gives
 // the state of the source's consumer, if it had to look at it.
 func (s *Session) sweepFront(
-	ctx context.Context, stream jetstream.Stream, src *source, held int, spares func(nats.Header) bool,
+	ctx context.Context, stream *jetstream.StreamInfo, src *source, held int, spares func(nats.Header) bool,
 ) (*jetstream.ConsumerInfo, error) {
-	state := stream.CachedInfo().State
+	state := stream.State
 	if state.Msgs == 0 {
 		return nil, nil
 	}
@@ -210,9 +227,9 @@ func (s *Session) sweepFront(
 // countStored counts what a source has for the queue. The state of its consumer is read
 // where it is needed and not known.
 func (s *Session) countStored(
-	ctx context.Context, stream jetstream.Stream, src *source, info *jetstream.ConsumerInfo, r reading,
+	ctx context.Context, stream *jetstream.StreamInfo, src *source, info *jetstream.ConsumerInfo, r reading,
 ) (int, error) {
-	state := stream.CachedInfo().State
+	state := stream.State
 	if src.plain {
 		c := counted{src: src, state: state, next: state.FirstSeq, waiting: int(state.Msgs), filters: []string{">"}}
 		return s.sifted(ctx, c, r)
@@ -225,7 +242,7 @@ func (s *Session) countStored(
 	}
 	c := counted{
 		src: src, state: state, next: max(info.Delivered.Stream+1, state.FirstSeq),
-		waiting: int(info.NumPending), filters: filtersOf(info), late: isFresh(state, info) && isLittle(stream.CachedInfo(), info),
+		waiting: int(info.NumPending), filters: filtersOf(info), late: isFresh(state, info) && isLittle(stream, info),
 	}
 	waiting, err := s.sifted(ctx, c, r)
 	return waiting + info.NumAckPending, err
@@ -303,14 +320,13 @@ func filtersOf(info *jetstream.ConsumerInfo) []string {
 // consumers a while after it has confirmed it: on a busy machine, tenths of a second. So
 // right after one was stored what waits is counted anew, unless there is so little that
 // who counts can read it.
-func (s *Session) settledInfo(ctx context.Context, stream jetstream.Stream, src *source) (*jetstream.ConsumerInfo, error) {
+func (s *Session) settledInfo(ctx context.Context, stream *jetstream.StreamInfo, src *source) (*jetstream.ConsumerInfo, error) {
 	info, err := s.sourceInfo(ctx, src)
-	stored := stream.CachedInfo()
-	if err != nil || !isFresh(stored.State, info) || isLittle(stored, info) {
+	if err != nil || !isFresh(stream.State, info) || isLittle(stream, info) {
 		return info, err
 	}
 	filters := filtersOf(info)
-	if stored.Config.Replicas > 1 || routing.Overlap(filters) {
+	if stream.Config.Replicas > 1 || routing.Overlap(filters) {
 		return s.standingInfo(ctx, src, info)
 	}
 	info.NumPending = 0

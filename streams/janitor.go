@@ -82,17 +82,26 @@ func (s *Session) sweepSessions(ctx context.Context) error {
 	if s.isClosed() {
 		return ErrClosed
 	}
-	left, err := s.registry.registrations(ctx, ">")
-	if err != nil {
-		return err
-	}
 	queues, err := readable(s.topology.queues(ctx))
 	if err != nil {
 		return err
 	}
+	_, err = s.sweepSessionsOf(ctx, queues)
+	return err
+}
+
+// sweepSessionsOf is sweepSessions of who has read all queues, and reports whether it
+// cleared something away.
+func (s *Session) sweepSessionsOf(ctx context.Context, queues []queueRecord) (cleared bool, err error) {
+	subjects, err := s.registry.registered(ctx, ">")
+	if err != nil {
+		return false, err
+	}
 	names := make(map[string]bool)
-	for _, r := range left {
-		names[r.Session] = true
+	for _, subject := range subjects {
+		if !strings.HasSuffix(subject, leftoverMark) {
+			names[lastToken(subject)] = true
+		}
 	}
 	for i := range queues {
 		if queues[i].Owner != "" {
@@ -101,9 +110,17 @@ func (s *Session) sweepSessions(ctx context.Context) error {
 	}
 	dead, err := s.peers.deadAmong(ctx, names)
 	if err != nil || len(dead) == 0 {
-		return err
+		return false, err
 	}
-	return errors.Join(s.sweepOwned(ctx, queues, dead), s.sweepRegistrations(ctx, left, dead))
+	var left []registration
+	for session := range dead {
+		some, err := s.registry.registrations(ctx, "*."+session)
+		if err != nil {
+			return true, err
+		}
+		left = append(left, some...)
+	}
+	return true, errors.Join(s.sweepOwned(ctx, queues, dead), s.sweepRegistrations(ctx, left, dead))
 }
 
 // sweepUsers clears away what dead users of one queue have left, before it is

@@ -158,7 +158,7 @@ func (g *registry) usersAndLeft(ctx context.Context, queue string) (sessions, le
 			left = append(left, subject)
 			continue
 		}
-		sessions = append(sessions, subject[strings.LastIndexByte(subject, '.')+1:])
+		sessions = append(sessions, lastToken(subject))
 	}
 	slices.Sort(left)
 	return sessions, left, nil

@@ -10,11 +10,9 @@ import (
 
 // A puller takes what is ready at one source, outside of any consumer.
 type puller struct {
-	s     *Session
-	src   *source
-	inbox string
-	sub   *nats.Subscription
-	msgs  chan *nats.Msg
+	replies
+	s   *Session
+	src *source
 	// broken says that an answer may still come to a request that nobody waits for.
 	broken bool
 	large  bool // the last message that came was
@@ -28,31 +26,8 @@ type puller struct {
 // subject that JetStream overwrites. Whoever makes a puller closes it.
 func (s *Session) newPuller(src *source, most int) (*puller, error) {
 	const others = 2 // how a request ends, and what else is asked with it
-	p := &puller{s: s, src: src, inbox: s.nc.NewInbox(), msgs: make(chan *nats.Msg, most+others)}
-	var err error
-	p.sub, err = s.nc.ChanSubscribe(p.inbox, p.msgs)
-	return p, err
-}
-
-func (p *puller) close() { _ = p.sub.Unsubscribe() }
-
-// next waits for the next answer.
-func (p *puller) next(ctx context.Context) (*nats.Msg, error) {
-	const glimpse = 50 * time.Millisecond
-	for timer := time.NewTimer(glimpse); ; timer.Reset(glimpse) {
-		select {
-		case msg := <-p.msgs:
-			timer.Stop()
-			return msg, nil
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
-		case <-timer.C: // nobody tells a channel that its connection is closed
-			if p.s.nc.IsClosed() {
-				return nil, nats.ErrConnectionClosed
-			}
-		}
-	}
+	in, err := newReplies(s.nc, most+others)
+	return &puller{replies: in, s: s, src: src}, err
 }
 
 // patience is how long a puller lets the server look for a message that lies in
@@ -98,7 +73,7 @@ func (p *puller) searchFor(ctx context.Context, most int) ([]*nats.Msg, error) {
 // stream, and otherwise goes by what it counted.
 func (p *puller) request(most int, look time.Duration) error {
 	body := fmt.Appendf(nil, `{"batch":%d,"no_wait":true,"expires":%d}`, most, look)
-	return p.s.nc.PublishRequest(p.src.next, p.inbox, body)
+	return p.send(p.src.next, body)
 }
 
 // ask sends one request and takes what comes.

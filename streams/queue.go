@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -385,32 +384,6 @@ func (s *Session) inspectQueue(ctx context.Context, name string) (QueueInfo, err
 // is complete but for what that names.
 func (s *Session) Queues(ctx context.Context) ([]QueueInfo, error) {
 	return call(ctx, s, s.queues)
-}
-
-func (s *Session) queues(ctx context.Context) ([]QueueInfo, error) {
-	if err := s.sweepSessions(ctx); err != nil {
-		return nil, err
-	}
-	records, damaged := s.topology.queues(ctx)
-	if damaged != nil && !isDamage(damaged) {
-		return nil, damaged
-	}
-	slices.SortFunc(records, func(a, b queueRecord) int { return strings.Compare(a.Name, b.Name) })
-	list := make([]QueueInfo, 0, len(records))
-	for i := range records {
-		if !s.standsQueue(&records[i]) {
-			continue
-		}
-		info, err := s.queueInfo(ctx, &records[i])
-		if errors.Is(err, ErrNotFound) {
-			continue // deleted since it was listed
-		}
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, info)
-	}
-	return list, damaged
 }
 
 // DeleteQueue deletes a queue with its messages and says how many were ready.

@@ -164,10 +164,13 @@ func (g *registry) queueUsers(ctx context.Context, queue string) ([]string, erro
 	}
 	sessions := make([]string, len(subjects))
 	for i, subject := range subjects {
-		sessions[i] = subject[strings.LastIndexByte(subject, '.')+1:]
+		sessions[i] = lastToken(subject)
 	}
 	return sessions, nil
 }
+
+// lastToken is what stands behind the last dot: of a registration, its session.
+func lastToken(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
 
 // registered lists the subjects of registrations.
 func (g *registry) registered(ctx context.Context, filter string) ([]string, error) {

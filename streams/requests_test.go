@@ -2,8 +2,10 @@ package streams_test
 
 import (
 	"errors"
+	"reflect"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -111,5 +113,64 @@ func TestGet_FollowsChanges(t *testing.T) {
 	other.number(q, 2)
 	if d := r.get(q); string(d.Body) != "1" || d.MessageCount != 1 {
 		t.Errorf("got %q with %d behind it from the next queue of that name", d.Body, d.MessageCount)
+	}
+}
+
+// TestRequests_Queues lists queues with a few requests, however many there are.
+func TestRequests_Queues(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	r := newRig(t, nc, streams.Config{})
+	for i := range 100 {
+		r.queue(streams.Queue{Name: strconv.Itoa(i)})
+	}
+	r.consume("7", streams.ConsumeOptions{})
+	wantSent(t, nc, "list 100 queues", 12, func() {
+		if list, err := r.Queues(r.ctx); err != nil || len(list) != 100 {
+			t.Errorf("listed %d queues: %v", len(list), err)
+		}
+	})
+}
+
+// TestQueues_SayWhatInspectionsDo of queues of all kinds, and of their users in several
+// sessions.
+func TestQueues_SayWhatInspectionsDo(t *testing.T) {
+	t.Parallel()
+	server := embeddedtest.Listen(t)
+	r, other := newRig(t, server.Connect(t), streams.Config{}), newRig(t, server.Connect(t), streams.Config{})
+	queues := []streams.Queue{
+		{Name: "bound"}, {Name: "ends", MessageTTL: new(time.Duration)}, {Name: "exclusive", Exclusive: true},
+		{Name: "filled", Durable: true}, {Name: "held"}, {Name: "later", Schedules: true}, {Name: "nothing"},
+	}
+	for _, q := range queues {
+		r.queue(q)
+	}
+	r.exchange("x", streams.Topic)
+	r.bind("x", "bound", "a.#.b")
+	r.publish("x", "a.b", "1", "2")
+	r.publish("x", "a.c", "not for it")
+	r.publish("", "ends", "1", "2")
+	r.publish("", "filled", "1", "2", "3")
+	r.publish("", "held", "1", "2", "3", "4", "5")
+	r.get("held")
+	other.take(other.pull(other.consume("held", streams.ConsumeOptions{Prefetch: 2})), 2)
+	other.consume("nothing", streams.ConsumeOptions{})
+	r.consume("nothing", streams.ConsumeOptions{})
+	must(t, r.PublishAt(r.ctx, time.Now().Add(time.Hour), "later", "id", streams.Message{}))
+	list, err := other.Queues(r.ctx)
+	if err != nil || len(list) != len(queues) {
+		t.Fatalf("listed %d queues: %v", len(list), err)
+	}
+	for i, q := range queues {
+		want, err := r.InspectQueue(r.ctx, q.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(list[i], want) {
+			t.Errorf("listed %+v, inspected %+v", list[i], want)
+		}
+	}
+	if got := list[4]; got.Ready != 2 || got.Unacked != 3 || got.Consumers != 1 {
+		t.Errorf("of queue held, %+v are listed", got)
 	}
 }

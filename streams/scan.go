@@ -133,16 +133,16 @@ func (s *Session) readBatch(ctx context.Context, stream string, request storedRe
 	if err != nil {
 		return err
 	}
-	sub, err := s.nc.SubscribeSync(s.nc.NewInbox())
+	in, err := newReplies(s.nc, request.Batch+1)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = sub.Unsubscribe() }()
-	if err := s.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, sub.Subject, body); err != nil {
+	defer in.close()
+	if err := in.send("$JS.API.DIRECT.GET."+stream, body); err != nil {
 		return err
 	}
 	for {
-		msg, err := nextAnswer(ctx, sub)
+		msg, err := in.nextInTime(ctx)
 		if err != nil {
 			return err
 		}
@@ -158,8 +158,11 @@ func (s *Session) readBatch(ctx context.Context, stream string, request storedRe
 }
 
 func scanError(status, description string) error {
-	if status == "204" || status == "404" {
+	switch status {
+	case "204", "404":
 		return nil // the end of a batch, or nothing there
+	case noResponders:
+		return nats.ErrNoResponders
 	}
 	return errors.New(status + " " + description)
 }

@@ -1,0 +1,303 @@
+package streams
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/routing"
+)
+
+// A survey is what the broker says of all queues at once, so that listing them does not
+// take several requests for each.
+type survey struct {
+	streams map[string]*jetstream.StreamInfo
+	uses    map[string]use // by token of the queue
+}
+
+func (s *Session) queues(ctx context.Context) ([]QueueInfo, error) {
+	if s.isClosed() {
+		return nil, ErrClosed
+	}
+	records, damaged, err := s.listQueues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]*QueueInfo, len(records))
+	err = sideBySide(len(records), func(i int) error {
+		info, err := s.countUsed(ctx, &records[i], all.uses[routing.NameToken(records[i].Name)], briefly, all.look)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return nil // deleted since it was listed
+		case err != nil:
+			return err
+		}
+		list[i] = &info
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]QueueInfo, 0, len(list))
+	for _, info := range list {
+		if info != nil {
+			infos = append(infos, *info)
+		}
+	}
+	return infos, damaged
+}
+
+// listQueues reads the records of all queues that stand, by name, when what dead sessions
+// have left is cleared away. Damaged ones are named beside.
+func (s *Session) listQueues(ctx context.Context) (records []queueRecord, damaged, err error) {
+	for cleared := true; cleared; {
+		records, damaged = s.topology.queues(ctx)
+		if damaged != nil && !isDamage(damaged) {
+			return nil, nil, damaged
+		}
+		if cleared, err = s.sweepSessionsOf(ctx, records); err != nil {
+			return nil, nil, err
+		}
+	}
+	records = slices.DeleteFunc(records, func(rec queueRecord) bool { return !s.standsQueue(&rec) })
+	slices.SortFunc(records, func(a, b queueRecord) int { return strings.Compare(a.Name, b.Name) })
+	return records, damaged, nil
+}
+
+// survey asks how all queues are used, and then what their streams hold.
+func (s *Session) survey(ctx context.Context) (all survey, err error) {
+	if all.uses, err = s.usages(ctx); err != nil {
+		return all, err
+	}
+	all.streams, err = s.listStreams(ctx, string(s.vhost)+".>")
+	return all, err
+}
+
+// look is a lookup of what was surveyed.
+func (all survey) look(_ context.Context, stream string) (*jetstream.StreamInfo, error) {
+	if info := all.streams[stream]; info != nil {
+		return info, nil
+	}
+	return nil, jetstream.ErrStreamNotFound
+}
+
+// streamPage is what the server says of some streams.
+type streamPage struct {
+	Total   int                     `json:"total"`
+	Limit   int                     `json:"limit"`
+	Streams []*jetstream.StreamInfo `json:"streams"`
+	Error   *jetstream.APIError     `json:"error"`
+}
+
+// listStreams finds the streams with subjects of a pattern, page by page, several at a
+// time.
+func (s *Session) listStreams(ctx context.Context, subject string) (map[string]*jetstream.StreamInfo, error) {
+	first, err := s.streamPage(ctx, subject, 0)
+	if err != nil || first.Limit <= 0 {
+		return nil, err
+	}
+	pages := make([]*streamPage, max((first.Total+first.Limit-1)/first.Limit, 1))
+	pages[0] = first
+	err = sideBySide(len(pages)-1, func(i int) (err error) {
+		pages[i+1], err = s.streamPage(ctx, subject, (i+1)*first.Limit)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]*jetstream.StreamInfo, first.Total)
+	for _, page := range pages {
+		for _, info := range page.Streams {
+			all[info.Config.Name] = info
+		}
+	}
+	return all, nil
+}
+
+func (s *Session) streamPage(ctx context.Context, subject string, offset int) (*streamPage, error) {
+	request, err := json.Marshal(map[string]any{"subject": subject, "offset": offset})
+	if err != nil {
+		return nil, err
+	}
+	return again(ctx, func(ctx context.Context) (*streamPage, error) {
+		answer, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.LIST", request)
+		if err != nil {
+			return nil, err
+		}
+		page := new(streamPage)
+		if err := json.Unmarshal(answer.Data, page); err != nil {
+			return nil, err
+		}
+		if page.Error != nil {
+			return nil, fmt.Errorf("list streams: %w", page.Error)
+		}
+		return page, nil
+	})
+}
+
+// usages is usage of all queues that somebody uses, by token.
+func (s *Session) usages(ctx context.Context) (map[string]use, error) {
+	subjects, err := s.registry.registered(ctx, ">")
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]use)
+	queues := make(map[string][]string) // by session
+	for _, subject := range subjects {
+		queue, session, left := s.parseRegistration(subject)
+		u := all[queue]
+		if left {
+			u.left = append(u.left, subject)
+		} else {
+			queues[session] = append(queues[session], queue)
+		}
+		all[queue] = u
+	}
+	var mu sync.Mutex
+	unknown := make(map[string]bool)
+	parts := partsOf(queues)
+	err = sideBySide(len(parts), func(i int) error {
+		answers, err := s.askUses(ctx, parts[i])
+		mu.Lock()
+		defer mu.Unlock()
+		for j, queue := range parts[i].queues {
+			if answers == nil {
+				unknown[queue] = true
+				continue
+			}
+			all[queue] = all[queue].with(answers[j])
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, s.askUnknown(ctx, all, slices.Collect(maps.Keys(unknown)))
+}
+
+// parseRegistration says whose use of which queue a subject of the live stream is of, and
+// whether it is a dead session's leftover.
+func (s *Session) parseRegistration(subject string) (queue, session string, left bool) {
+	subject, left = strings.CutSuffix(subject, leftoverMark)
+	session = lastToken(subject)
+	return lastToken(strings.TrimSuffix(subject, "."+session)), session, left
+}
+
+// with adds what one session says of its use.
+func (u use) with(a *answer) use {
+	u.consumers += a.Consumers
+	u.held += a.Held
+	if u.heldAt == nil {
+		u.heldAt = make(map[string]int, len(a.HeldAt))
+	}
+	for stream, n := range a.HeldAt {
+		u.heldAt[stream] += n
+	}
+	return u
+}
+
+// A surveyPart is some queues, by token, that a session is asked about at once.
+type surveyPart struct {
+	session string
+	queues  []string
+}
+
+// surveyed is about how many queues one session is asked at once: the answer must not be
+// too large.
+const surveyed = 500
+
+func partsOf(queues map[string][]string) (parts []surveyPart) {
+	for session, all := range queues {
+		for some := range slices.Chunk(all, surveyed) {
+			parts = append(parts, surveyPart{session, some})
+		}
+	}
+	return parts
+}
+
+// askUses asks a session how it uses some queues; nil says that it has gone, is silent, or
+// is of a release that does not know the question.
+func (s *Session) askUses(ctx context.Context, p surveyPart) ([]*answer, error) {
+	a, err := s.peers.ask(ctx, p.session, question{Uses: p.queues})
+	if err != nil || a == nil || len(a.Uses) != len(p.queues) {
+		return nil, err
+	}
+	return a.Uses, nil
+}
+
+// askUnknown asks for the use of queues of which a session has not told it.
+func (s *Session) askUnknown(ctx context.Context, all map[string]use, queues []string) error {
+	var mu sync.Mutex
+	return sideBySide(len(queues), func(i int) error {
+		name, err := routing.TokenName(queues[i])
+		if err != nil {
+			return err
+		}
+		in, err := s.usage(ctx, name)
+		mu.Lock()
+		defer mu.Unlock()
+		all[queues[i]] = in
+		return err
+	})
+}
+
+// answerUses says how the session uses some queues.
+func (s *Session) answerUses(ctx context.Context, tokens []string) []*answer {
+	answers := make([]*answer, len(tokens))
+	for i, token := range tokens {
+		a := new(answer)
+		answers[i] = a
+		name, err := routing.TokenName(token)
+		if err != nil {
+			continue
+		}
+		if u := s.userOf(name); u != nil {
+			_ = u.settled(ctx)
+			a.Consumers, a.Held, a.HeldAt = u.counts()
+		}
+	}
+	return answers
+}
+
+// width is how many requests are under way at once.
+const width = 16
+
+// sideBySide does something so many times, several at once, and gives the first error, at
+// which it stops.
+func sideBySide(n int, do func(i int) error) error {
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	var first error
+	next := 0
+	take := func() (int, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		next++
+		return next - 1, next <= n && first == nil
+	}
+	for range min(width, n) {
+		group.Go(func() {
+			for i, ok := take(); ok; i, ok = take() {
+				if err := do(i); err != nil {
+					mu.Lock()
+					first = cmp.Or(first, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	group.Wait()
+	return first
+}
