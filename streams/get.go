@@ -78,6 +78,9 @@ func (u *user) takeFirst(ctx context.Context) (*Delivery, error) {
 	others := len(sources) - 1 // which may have messages
 	for _, src := range sources {
 		d, g, err := u.take(ctx, src)
+		for errors.Is(err, errUnanswered) {
+			d, g, err = u.take(ctx, src)
+		}
 		if errors.Is(err, errSourceGone) {
 			gone = err
 			continue
@@ -156,7 +159,10 @@ func (u *user) take(ctx context.Context, src *source) (d *Delivery, g *glance, e
 			return nil, g, err
 		}
 		if g.gone {
-			return nil, g, errSourceGone
+			if err = p.awaitServer(ctx); err != nil {
+				return nil, g, err
+			}
+			continue
 		}
 		msg := g.msg
 		if msg == nil && (!src.plain || !g.isEmpty()) {

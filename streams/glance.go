@@ -33,7 +33,7 @@ func (g *glance) isEmpty() bool { return g.state != nil && g.state.Messages == 0
 // glance takes a message that is ready and asks for the state of the stream, both at once:
 // what was stored before is in that.
 func (p *puller) glance(ctx context.Context) (*glance, error) {
-	last := p.src.plain && !p.large && p.s.cfg.Replicas == 1
+	last := p.src.plain && !p.large && !p.careful && p.s.cfg.Replicas == 1
 	if err := p.askState(last); err != nil {
 		return nil, err
 	}
@@ -42,10 +42,13 @@ func (p *puller) glance(ctx context.Context) (*glance, error) {
 	}
 	g := new(glance)
 	for range 2 {
-		msg, err := p.another(ctx, g.msg != nil)
+		msg, err := p.nextInTime(ctx)
 		if err != nil && g.msg != nil {
 			p.broken = true // the answer may come yet
 			return g, nil
+		}
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			return nil, errUnanswered
 		}
 		if err != nil {
 			return nil, err
@@ -57,6 +60,21 @@ func (p *puller) glance(ctx context.Context) (*glance, error) {
 		g.state = new(streamState)
 	}
 	return g, nil
+}
+
+// awaitServer returns nil when a source where nobody answered is there: its server had gone
+// for a moment. Its error is errSourceGone if the source is not there.
+func (p *puller) awaitServer(ctx context.Context) error {
+	p.careful = true
+	_, info, err := p.s.lookAt(ctx, p.src.stream, p.src.queue)
+	if err != nil {
+		return err
+	}
+	if info == nil {
+		return errSourceGone
+	}
+	const moment = 20 * time.Millisecond
+	return sleep(ctx, moment)
 }
 
 // largeMessage is how long a message may be to be read only to learn that it is there.
@@ -71,15 +89,6 @@ func (p *puller) askState(last bool) error {
 		subject = "$JS.API.DIRECT.GET." + p.src.stream + "." + p.src.sieve.filters[0]
 	}
 	return p.send(subject, nil)
-}
-
-// another waits for an answer; the one that brings the state is not worth more than a
-// moment.
-func (p *puller) another(ctx context.Context, state bool) (*nats.Msg, error) {
-	if state {
-		return p.nextInTime(ctx)
-	}
-	return p.next(ctx)
 }
 
 // note reads one of the two answers.
@@ -187,6 +196,9 @@ func (g *gets) end() {
 	}
 	g.idle = nil
 }
+
+// errUnanswered says that a source did not answer, as if its server has just gone.
+var errUnanswered = errors.New("the broker did not answer")
 
 // errSourceGone says that a source that a queue had is not there any more.
 var errSourceGone = errors.New("the stream has gone")
