@@ -90,7 +90,8 @@
 // with windows of their own know nothing of each other's turns. A window that is shared over
 // several queues asks for no more than there is room for, and each line of it that is empty
 // costs a question and an answer for each message, and a request that waits while there is
-// room.
+// room. Where all consumers of the window have the same Turn, it asks for as many messages
+// at once as there is room for, and for more when these have come.
 //
 // Exclusive consumers. A consumer that asks for it has its queue to itself, over all
 // sessions: see [ConsumeOptions.Exclusive]. Of several that begin at once and of which

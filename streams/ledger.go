@@ -247,11 +247,23 @@ func (l *ledger) settle(d *Delivery, v verdict) error {
 	if !ok {
 		return errUnknownTag(d.Tag)
 	}
-	err := l.tell([]*Delivery{d}, v)
-	if err == nil {
+	err := l.tellOne(d, v)
+	if err == nil && l.explain != nil {
 		l.explainVerdict([]*Delivery{d}, false, v)
 	}
 	return err
+}
+
+// tellOne is tell for one delivery, without a list of it.
+func (l *ledger) tellOne(d *Delivery, v verdict) error {
+	if v == verdictRequeue {
+		return l.tell([]*Delivery{d}, v)
+	}
+	place := 1
+	if d.vacated {
+		place = 0
+	}
+	return l.owner.released(place, d, v)
 }
 
 // vacate gives up the place of a delivery that is not settled.

@@ -3,6 +3,8 @@ package streams_test
 import (
 	"slices"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"warren/embedded/embeddedtest"
@@ -304,6 +306,41 @@ func TestClose_AllIsBackBeforeTheNext(t *testing.T) {
 	for i, d := range got {
 		if d.Redelivered != (i < 10) {
 			t.Errorf("message %s: redelivered %t", d.Body, d.Redelivered)
+		}
+	}
+}
+
+// TestWindow_AsksForManyAtOnce: a window that consumers share costs no request a message,
+// whether they are of one queue or of several.
+func TestWindow_AsksForManyAtOnce(t *testing.T) {
+	t.Parallel()
+	const messages, prefetch, consumers = 1000, 100, 4
+	for _, queues := range []int{1, 2} {
+		nc := embeddedtest.Connect(t)
+		r := newRig(t, nc, streams.Config{})
+		for q := range queues {
+			name := r.queue(streams.Queue{Name: strconv.Itoa(q)})
+			must(t, r.PublishAll(r.ctx, "", name, make([]streams.Message, messages)))
+		}
+		w := window(t, prefetch)
+		var seen atomic.Int64
+		done := make(chan struct{})
+		asked := requests(t, nc, func() {
+			for i := range consumers {
+				r.consume(strconv.Itoa(i%queues), streams.ConsumeOptions{Window: w, Push: func(d *streams.Delivery) {
+					if err := d.Ack(); err != nil {
+						t.Error(err)
+					}
+					if seen.Add(1) == int64(queues*messages) {
+						close(done)
+					}
+				}})
+			}
+			<-done
+		})
+		pulls := slices.DeleteFunc(asked, func(request string) bool { return !strings.HasPrefix(request, "CONSUMER.MSG.NEXT") })
+		if most := queues * messages / 4; len(pulls) > most {
+			t.Errorf("%d queues: %d requests for %d messages, want at most %d", queues, len(pulls), queues*messages, most)
 		}
 	}
 }

@@ -97,6 +97,9 @@ func (w *Window) ask() (serve []*line) {
 			waiting = waiting || l.asked > 0
 		}
 	}
+	if waiting && w.roster.even() {
+		return nil // many at once rather than one for each that is settled
+	}
 	serve, found := w.search(spare)
 	if !found && !waiting {
 		w.wait()
