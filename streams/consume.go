@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -531,9 +530,13 @@ func (c *Consumer) withdraw(all bool) []fetched {
 	c.mu.Unlock()
 	taken := c.ledger.withdraw(waiting, all)
 	c.give(places(taken))
+	unseen := make(map[*Delivery]bool, len(waiting))
+	for _, d := range waiting {
+		unseen[d] = true
+	}
 	back := make([]fetched, 0, len(taken))
 	for _, d := range taken {
-		back = append(back, fetchedAgain(d, !slices.Contains(waiting, d)))
+		back = append(back, fetchedAgain(d, !unseen[d]))
 	}
 	if all {
 		c.ledger.explainVerdict(taken, true, verdictRequeue)

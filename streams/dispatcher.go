@@ -168,10 +168,10 @@ func (d *dispatcher) leave(ctx context.Context, all bool, got []*Delivery, list 
 
 // take puts messages in at their places. The lock is held.
 func (d *dispatcher) take(list []fetched) {
-	for _, m := range list {
-		m.round = d.round - 1 // its lease was renewed some time ago
-		d.ready.add(m)
+	for i := range list {
+		list[i].round = d.round - 1 // its lease was renewed some time ago
 	}
+	d.ready.addAll(list)
 	d.waiting.Store(int64(d.ready.len()))
 }
 

@@ -52,6 +52,10 @@ func (r *readyList) len() int { return len(r.list) - r.head }
 // add puts a message in at its place. One that is there already was sent again by the
 // broker, which knows only the later of the two.
 func (r *readyList) add(m fetched) {
+	if r.head >= 64 && r.head*2 >= len(r.list) {
+		r.list = slices.Delete(r.list, 0, r.head)
+		r.head = 0
+	}
 	at, there := slices.BinarySearchFunc(r.list[r.head:], m, func(have, m fetched) int { return have.compare(&m) })
 	at += r.head
 	switch {
@@ -63,6 +67,19 @@ func (r *readyList) add(m fetched) {
 	default:
 		r.list = slices.Insert(r.list, at, m)
 	}
+}
+
+// addAll is add for many, which are moved once.
+func (r *readyList) addAll(list []fetched) {
+	if len(list) <= 8 {
+		for _, m := range list {
+			r.add(m)
+		}
+		return
+	}
+	all := append(slices.Clone(list), r.list[r.head:]...) // of two that are one the first stays
+	slices.SortStableFunc(all, func(a, b fetched) int { return a.compare(&b) })
+	r.list, r.head = slices.CompactFunc(all, func(a, b fetched) bool { return a.compare(&b) == 0 }), 0
 }
 
 // front is the first message. There must be one.

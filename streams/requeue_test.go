@@ -14,7 +14,7 @@ import (
 // pushed consumes a queue and gives its deliveries as they come.
 func (r rig) pushed(q string, o streams.ConsumeOptions) (*streams.Consumer, <-chan *streams.Delivery) {
 	r.Helper()
-	arrived := make(chan *streams.Delivery, 1000)
+	arrived := make(chan *streams.Delivery, 10_000)
 	o.Push = func(d *streams.Delivery) { arrived <- d }
 	return r.consume(q, o), arrived
 }
@@ -341,6 +341,39 @@ func TestWindow_AsksForManyAtOnce(t *testing.T) {
 		pulls := slices.DeleteFunc(asked, func(request string) bool { return !strings.HasPrefix(request, "CONSUMER.MSG.NEXT") })
 		if most := queues * messages / 4; len(pulls) > most {
 			t.Errorf("%d queues: %d requests for %d messages, want at most %d", queues, len(pulls), queues*messages, most)
+		}
+	}
+}
+
+// TestRequeue_Many: thousands that go back at once, some of them before others that wait,
+// take no time to speak of and keep their order.
+func TestRequeue_Many(t *testing.T) {
+	t.Parallel()
+	const messages = 6000
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	ms := make([]streams.Message, messages)
+	for i := range ms {
+		ms[i].Body = []byte(strconv.Itoa(i))
+	}
+	for i := 0; i < messages; i += 1000 {
+		must(t, r.PublishAll(r.ctx, "", q, ms[i:i+1000]))
+	}
+	first, arrived := r.pushed(q, streams.ConsumeOptions{Prefetch: messages / 2})
+	nextOf(r, arrived, messages/2)
+	second := r.consume(q, streams.ConsumeOptions{Prefetch: messages / 2})
+	r.take(r.pull(second), 1)
+	r.untilCounts(q, 0, messages, 2)
+	w := window(t, 0)
+	w.Flow(false)
+	_, again := r.pushed(q, streams.ConsumeOptions{Window: w})
+	must(t, second.Close(r.ctx))
+	must(t, first.Close(r.ctx))
+	r.wantCounts(q, messages, 0, 1)
+	w.Flow(true)
+	for i := range messages {
+		if d := next(r, again); string(d.Body) != strconv.Itoa(i) {
+			t.Fatalf("got %s at place %d", d.Body, i)
 		}
 	}
 }
