@@ -665,7 +665,7 @@ func (c *Consumer) vacated() {
 // verdict, and asks for as many more as they had places.
 func (c *Consumer) released(places int, last *Delivery, v verdict) error {
 	c.give(places)
-	err := c.d.released(last, v)
+	err := c.d.released(places, last, v)
 	c.settled()
 	return err
 }

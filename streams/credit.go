@@ -26,6 +26,8 @@ type fetcher struct {
 	order    []*source
 	tokens   int
 	searched int // where asking busy sources began last
+
+	free, limit int // what room said last, with what was given back since
 }
 
 // A budget is consumers that have one window.
@@ -188,6 +190,7 @@ func (f *fetcher) plan(plans []inquiry) []inquiry {
 		return plans
 	}
 	free, limit, hungry := f.room()
+	f.free, f.limit = free, limit
 	free -= f.d.ready.len()
 	if free <= 0 {
 		return plans
@@ -199,6 +202,18 @@ func (f *fetcher) plan(plans []inquiry) []inquiry {
 		plans = f.planOne(plans, src, free, limit, hungry)
 	}
 	return plans
+}
+
+// planAgain is plan for when so many places were given back, and nothing else has changed.
+// Where enough is asked for already it need not look at every window.
+func (f *fetcher) planAgain(plans []inquiry, places int) []inquiry {
+	if f.free += places; len(f.order) == 1 {
+		src := f.order[0]
+		if src.asked > 0 && (f.free-src.asked)*2 < min(f.limit, largestRequest) {
+			return plans
+		}
+	}
+	return f.plan(plans)
 }
 
 // planOne keeps one request waiting at a source, for all there is room for: a

@@ -271,7 +271,7 @@ func (d *dispatcher) requeue(list []*Delivery, release func()) error {
 
 // released says the verdict of deliveries that were settled, the last of which is this, and
 // asks for as many more as there is room for.
-func (d *dispatcher) released(last *Delivery, v verdict) error {
+func (d *dispatcher) released(places int, last *Delivery, v verdict) error {
 	var few [fewPlans]inquiry
 	d.mu.Lock()
 	src := d.main.sources[last.stream]
@@ -279,7 +279,7 @@ func (d *dispatcher) released(last *Delivery, v verdict) error {
 	if acked {
 		src.settled = last.reply // what requests can go behind
 	}
-	plans := d.main.plan(few[:0])
+	plans := d.main.planAgain(few[:0], places)
 	together := acked && len(plans) == 1 && plans[0].with(last)
 	beside := acked && src.exchange == ""
 	more := d.ready.len() > 0
