@@ -88,15 +88,29 @@ func (d *dispatcher) listenForCompany() error {
 	return err
 }
 
+// heldUnseen is how many heartbeats a message waits here that nobody was shown, although
+// others could have it: the broker would mark it as redelivered for them.
+const heldUnseen = 5
+
 // surrender gives what is ready back to the broker, unless somebody has room for it.
 func (d *dispatcher) surrender() {
 	d.mu.Lock()
 	var back []fetched
 	if !d.hasRoom() {
-		back = d.drain()
+		back = d.ready.takeOut(func(m *fetched) bool { return m.delivered > 1 || d.idle >= heldUnseen })
+		d.waiting.Store(int64(d.ready.len()))
 	}
 	d.mu.Unlock()
 	d.handBack(back)
+}
+
+// beat counts the heartbeats for which nobody has had room for what is ready.
+func (d *dispatcher) beat() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.idle++; d.ready.len() == 0 || d.hasRoom() {
+		d.idle = 0
+	}
 }
 
 // hasRoom reports whether a consumer may be given something. The lock is held.

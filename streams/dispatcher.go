@@ -32,6 +32,7 @@ type dispatcher struct {
 	shared  []*fetcher // one for each window that is shared
 	ready   readyList
 	round   uint32 // counts the rounds of lease renewal
+	idle    int    // for how many heartbeats nobody has had room for what is ready
 
 	miscounted miscounts // of what went back to the broker
 
@@ -523,6 +524,7 @@ func (d *dispatcher) missed(now time.Time) {
 	}
 	d.trim()
 	d.refill()
+	d.beat()
 	d.meetCompany()
 }
 

@@ -103,6 +103,20 @@ func (r *readyList) drain() []fetched {
 	return list
 }
 
+// takeOut takes some out.
+func (r *readyList) takeOut(is func(*fetched) bool) (out []fetched) {
+	var rest []fetched
+	for _, m := range r.drain() {
+		if is(&m) {
+			out = append(out, m)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	r.list = rest
+	return out
+}
+
 // countAt adds up how many there are of each stream.
 func (r *readyList) countAt(streams map[string]int) {
 	for i := r.head; i < len(r.list); i++ {
