@@ -36,7 +36,6 @@ type Delivery struct {
 	MessageCount int
 
 	ledger  *ledger
-	msg     *nats.Msg // as it came
 	stream  string
 	reply   string
 	seq     uint64
@@ -245,7 +244,6 @@ func newDelivery(msg *nats.Msg, a arrival, src *source) *Delivery {
 		Exchange:      src.exchange,
 		Redelivered:   a.delivered > 1 || a.before || src.sieve.predates(a),
 		DeliveryCount: int(a.delivered) - 1,
-		msg:           msg,
 		stream:        src.stream,
 		reply:         msg.Reply,
 		seq:           a.seq,

@@ -22,7 +22,9 @@ func (u *user) watch(lease time.Duration) {
 		case <-renewals.C:
 			u.renew()
 		case now := <-checks.C:
-			u.d.missed(now)
+			for _, c := range u.list() {
+				c.missed(now)
+			}
 		}
 	}
 }
@@ -33,7 +35,6 @@ func (u *user) renew() {
 	if !u.s.nc.IsConnected() {
 		return
 	}
-	_ = u.d.renew()
 	_ = u.taken.renew()
 	for _, c := range u.list() {
 		_ = c.ledger.renew()

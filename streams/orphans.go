@@ -92,11 +92,7 @@ func (s *Session) orphaned(ctx context.Context, rec *queueRecord, in use) (o orp
 		return o, nil
 	}
 	pending, now, err := s.unsettled(ctx, rec)
-	sent := 0 // to sessions that live
-	for _, n := range in.heldAt {
-		sent += n
-	}
-	if err != nil || pending <= sent {
+	if err != nil || pending <= in.held {
 		return o, err
 	}
 	most := 0
@@ -117,7 +113,7 @@ func (s *Session) orphaned(ctx context.Context, rec *queueRecord, in use) (o orp
 			o.until = l.Until
 		}
 	}
-	if o.count = pending - sent; most >= 0 {
+	if o.count = pending - in.held; most >= 0 {
 		o.count = min(o.count, most)
 	}
 	return o, nil

@@ -35,10 +35,7 @@ func (s *Session) purgeQueue(ctx context.Context, queue string) (int, error) {
 	if err := s.sweepQueue(ctx, rec, nil); err != nil { // what has ended does not count
 		return 0, err
 	}
-	total, err := s.purgeHere(ctx, queue)
-	if err != nil {
-		return total, err
-	}
+	total := 0
 	for _, src := range s.sourcesOf(rec) {
 		count, err := s.purge(ctx, src)
 		total += count
@@ -47,15 +44,6 @@ func (s *Session) purgeQueue(ctx context.Context, queue string) (int, error) {
 		}
 	}
 	return total, nil
-}
-
-// purgeHere drops what waits in this process.
-func (s *Session) purgeHere(ctx context.Context, queue string) (int, error) {
-	u := s.userOf(queue)
-	if u == nil {
-		return 0, nil
-	}
-	return u.d.purge(), u.d.notes.sync(ctx, s)
 }
 
 // purge takes what is ready at a source and drops it, up to what was stored when

@@ -13,7 +13,6 @@ import (
 type user struct {
 	s     *Session
 	queue string
-	d     *dispatcher
 	taken *ledger // what Get took
 	gets  gets    // what the next Get needs
 
@@ -36,10 +35,9 @@ func newUser(s *Session, queue string) *user {
 	u := &user{
 		s: s, queue: queue,
 		consumers: make(map[*Consumer]struct{}),
+		taken:     newLedger(nil),
 		over:      make(chan struct{}),
 	}
-	u.d = newDispatcher(queue, sessionHost{u})
-	u.taken = newLedger(taker{u})
 	u.taken.send, u.taken.explain = s.settleRaw, s.explains()
 	return u
 }
@@ -104,9 +102,6 @@ func (u *user) read(ctx context.Context, c *Consumer) error {
 		if err := u.s.admit(ctx, c, rec); err != nil {
 			return err
 		}
-		if err := u.d.enter(c); err != nil {
-			return err
-		}
 	}
 	u.obey(rec)
 	return nil
@@ -115,9 +110,6 @@ func (u *user) read(ctx context.Context, c *Consumer) error {
 // refuse counts out what cannot begin. A consumer that was refused may have been counted
 // when the last one that consumes has left.
 func (u *user) refuse(ctx context.Context, c *Consumer, reason error) error {
-	if c != nil {
-		_ = u.d.leave(ctx, true, nil, c)
-	}
 	u.dismiss(ctx, c)
 	if !errors.Is(reason, ErrAccessRefused) {
 		return nil
@@ -143,7 +135,7 @@ func (s *Session) join(queue string, c *Consumer) (*user, error) {
 		u.got = true
 		return u, nil
 	}
-	c.u, c.d = u, u.d
+	c.u = u
 	u.consumers[c] = struct{}{}
 	u.consumed = true
 	return u, nil
@@ -223,8 +215,8 @@ func (u *user) list() []*Consumer {
 	return list
 }
 
-// counts are the consumers of this session and what they hold, with what Get took; and,
-// by stream, what the broker has sent, with what is ready here.
+// counts are the consumers of this session and what they hold, with what Get took, by
+// stream.
 func (u *user) counts() (consumers, held int, at map[string]int) {
 	at = make(map[string]int)
 	u.taken.countAt(at)
@@ -237,13 +229,12 @@ func (u *user) counts() (consumers, held int, at map[string]int) {
 	for _, n := range at {
 		held += n
 	}
-	u.d.countAt(at)
 	return consumers, held, at
 }
 
 // returned returns when the broker has put back what this session has handed back.
 func (u *user) returned(ctx context.Context) error {
-	if err := errors.Join(u.taken.syncReturned(ctx, u.s), u.d.notes.syncReturned(ctx, u.s)); err != nil {
+	if err := u.taken.syncReturned(ctx, u.s); err != nil {
 		return err
 	}
 	for _, c := range u.list() {
@@ -257,7 +248,7 @@ func (u *user) returned(ctx context.Context) error {
 // settled returns when the broker has taken note of everything this session
 // has settled, so that counting does not find it still there.
 func (u *user) settled(ctx context.Context) error {
-	if err := errors.Join(u.taken.sync(ctx, u.s), u.d.notes.sync(ctx, u.s)); err != nil {
+	if err := u.taken.sync(ctx, u.s); err != nil {
 		return err
 	}
 	for _, c := range u.list() {
@@ -284,7 +275,6 @@ func (u *user) obey(rec *queueRecord) {
 	for _, c := range u.list() {
 		c.obey(rec)
 	}
-	u.d.obey(u.s.sourcesOf(rec))
 	if rec.Deleting {
 		u.lost()
 	}
@@ -292,7 +282,6 @@ func (u *user) obey(rec *queueRecord) {
 
 // void lets go of what is held of a queue that has gone.
 func (u *user) void() {
-	u.d.void()
 	u.taken.void()
 	for _, c := range u.list() {
 		c.give(c.ledger.void())
@@ -354,10 +343,13 @@ func (s *Session) refresh(ctx context.Context, queue string, reconnected bool) e
 		return err
 	}
 	u.obey(rec)
-	if reconnected {
-		u.d.askAgain()
-	} else {
-		u.d.lookedAgain()
+	for _, c := range u.list() {
+		if reconnected {
+			c.askAgain()
+		} else {
+			c.window.again(c, false)
+			c.refill()
+		}
 	}
 	return nil
 }
@@ -366,31 +358,21 @@ func (s *Session) refresh(ctx context.Context, queue string, reconnected bool) e
 func (s *Session) endUsers(ctx context.Context) error {
 	var errs error
 	for _, u := range s.allUsers() {
-		errs = errors.Join(errs, u.close(ctx))
-	}
-	return errs
-}
-
-// close ends the use of a queue with the session. All that it holds goes back in order,
-// also what consumers hold that were cancelled before.
-func (u *user) close(ctx context.Context) error {
-	list := u.list()
-	var ending []*Consumer
-	for _, c := range list {
-		if c.end(ctx) {
-			ending = append(ending, c)
+		for _, c := range u.list() {
+			errs = errors.Join(errs, c.close(ctx))
 		}
 	}
-	err := u.d.leave(ctx, true, u.taken.withdraw(nil, true), list...)
-	for _, c := range ending {
-		err = errors.Join(err, c.departed(ctx, err))
+	// Consumers that were cancelled before may hold something still.
+	for _, u := range s.allUsers() {
+		for _, c := range u.list() {
+			c.ledger.handBack()
+			u.dismiss(ctx, c)
+		}
+		u.taken.handBack()
+		_ = u.taken.sync(ctx, s) // as above
+		u.end(ctx)
 	}
-	for _, c := range u.list() {
-		u.dismiss(ctx, c)
-	}
-	_ = u.taken.sync(ctx, u.s) // without it, what was settled comes back with the end of the lease
-	u.end(ctx)
-	return err
+	return errs
 }
 
 // cancelAll tells every consumer that it is over.
