@@ -7,101 +7,73 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
-// A flight is a batch of a lane. Its commit tells what became of all.
-type flight struct {
-	p       *Publisher
-	lane    *lane
-	members []*Confirm
-	bytes   int
-	began   time.Time
+// An inFlight is a batch that is being sent, or has no answer yet. The answer to its
+// commit tells what became of all its messages.
+type inFlight struct {
+	selection
+	b     *batcher
+	began time.Time
 }
 
-const (
-	// maxBatchBytes bounds the bodies of a flight: the broker keeps them twice.
-	maxBatchBytes = 4 << 20
-	// probeSize is how many messages go one by one to see how long they take.
-	probeSize = enough
-)
-
-// batchable reports whether a message can be one of a batch: not if it is traced,
-// as the trace of a batch does not tell its messages apart, nor if it may take
-// the place of another.
-func (c *Confirm) batchable(largest int64) bool {
-	return c.place == nil && !c.awaitsTrace && int64(c.msg.Size()+batchHeaders) <= largest
-}
-
-// consider has a lane gather whose stream is slow, unless that is in memory: there it is
-// the machine that is busy, and a batch would only add to it. The lock is held.
-func (p *Publisher) consider(l *lane) {
-	if l.looking {
-		return
-	}
-	l.looking = true
-	p.s.run(func() {
-		ctx, cancel := context.WithTimeout(p.s.ctx, p.s.cfg.Timeout)
-		defer cancel()
-		stream, err := p.s.js.Stream(ctx, l.stream)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		l.looking = false
-		if err != nil || l.gathering {
-			return
-		}
-		l.never = stream.CachedInfo().Config.Storage == jetstream.MemoryStorage
-		if !l.never {
-			l.begin()
-		}
-	})
-}
+// probeSize is how many messages go one by one to see how long they take.
+const probeSize = enough
 
 // launch sends what waits. The lock is held.
-func (p *Publisher) launch(l *lane) {
-	if l.ready() {
-		l.flying = true
-		p.s.run(func() { p.fly(l) }) // a session that is over has failed them all
+func (b *batcher) launch() {
+	if b.ready() {
+		b.flying = true
+		b.s.run(b.fly) // a session that is over has failed them all
 	}
 }
 
-// fly sends the next flight of a lane. First it lets those run that were waiting
-// for the answers to the last one: they may have more to publish.
-func (p *Publisher) fly(l *lane) {
-	if p.s.awaitOnline(p.s.ctx) != nil || p.rest(l) != nil {
+// fly sends what goes next: a batch, or singles. First it lets those run that were
+// waiting for the answers to the last batch: they may have more to publish.
+func (b *batcher) fly() {
+	if b.s.awaitOnline(b.s.ctx) != nil || b.rest() != nil {
 		return
 	}
 	runtime.Gosched()
-	p.linger(l)
-	p.mu.Lock()
-	l.waiting = stillOpen(l.waiting)
-	if singles := l.careful(); len(singles) > 0 {
-		p.mu.Unlock()
-		p.flySingles(l, singles)
-		return
-	}
-	n, bytes := l.prefix(p.s.maxPayload.Load(), maxBatch, maxBatchBytes)
-	batch, probe := l.batchNext(n, bytes)
-	if batch {
-		f := &flight{p: p, lane: l, members: l.take(n), bytes: bytes}
-		p.mu.Unlock()
+	b.linger()
+	if f, singles := b.next(); f != nil {
 		f.fly()
-		return
+	} else {
+		b.flySingles(singles)
 	}
-	n = len(l.waiting)
-	if probe {
-		n = min(n, probeSize)
+}
+
+// next is what goes next: a batch, or if there is none singles.
+func (b *batcher) next() (*inFlight, []*Confirm) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting = stillOpen(b.waiting)
+	if singles := b.careful(); len(singles) > 0 {
+		return nil, singles
 	}
-	singles := l.take(n)
-	p.mu.Unlock()
-	p.flySingles(l, singles)
+	f := &inFlight{b: b, selection: selection{largest: b.s.maxPayload.Load()}}
+	rest := f.take(b.waiting)
+	batch, probe := b.batchNext(len(f.members), f.bytes)
+	switch {
+	case batch:
+		b.waiting = rest
+		for _, confirm := range f.beside {
+			b.alone(confirm)
+		}
+		return f, nil
+	case probe && len(b.waiting) > probeSize:
+		singles := b.waiting[:probeSize:probeSize]
+		b.waiting = b.waiting[probeSize:]
+		return nil, singles
+	}
+	return nil, b.takeAll()
 }
 
 // linger waits for the messages that are expected with those that wait.
-func (p *Publisher) linger(l *lane) {
-	p.mu.Lock()
-	complete, most := l.lingers()
-	p.mu.Unlock()
+func (b *batcher) linger() {
+	b.mu.Lock()
+	complete, most := b.lingers()
+	b.mu.Unlock()
 	if complete == nil {
 		return
 	}
@@ -110,37 +82,37 @@ func (p *Publisher) linger(l *lane) {
 	select {
 	case <-complete:
 	case <-over.C:
-	case <-p.s.ctx.Done():
+	case <-b.s.ctx.Done():
 	}
-	p.mu.Lock()
-	l.complete = nil
-	p.mu.Unlock()
+	b.mu.Lock()
+	b.complete = nil
+	b.mu.Unlock()
 }
 
-// rest waits for as long as a lane is to pause.
-func (p *Publisher) rest(l *lane) error {
-	p.mu.Lock()
-	pause := l.pause
-	l.pause = 0
-	p.mu.Unlock()
+// rest waits for as long as a batcher is to pause.
+func (b *batcher) rest() error {
+	b.mu.Lock()
+	pause := b.pause
+	b.pause = 0
+	b.mu.Unlock()
 	if pause == 0 {
 		return nil
 	}
-	return sleep(p.s.ctx, pause)
+	return sleep(b.s.ctx, pause)
 }
 
 // takeBack takes a message back that no stream took, to publish it again.
-func (p *Publisher) takeBack(confirm *Confirm) error {
+func (b *batcher) takeBack(confirm *Confirm) error {
 	pause := confirm.pause()
 	if time.Until(confirm.deadline) < pause {
 		return errNotTaken(context.DeadlineExceeded)
 	}
-	p.s.confirms.waits(confirm)
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	b.s.confirms.waits(confirm)
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if !isClosed(confirm.done) {
-		confirm.lane.takeBack(confirm, pause)
-		p.launch(confirm.lane)
+		b.insert(confirm, pause)
+		b.launch()
 	}
 	return nil
 }
@@ -157,98 +129,76 @@ func stillOpen(list []*Confirm) []*Confirm {
 	return still
 }
 
-// prefix is how much of what waits may be in a batch that has room for so many
-// messages and bytes.
-func (l *lane) prefix(largest int64, room, roomBytes int) (n, bytes int) {
-	for n < min(len(l.waiting), room) && l.waiting[n].batchable(largest) {
-		size := len(l.waiting[n].msg.Data)
-		if bytes+size > roomBytes {
-			break
-		}
-		bytes += size
-		n++
-	}
-	return n, bytes
-}
-
-// take takes the first n of what waits.
-func (l *lane) take(n int) []*Confirm {
-	taken := l.waiting[:n:n]
-	l.waiting = l.waiting[n:]
-	if len(l.waiting) == 0 {
-		l.waiting = nil
-	}
-	return taken
-}
-
-// flySingles sends messages one behind the other, each by itself. Where the lane
+// flySingles sends messages one behind the other, each by itself. Where the batcher
 // has gathered in vain, it goes on until none waits, as others may go at once
 // from then on.
-func (p *Publisher) flySingles(l *lane, list []*Confirm) {
+func (b *batcher) flySingles(list []*Confirm) {
 	for {
-		p.mu.Lock()
+		b.mu.Lock()
 		list = stillOpen(list)
 		for _, confirm := range list {
-			l.alone(confirm)
+			b.alone(confirm)
 		}
 		if len(list) > 0 {
-			l.answers.sent(list[len(list)-1], l.open)
+			b.answers.sent(list[len(list)-1], b.open)
 		}
-		p.mu.Unlock()
-		if !p.writeSingles(list) {
+		b.mu.Unlock()
+		if !b.writeSingles(list) {
 			return
 		}
-		p.mu.Lock()
-		if !l.inVain() || len(l.waiting) == 0 {
+		b.mu.Lock()
+		if !b.inVain() || len(b.waiting) == 0 {
 			break
 		}
-		list = l.take(len(l.waiting))
-		p.mu.Unlock()
+		list = b.takeAll()
+		b.mu.Unlock()
 	}
-	defer p.mu.Unlock()
-	if l.gathering = !l.inVain(); !l.gathering {
-		p.s.slow.Delete(l.stream)
-	}
-	p.land(l)
+	defer b.mu.Unlock()
+	b.gathering = !b.inVain()
+	b.land()
 }
 
 // writeSingles reports whether the session goes on.
-func (p *Publisher) writeSingles(list []*Confirm) bool {
-	p.s.confirms.sent(list)
+func (b *batcher) writeSingles(list []*Confirm) bool {
+	b.s.confirms.sent(list)
 	var err error
 	written := 0
-	goesOn := p.s.inTurn(func() {
+	goesOn := b.s.inTurn(func() {
 		for ; err == nil && written < len(list); written++ {
-			err = hand(p.s.nc, list[written].msg)
+			err = hand(b.s.nc, list[written].msg)
 		}
 	})
 	if err != nil {
 		for _, confirm := range list[written-1:] {
-			p.s.confirms.resolve(confirm, err)
+			b.s.confirms.resolve(confirm, err)
 		}
 	}
 	return goesOn
 }
 
-// land ends a flight as far as it keeps others waiting. The lock is held.
-func (p *Publisher) land(l *lane) {
-	l.flying = false
-	p.launch(l)
+// land ends what was flying as far as it keeps others waiting. The lock is held.
+func (b *batcher) land() {
+	b.flying = false
+	b.launch()
 }
 
-// fly sends a batch. It takes in what comes to wait while it is written.
-func (f *flight) fly() {
+// fly sends the batch, and what goes beside it. It takes in what comes to wait while it
+// is written.
+func (f *inFlight) fly() {
 	var err error
-	f.p.s.inTurn(func() {
+	goesOn := f.b.s.inTurn(func() {
 		f.began = time.Now()
-		err = f.write(newBatchWriter(f.p.s.nc))
+		err = f.write(newBatchWriter(f.b.s.nc))
 	})
+	if goesOn && len(f.beside) > 0 {
+		f.b.writeSingles(f.beside)
+	}
 	if err != nil {
 		f.end(err)
 	}
 }
 
-func (f *flight) write(w *batchWriter) error {
+func (f *inFlight) write(w *batchWriter) error {
 	if err := f.writeMembers(w); err != nil {
 		return err
 	}
@@ -258,13 +208,13 @@ func (f *flight) write(w *batchWriter) error {
 	}
 	err = w.commit(f.members[len(f.members)-1].msg, commit.msg.Reply)
 	if err != nil {
-		f.p.s.confirms.leave(commit)
+		f.b.s.confirms.leave(commit)
 	}
 	return err
 }
 
 // writeMembers writes all but the last, as only that one commits.
-func (f *flight) writeMembers(w *batchWriter) error {
+func (f *inFlight) writeMembers(w *batchWriter) error {
 	for more := true; more; more = f.gather() {
 		for w.count < len(f.members)-1 {
 			if err := w.write(f.members[w.count].msg); err != nil {
@@ -276,70 +226,71 @@ func (f *flight) writeMembers(w *batchWriter) error {
 	return nil
 }
 
-// gather takes in what waits, and reports whether that was anything.
-func (f *flight) gather() bool {
-	f.p.mu.Lock()
-	defer f.p.mu.Unlock()
-	l := f.lane
-	n, bytes := l.prefix(f.p.s.maxPayload.Load(), maxBatch-len(f.members), maxBatchBytes-f.bytes)
-	f.members = append(f.members, l.take(n)...)
-	f.bytes += bytes
-	return n > 0
+// gather takes in what waits, and reports whether that was anything. What has to go
+// beside a batch waits for the next one.
+func (f *inFlight) gather() bool {
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	had := len(f.members)
+	f.full = true
+	f.b.waiting = f.take(f.b.waiting)
+	return len(f.members) > had
 }
 
 // commit notes the message that the answer will be to.
-func (f *flight) commit() (*Confirm, error) {
+func (f *inFlight) commit() (*Confirm, error) {
 	commit := &Confirm{
 		msg: &nats.Msg{}, sink: f, commits: true,
-		deadline: time.Now().Add(f.p.s.cfg.Timeout),
+		deadline: time.Now().Add(f.b.s.cfg.Timeout),
 		done:     make(chan struct{}),
 	}
-	return commit, f.p.s.confirms.enter(commit)
+	return commit, f.b.s.confirms.enter(commit)
 }
 
 // resolved is told what became of the batch.
-func (f *flight) resolved(commit *Confirm) {
+func (f *inFlight) resolved(commit *Confirm) {
 	if storedNothing(commit.err) {
-		f.p.s.run(func() { f.oneByOne(commit.err) })
+		f.b.s.run(func() { f.oneByOne(commit.err) })
 		return
 	}
-	f.p.mu.Lock()
-	f.lane.tookBatch(len(f.members), f.bytes, time.Since(f.began))
-	f.p.s.slow.Store(f.lane.stream, f.lane.pace)
-	f.p.mu.Unlock()
+	f.b.mu.Lock()
+	f.b.tookBatch(len(f.members), f.bytes, time.Since(f.began))
+	cost := f.b.cost
+	f.b.mu.Unlock()
+	f.b.s.batchers.learned(cost)
 	f.end(commit.err)
 }
 
 // end gives all messages one answer.
-func (f *flight) end(err error) {
+func (f *inFlight) end(err error) {
 	for _, confirm := range f.members {
-		f.p.s.confirms.resolve(confirm, err)
+		f.b.s.confirms.resolve(confirm, err)
 	}
-	f.p.mu.Lock()
-	defer f.p.mu.Unlock()
-	f.p.land(f.lane)
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	f.b.land()
 }
 
 // oneByOne publishes the messages of a batch again, of which the stream has
 // stored none, so that only those fail that are to blame. Where there was no
 // stream, the first has to find one.
-func (f *flight) oneByOne(refusal error) {
-	never := false
+func (f *inFlight) oneByOne(refusal error) {
+	b, never := f.b, false
 	if isAPIError(refusal, codeBatchDisabled) {
-		ctx, cancel := context.WithTimeout(f.p.s.ctx, f.p.s.cfg.Timeout)
-		never = f.p.s.allowBatches(ctx, f.lane.stream) != nil
+		ctx, cancel := context.WithTimeout(b.s.ctx, b.s.cfg.Timeout)
+		never = b.s.allowBatches(ctx, b.stream) != nil
 		cancel()
 	}
-	f.p.mu.Lock()
-	f.lane.never = never
-	f.lane.pace.refused(len(f.members))
+	b.mu.Lock()
+	b.never = never
+	b.cost.refused(len(f.members))
 	if errors.Is(refusal, nats.ErrNoResponders) {
-		defer f.p.mu.Unlock()
-		f.lane.waiting = append(f.members, f.lane.waiting...)
-		f.lane.beCareful(0)
-		f.p.land(f.lane)
+		defer b.mu.Unlock()
+		b.waiting = append(f.members, b.waiting...)
+		b.beCareful(0)
+		b.land()
 		return
 	}
-	f.p.mu.Unlock()
-	f.p.flySingles(f.lane, f.members)
+	b.mu.Unlock()
+	b.flySingles(f.members)
 }

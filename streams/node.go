@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +35,7 @@ type Node struct {
 	sweeping     keyedLocks // by source: dropping what has ended
 	fronts       fronts
 	settledHomes settledHomes
-	slow         sync.Map      // the pace of streams that batches paid for, by name
+	batchers     batchers
 	places       atomic.Uint64 // counts messages for later
 }
 
