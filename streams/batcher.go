@@ -315,12 +315,15 @@ func (b *batcher) batchNext(n, bytes int) (batch, probe bool) {
 		return false, false
 	}
 	b.idle = 0
-	if b.spent >= probeShare*probeSize*b.cost.single.least() {
+	if b.probeDue() {
 		b.spent = 0
 		return false, true
 	}
 	return true, false
 }
+
+// probeDue reports whether it is time to measure singles.
+func (b *batcher) probeDue() bool { return b.spent >= probeShare*probeSize*b.cost.single.least() }
 
 // tookBatch notes how long a batch took.
 func (b *batcher) tookBatch(n, bytes int, took time.Duration) {

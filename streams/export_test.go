@@ -34,6 +34,20 @@ func Waiting(s *Session, exchange, key string) int {
 	return len(b.waiting)
 }
 
+// HoldBack has everything wait that is published to a queue, or an exchange, until LetGo.
+func HoldBack(p *Publisher, exchange, key string) {
+	b := batcherOf(p, exchange, key)
+	defer b.mu.Unlock()
+	b.flying = true
+}
+
+// LetGo ends a HoldBack.
+func LetGo(p *Publisher, exchange, key string) {
+	b := batcherOf(p, exchange, key)
+	defer b.mu.Unlock()
+	b.land()
+}
+
 // Synced reports whether a batcher has looked at its stream, and whether it knows that
 // each message is synced.
 func Synced(p *Publisher, exchange, key string) (looked, synced bool) {

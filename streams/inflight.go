@@ -14,6 +14,7 @@ import (
 type inFlight struct {
 	selection
 	b     *batcher
+	early bool // it begins before all have come that are expected
 	began time.Time
 }
 
@@ -35,16 +36,28 @@ func (b *batcher) fly() {
 		return
 	}
 	runtime.Gosched()
-	b.linger()
-	if f, singles := b.next(); f != nil {
+	early := b.opensEarly()
+	if !early {
+		b.linger()
+	}
+	if f, singles := b.next(early); f != nil {
 		f.fly()
 	} else {
 		b.flySingles(singles)
 	}
 }
 
+// opensEarly reports whether a batch begins with what waits, although more is expected:
+// the broker makes ready for it meanwhile, which takes longer than anything else.
+func (b *batcher) opensEarly() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := len(b.waiting)
+	return b.caution == careless && n > 1 && n < b.expected && !b.probeDue() && b.cost.goesOn(b.expected, 0)
+}
+
 // next is what goes next: a batch, or if there is none singles.
-func (b *batcher) next() (*inFlight, []*Confirm) {
+func (b *batcher) next(early bool) (*inFlight, []*Confirm) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.waiting = stillOpen(b.waiting)
@@ -53,10 +66,18 @@ func (b *batcher) next() (*inFlight, []*Confirm) {
 	}
 	f := &inFlight{b: b, selection: selection{largest: b.s.maxPayload.Load()}}
 	rest := f.take(b.waiting)
-	batch, probe := b.batchNext(len(f.members), f.bytes)
+	n := len(f.members)
+	more := b.expected - n
+	if f.early = early && n > 1 && more > 0; f.early {
+		n = b.expected
+	}
+	batch, probe := b.batchNext(n, f.bytes)
 	switch {
 	case batch:
 		b.waiting = rest
+		if f.early {
+			b.expected = more
+		}
 		for _, confirm := range f.beside {
 			b.alone(confirm)
 		}
@@ -186,9 +207,16 @@ func (b *batcher) land() {
 // is written.
 func (f *inFlight) fly() {
 	var err error
+	w := newBatchWriter(f.b.s.nc)
+	if f.early {
+		f.b.s.inTurn(func() { err = f.writeMembers(w) })
+		f.b.linger()
+	}
 	goesOn := f.b.s.inTurn(func() {
 		f.began = time.Now()
-		err = f.write(newBatchWriter(f.b.s.nc))
+		if err == nil {
+			err = f.write(w)
+		}
 	})
 	if goesOn && len(f.beside) > 0 {
 		f.b.writeSingles(f.beside)
@@ -199,6 +227,7 @@ func (f *inFlight) fly() {
 }
 
 func (f *inFlight) write(w *batchWriter) error {
+	f.gather()
 	if err := f.writeMembers(w); err != nil {
 		return err
 	}
