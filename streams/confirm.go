@@ -32,9 +32,9 @@ type Confirm struct {
 	place *place // where a message for later waits; nil for others
 	batch *batch // what it is the last of; nil for others
 
-	batcher *batcher // nil for a write of a store, and a transaction
-	alone   bool     // it was sent in no batch
-	commits bool     // it is no message, but the answer to those of a batch
+	lane    *lane // of its publisher; nil for a single publish
+	alone   bool  // it was sent in no batch
+	commits bool  // it is no message, but the answer to those of a flight
 
 	awaitsAck, awaitsTrace bool
 	nointerest             bool

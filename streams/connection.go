@@ -13,7 +13,6 @@ func (s *Session) connectionChanged(ctx context.Context, status nats.Status) {
 	switch status {
 	case nats.CONNECTED:
 		s.noteServer()
-		s.batchers.forgetBroker()
 		s.confirms.reconnected()
 		s.run(func() { s.recoverSession(ctx) })
 		for _, n := range s.allNotices() {

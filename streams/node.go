@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +36,7 @@ type Node struct {
 	sweeping     keyedLocks // by source: dropping what has ended
 	fronts       fronts
 	settledHomes settledHomes
-	batchers     batchers
+	slow         sync.Map      // the pace of streams that batches paid for, by name
 	places       atomic.Uint64 // counts messages for later
 }
 

@@ -70,8 +70,7 @@ func (s *Session) send(ctx context.Context, confirm *Confirm) error {
 	if err := s.awaitOnline(ctx); err != nil {
 		return err
 	}
-	waits, err := s.enter(confirm)
-	if waits || err != nil {
+	if err := s.confirms.enter(confirm); err != nil {
 		return err
 	}
 	if err := s.write(ctx, confirm); err != nil {
@@ -79,15 +78,6 @@ func (s *Session) send(ctx context.Context, confirm *Confirm) error {
 		return err
 	}
 	return nil
-}
-
-// enter notes a message that is about to be published, or waits for others that go with
-// it. A transaction is a batch of its own.
-func (s *Session) enter(confirm *Confirm) (waits bool, err error) {
-	if confirm.batch != nil {
-		return false, s.confirms.enter(confirm)
-	}
-	return s.batchers.enter(confirm)
 }
 
 // prepare checks a message and writes it for NATS.

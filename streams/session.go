@@ -135,7 +135,6 @@ func openLeased(ctx context.Context, nc *nats.Conn, cfg Config, lease time.Durat
 	connection.listen, connection.changed = s.confirms.listen, s.connectionChanged
 	s.peers.answer = s.answer
 	s.clock.wasSet = s.clockWasSet
-	s.batchers.s = s
 	_, err = within(ctx, s,
 		func(ctx context.Context) (*Session, error) { return s, s.open(ctx) },
 		func(s *Session) { _ = s.Close(context.Background()) })
