@@ -145,7 +145,7 @@ func (c *confirms) answered(msg *nats.Msg) {
 
 // acked reads the broker's acknowledgement.
 func (c *confirms) acked(confirm *Confirm, msg *nats.Msg) {
-	if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
+	if len(msg.Data) == 0 && msg.Header.Get("Status") == noResponders {
 		if confirm.commits {
 			c.resolve(confirm, nats.ErrNoResponders)
 			return

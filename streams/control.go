@@ -177,16 +177,9 @@ func (s *Session) answer(q question) *answer {
 	if q.Changing != "" {
 		a.Changing = s.queueLocks.held(q.Changing)
 	}
-	if q.Queue != "" {
-		if u := s.userOf(q.Queue); u != nil {
-			ctx, cancel := context.WithTimeout(s.ctx, silence/2) // who asks does not wait for longer
-			_ = u.settled(ctx)
-			cancel()
-			a.Consumers, a.Held, a.HeldAt = u.counts()
-		}
-	}
-	if q.Uses != nil {
-		ctx, cancel := context.WithTimeout(s.ctx, silence/2)
+	if q.Queue != "" || q.Uses != nil {
+		ctx, cancel := context.WithTimeout(s.ctx, silence/2) // who asks does not wait for longer
+		s.answerUse(ctx, q.Queue, a)
 		a.Uses = s.answerUses(ctx, q.Uses)
 		cancel()
 	}

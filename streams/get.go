@@ -77,10 +77,11 @@ func (u *user) takeFirst(ctx context.Context) (*Delivery, error) {
 	var gone error
 	others := len(sources) - 1 // which may have messages
 	for _, src := range sources {
-		d, g, err := u.take(ctx, src)
-		for errors.Is(err, errUnanswered) {
+		var g *glance
+		d, err := untilAnswered(ctx, func() (d *Delivery, err error) {
 			d, g, err = u.take(ctx, src)
-		}
+			return d, err
+		})
 		if errors.Is(err, errSourceGone) {
 			gone = err
 			continue

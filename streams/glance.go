@@ -33,7 +33,7 @@ func (g *glance) isEmpty() bool { return g.state != nil && g.state.Messages == 0
 // glance takes a message that is ready and asks for the state of the stream, both at once:
 // what was stored before is in that.
 func (p *puller) glance(ctx context.Context) (*glance, error) {
-	last := p.src.plain && !p.large && !p.careful && p.s.cfg.Replicas == 1
+	last := p.src.plain && !p.large && p.s.cfg.Replicas == 1
 	if err := p.askState(last); err != nil {
 		return nil, err
 	}
@@ -46,9 +46,6 @@ func (p *puller) glance(ctx context.Context) (*glance, error) {
 		if err != nil && g.msg != nil {
 			p.broken = true // the answer may come yet
 			return g, nil
-		}
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			return nil, errUnanswered
 		}
 		if err != nil {
 			return nil, err
@@ -65,7 +62,6 @@ func (p *puller) glance(ctx context.Context) (*glance, error) {
 // awaitServer returns nil when a source where nobody answered is there: its server had gone
 // for a moment. Its error is errSourceGone if the source is not there.
 func (p *puller) awaitServer(ctx context.Context) error {
-	p.careful = true
 	_, info, err := p.s.lookAt(ctx, p.src.stream, p.src.queue)
 	if err != nil {
 		return err
@@ -196,9 +192,6 @@ func (g *gets) end() {
 	}
 	g.idle = nil
 }
-
-// errUnanswered says that a source did not answer, as if its server has just gone.
-var errUnanswered = errors.New("the broker did not answer")
 
 // errSourceGone says that a source that a queue had is not there any more.
 var errSourceGone = errors.New("the stream has gone")

@@ -111,7 +111,6 @@ func (s *Session) usage(ctx context.Context, queue string) (all use, err error) 
 		return use{}, err
 	}
 	all.left = left
-	all.heldAt = make(map[string]int)
 	for i, a := range answers {
 		switch {
 		case a == nil:
@@ -122,11 +121,7 @@ func (s *Session) usage(ctx context.Context, queue string) (all use, err error) 
 			}
 			all.consumers += consuming
 		default:
-			all.consumers += a.Consumers
-			all.held += a.Held
-			for stream, n := range a.HeldAt {
-				all.heldAt[stream] += n
-			}
+			all = all.with(a)
 		}
 	}
 	return all, nil

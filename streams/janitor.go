@@ -99,8 +99,8 @@ func (s *Session) sweepSessionsOf(ctx context.Context, queues []queueRecord) (cl
 	}
 	names := make(map[string]bool)
 	for _, subject := range subjects {
-		if !strings.HasSuffix(subject, leftoverMark) {
-			names[lastToken(subject)] = true
+		if _, session, left := parseRegistration(subject); !left {
+			names[session] = true
 		}
 	}
 	for i := range queues {

@@ -117,6 +117,11 @@ func (s *Session) park(ctx context.Context, o origin) error {
 	return err
 }
 
+// isParked reports whether a stream's exchange has left it.
+func (s *Session) isParked(o origin, info *jetstream.StreamInfo) bool {
+	return info.Config.Subjects[0] == s.vhost.parkedSubject(o)
+}
+
 // finalSequence is the last sequence of a parked stream, when it has stored what it was
 // sent before it was parked. The server says that a stream listens elsewhere although
 // messages still wait to be stored, and confirms them afterwards. They wait in the order in
@@ -133,18 +138,19 @@ func (s *Session) finalSequence(ctx context.Context, o origin) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		cfg, state := stream.CachedInfo().Config, stream.CachedInfo().State
-		if cfg.Subjects[0] != s.vhost.parkedSubject(o) {
-			return state.LastSeq, nil
+		info := stream.CachedInfo()
+		if !s.isParked(o, info) {
+			return info.State.LastSeq, nil
 		}
-		if cfg.Replicas == 1 {
+		alone := info.Config.Replicas == 1
+		if alone {
 			behind.Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(math.MaxUint64, 10))
 		}
 		answer, err := again(ctx, func(ctx context.Context) (*nats.Msg, error) { return s.nc.RequestMsgWithContext(ctx, behind) })
 		switch {
 		case errors.Is(err, nats.ErrNoResponders): // its server has gone for a moment
 			err = sleep(ctx, time.Millisecond)
-		case err == nil && cfg.Replicas == 1:
+		case err == nil && alone:
 			return s.lastSequence(ctx, o)
 		case err == nil:
 			if err := ackError(answer.Data); err != nil {

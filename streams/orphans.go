@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -154,11 +153,11 @@ func (g *registry) usersAndLeft(ctx context.Context, queue string) (sessions, le
 		return nil, nil, err
 	}
 	for _, subject := range subjects {
-		if strings.HasSuffix(subject, leftoverMark) {
+		if _, session, is := parseRegistration(subject); is {
 			left = append(left, subject)
-			continue
+		} else {
+			sessions = append(sessions, session)
 		}
-		sessions = append(sessions, lastToken(subject))
 	}
 	slices.Sort(left)
 	return sessions, left, nil

@@ -16,8 +16,6 @@ type puller struct {
 	// broken says that an answer may still come to a request that nobody waits for.
 	broken bool
 	large  bool // the last message that came was
-	// careful says that nobody answered once: the state is asked of who has it for sure.
-	careful bool
 	// until is the last sequence that was stored when nothing seemed to be
 	// there; 0 before.
 	until uint64

@@ -164,13 +164,18 @@ func (g *registry) queueUsers(ctx context.Context, queue string) ([]string, erro
 	}
 	sessions := make([]string, len(subjects))
 	for i, subject := range subjects {
-		sessions[i] = lastToken(subject)
+		_, sessions[i], _ = parseRegistration(subject)
 	}
 	return sessions, nil
 }
 
-// lastToken is what stands behind the last dot: of a registration, its session.
-func lastToken(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
+// parseRegistration says whose use of which queue, by token, a subject of the live stream
+// is of, and whether it is what a dead session has left.
+func parseRegistration(subject string) (queue, session string, left bool) {
+	subject, left = strings.CutSuffix(subject, leftoverMark)
+	tokens := strings.Split(subject, ".")
+	return tokens[len(tokens)-2], tokens[len(tokens)-1], left
+}
 
 // registered lists the subjects of registrations.
 func (g *registry) registered(ctx context.Context, filter string) ([]string, error) {

@@ -156,7 +156,7 @@ func (s *Session) usages(ctx context.Context) (map[string]use, error) {
 	all := make(map[string]use)
 	queues := make(map[string][]string) // by session
 	for _, subject := range subjects {
-		queue, session, left := s.parseRegistration(subject)
+		queue, session, left := parseRegistration(subject)
 		u := all[queue]
 		if left {
 			u.left = append(u.left, subject)
@@ -185,14 +185,6 @@ func (s *Session) usages(ctx context.Context) (map[string]use, error) {
 		return nil, err
 	}
 	return all, s.askUnknown(ctx, all, slices.Collect(maps.Keys(unknown)))
-}
-
-// parseRegistration says whose use of which queue a subject of the live stream is of, and
-// whether it is a dead session's leftover.
-func (s *Session) parseRegistration(subject string) (queue, session string, left bool) {
-	subject, left = strings.CutSuffix(subject, leftoverMark)
-	session = lastToken(subject)
-	return lastToken(strings.TrimSuffix(subject, "."+session)), session, left
 }
 
 // with adds what one session says of its use.
@@ -253,19 +245,21 @@ func (s *Session) askUnknown(ctx context.Context, all map[string]use, queues []s
 	})
 }
 
+// answerUse says how the session uses a queue.
+func (s *Session) answerUse(ctx context.Context, queue string, a *answer) {
+	if u := s.userOf(queue); u != nil {
+		_ = u.settled(ctx)
+		a.Consumers, a.Held, a.HeldAt = u.counts()
+	}
+}
+
 // answerUses says how the session uses some queues.
 func (s *Session) answerUses(ctx context.Context, tokens []string) []*answer {
 	answers := make([]*answer, len(tokens))
 	for i, token := range tokens {
-		a := new(answer)
-		answers[i] = a
-		name, err := routing.TokenName(token)
-		if err != nil {
-			continue
-		}
-		if u := s.userOf(name); u != nil {
-			_ = u.settled(ctx)
-			a.Consumers, a.Held, a.HeldAt = u.counts()
+		answers[i] = new(answer)
+		if name, err := routing.TokenName(token); err == nil {
+			s.answerUse(ctx, name, answers[i])
 		}
 	}
 	return answers

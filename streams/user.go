@@ -234,25 +234,22 @@ func (u *user) counts() (consumers, held int, at map[string]int) {
 
 // returned returns when the broker has put back what this session has handed back.
 func (u *user) returned(ctx context.Context) error {
-	if err := u.taken.syncReturned(ctx, u.s); err != nil {
-		return err
-	}
-	for _, c := range u.list() {
-		if err := c.ledger.syncReturned(ctx, u.s); err != nil {
-			return err
-		}
-	}
-	return nil
+	return u.eachLedger(func(l *ledger) error { return l.syncReturned(ctx, u.s) })
 }
 
 // settled returns when the broker has taken note of everything this session
 // has settled, so that counting does not find it still there.
 func (u *user) settled(ctx context.Context) error {
-	if err := u.taken.sync(ctx, u.s); err != nil {
+	return u.eachLedger(func(l *ledger) error { return l.sync(ctx, u.s) })
+}
+
+// eachLedger does something with what each consumer holds, and what Get took.
+func (u *user) eachLedger(do func(*ledger) error) error {
+	if err := do(u.taken); err != nil {
 		return err
 	}
 	for _, c := range u.list() {
-		if err := c.ledger.sync(ctx, u.s); err != nil {
+		if err := do(c.ledger); err != nil {
 			return err
 		}
 	}

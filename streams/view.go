@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -189,8 +188,7 @@ func passed(info *jetstream.ConsumerInfo, state jetstream.StreamState, until uin
 	if info.AckFloor.Stream >= until {
 		return true
 	}
-	const lately = time.Second
-	quiet := state.LastSeq == 0 || info.TimeStamp.Sub(state.LastTime) > lately
+	quiet := state.LastSeq == 0 || !isFresh(state, info)
 	return quiet && info.NumPending == 0 && info.NumAckPending == 0
 }
 
@@ -244,7 +242,7 @@ func (s *Session) dropDrained(ctx context.Context, o origin) error {
 // drained reports whether a stream's exchange has left it and no queue has a view
 // of it.
 func (s *Session) drained(o origin, info *jetstream.StreamInfo) bool {
-	return info.State.Consumers == 0 && info.Config.Subjects[0] == s.vhost.parkedSubject(o)
+	return info.State.Consumers == 0 && s.isParked(o, info)
 }
 
 // lastSequence is where an origin's stream stands, 0 when there is none.
