@@ -2,7 +2,6 @@ package workers_test
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"sync"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"warren/embedded/embeddedtest"
 	"warren/streams"
 	"warren/workers"
+	"warren/workers/internal/beattest"
 )
 
 // aheads are brokers whose clock is not that of this process.
@@ -42,7 +42,7 @@ func TestClock_WaitsGoByTheBrokers(t *testing.T) {
 			}
 			return len(times), nil
 		}, workers.Retry(workers.RetryPolicy{Max: 3, Delay: wait}))
-		workAt(t, app, server)
+		beattest.WorkAt(t, app, server.Connect(t))
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		asked := time.Now()
@@ -63,22 +63,6 @@ func TestClock_WaitsGoByTheBrokers(t *testing.T) {
 	})
 }
 
-// workAt connects an app to a broker, and has it work.
-func workAt(t *testing.T, app *workers.App, server *embeddedtest.Child) {
-	t.Helper()
-	if err := app.Connect(t.Context(), server.Connect(t), workers.Config{Logger: slog.New(slog.DiscardHandler)}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := app.Close(context.Background()); err != nil {
-			t.Errorf("close the app: %v", err)
-		}
-	})
-	w := app.Worker(workers.WorkerConfig{})
-	background(t, "the worker", w.Run)
-	<-w.Ready()
-}
-
 // The time until a task expires is counted by the broker's clock, where it is sent and
 // where it is run.
 func TestClock_ExpiresByTheBrokers(t *testing.T) {
@@ -86,7 +70,7 @@ func TestClock_ExpiresByTheBrokers(t *testing.T) {
 		app := workers.New("clock")
 		task := workers.Func0(app, "soon", func(context.Context) (int, error) { return 1, nil }, workers.Queue("nobody's"))
 		here := workers.Func0(app, "here", func(context.Context) (int, error) { return 1, nil })
-		workAt(t, app, server)
+		beattest.WorkAt(t, app, server.Connect(t))
 		s, err := streams.Open(t.Context(), server.Connect(t), streams.Config{})
 		if err != nil {
 			t.Fatal(err)
@@ -120,20 +104,4 @@ func TestClock_ExpiresByTheBrokers(t *testing.T) {
 			}
 		}
 	})
-}
-
-// background runs something until the test ends, or it is told to stop.
-func background(tb testing.TB, what string, run func(context.Context) error) (stop func()) {
-	tb.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			tb.Errorf("%s ended: %v", what, err)
-		}
-	})
-	tb.Cleanup(stop)
-	return stop
 }

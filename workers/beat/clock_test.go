@@ -140,8 +140,8 @@ func TestBeat_BrokersClockIsPutBack(t *testing.T) {
 	l := newLedger()
 	app, e := beattest.Seconds(l.note)
 	e.Missed = beat.MissedOnce
-	workAt(t, app, server.Connect(t))
-	background(t, "the scheduler", beat.New(app, beat.Config{Entries: []beat.Entry{e}}).Run)
+	beattest.WorkAt(t, app, server.Connect(t))
+	beattest.Background(t, "the scheduler", beat.New(app, beat.Config{Entries: []beat.Entry{e}}).Run)
 	l.await(t, time.Now().Add(30*time.Minute))
 	server.SetClock(0)
 	server.Restart(t)
@@ -191,28 +191,12 @@ func TestBeat_LeadEndsThoughTheBrokersClockIsPutBack(t *testing.T) {
 	<-over
 	server.JumpClock(t, 0)
 	next := scheduler(server.Connect(t))
-	background(t, "the scheduler", next.Run)
+	beattest.Background(t, "the scheduler", next.Run)
 	select {
 	case <-next.Leads():
 	case <-time.After(2 * time.Minute):
 		t.Fatal("no other scheduler leads")
 	}
-}
-
-// workAt connects an app to a broker, and has it work.
-func workAt(t *testing.T, app *workers.App, nc *nats.Conn) {
-	t.Helper()
-	if err := app.Connect(t.Context(), nc, workers.Config{Logger: slog.New(slog.DiscardHandler)}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := app.Close(context.Background()); err != nil {
-			t.Errorf("close the app: %v", err)
-		}
-	})
-	w := app.Worker(workers.WorkerConfig{})
-	background(t, "the worker", w.Run)
-	<-w.Ready()
 }
 
 // TestEvent_ThatDoesNotComeBack: runs are sent all the same.
@@ -225,8 +209,8 @@ func TestEvent_ThatDoesNotComeBack(t *testing.T) {
 			t.Parallel()
 			l := newLedger()
 			app, e := beattest.Seconds(l.note)
-			workAt(t, app, embeddedtest.Connect(t))
-			background(t, "the scheduler", beat.New(app, beat.Config{
+			beattest.WorkAt(t, app, embeddedtest.Connect(t))
+			beattest.Background(t, "the scheduler", beat.New(app, beat.Config{
 				Entries: []beat.Entry{e}, OnEvent: func(beat.Event) { end() },
 			}).Run)
 			l.await(t, time.Time{})

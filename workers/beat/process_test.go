@@ -95,7 +95,7 @@ func TestSchedulersAreKilled(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = app.Close(context.Background()) })
 	w := app.Worker(workers.WorkerConfig{})
-	background(t, "the worker", w.Run)
+	beattest.Background(t, "the worker", w.Run)
 	<-w.Ready()
 
 	first := beattest.Start(t, server.URL())

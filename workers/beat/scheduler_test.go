@@ -16,6 +16,7 @@ import (
 	"warren/streams"
 	"warren/workers"
 	"warren/workers/beat"
+	"warren/workers/internal/beattest"
 )
 
 // clockwork is an app of a test with one task, which notes when its runs were due
@@ -67,33 +68,17 @@ func (c *clockwork) put(e beat.Entry) {
 	}
 }
 
-// background runs something until the test ends, or it is told to stop.
-func background(tb testing.TB, what string, run func(context.Context) error) (stop func()) {
-	tb.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			tb.Errorf("%s ended: %v", what, err)
-		}
-	})
-	tb.Cleanup(stop)
-	return stop
-}
-
 func (c *clockwork) work() {
 	c.Helper()
 	w := c.Worker(workers.WorkerConfig{})
-	background(c.TB, "the worker", w.Run)
+	beattest.Background(c.TB, "the worker", w.Run)
 	<-w.Ready()
 }
 
 func (c *clockwork) schedule(entries ...beat.Entry) (*beat.Scheduler, func()) {
 	c.Helper()
 	s := beat.New(c.App, beat.Config{Entries: entries})
-	stop := background(c.TB, "the scheduler", s.Run)
+	stop := beattest.Background(c.TB, "the scheduler", s.Run)
 	<-s.Ready()
 	return s, stop
 }
@@ -179,7 +164,7 @@ func TestSchedulerTells(t *testing.T) {
 					told[name] = append(told[name], said)
 				},
 			})
-			stop := background(t, "the scheduler", s.Run)
+			stop := beattest.Background(t, "the scheduler", s.Run)
 			<-s.Ready()
 			return s, stop
 		}

@@ -1,4 +1,5 @@
-// Package beattest has a scheduler in a process of its own, which tests kill.
+// Package beattest is for tests of workers and of beat: what runs beside a test, and a
+// scheduler in a process of its own, which tests kill.
 package beattest
 
 import (
@@ -6,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"sync"
@@ -121,4 +123,36 @@ func Start(t *testing.T, url string) *Process {
 	})
 	t.Cleanup(p.Kill)
 	return p
+}
+
+// Background runs something until the test ends, or it is told to stop.
+func Background(tb testing.TB, what string, run func(context.Context) error) (stop func()) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			tb.Errorf("%s ended: %v", what, err)
+		}
+	})
+	tb.Cleanup(stop)
+	return stop
+}
+
+// WorkAt connects an app to a broker, and has it work.
+func WorkAt(t *testing.T, app *workers.App, nc *nats.Conn) {
+	t.Helper()
+	if err := app.Connect(t.Context(), nc, workers.Config{Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := app.Close(context.Background()); err != nil {
+			t.Errorf("close the app: %v", err)
+		}
+	})
+	w := app.Worker(workers.WorkerConfig{})
+	Background(t, "the worker", w.Run)
+	<-w.Ready()
 }
