@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // A home may have messages that were acknowledged. The server takes these out of the
@@ -65,7 +67,7 @@ func (s *Session) dropAcked(ctx context.Context, info *jetstream.StreamInfo, src
 	if err != nil {
 		return false, err
 	}
-	err = changedOnly(ctx, func(ctx context.Context) error { return stream.Purge(ctx, jetstream.WithPurgeSequence(last+1)) })
+	err = jsapi.ChangeOnly(ctx, func(ctx context.Context) error { return stream.Purge(ctx, jetstream.WithPurgeSequence(last+1)) })
 	if err == nil {
 		s.cfg.Logger.Warn("messages were dropped that had been acknowledged before the broker was started",
 			"queue", src.queue, "sequences", []uint64{state.FirstSeq, last})

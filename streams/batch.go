@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/jsapi"
 )
 
 // maxBatch is how many messages the broker takes in one batch.
@@ -93,10 +95,10 @@ func batchError(ack []byte) error {
 
 // storedNothing reports whether a batch was refused before any of it was stored.
 func storedNothing(err error) bool {
-	return errors.Is(err, nats.ErrNoResponders) || isRefusedBefore(err) || isAPIError(err,
-		codeWrongLastSequence, codeWrongLastSequenceConstant, codeDuplicateInProcess,
-		codeBatchDisabled, codeBatchIncomplete, codeBatchHeader, codeBatchTooLarge,
-		codeBatchDuplicate, codeTooManyBatches)
+	return errors.Is(err, nats.ErrNoResponders) || isRefusedBefore(err) || jsapi.IsError(err,
+		jsapi.CodeWrongLastSequence, jsapi.CodeWrongLastSequenceConstant, jsapi.CodeDuplicateInProcess,
+		jsapi.CodeBatchDisabled, jsapi.CodeBatchIncomplete, jsapi.CodeBatchHeader, jsapi.CodeBatchTooLarge,
+		jsapi.CodeBatchDuplicate, jsapi.CodeTooManyBatches)
 }
 
 // streamOf is the stream that a message is stored in.

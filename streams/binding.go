@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/jsapi"
 	"warren/streams/internal/routing"
 )
 
@@ -128,7 +129,7 @@ func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) (m
 	}
 	last, err := c.s.keepExchange(ctx, x)
 	if err != nil {
-		if isAPIError(err, codeSubjectOverlap) {
+		if jsapi.IsError(err, jsapi.CodeSubjectOverlap) {
 			return true, nil // the other stream listens already
 		}
 		return false, err

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // A queueChange holds a queue while its streams and consumers are changed.
@@ -27,16 +28,16 @@ type queueChange struct {
 // session for dead may have taken the queue over: then f runs again, on what it
 // finds, its own writes among it.
 func (s *Session) changeQueue(ctx context.Context, name string, f func(*queueChange) error) error {
-	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+	for pause := contended(); ; {
 		err := s.changeQueueOnce(ctx, name, f)
-		if !errors.Is(err, errConflict) || sleep(ctx, wait) != nil {
+		if !errors.Is(err, errConflict) || pause.Wait(ctx) != nil {
 			return err
 		}
 	}
 }
 
 func (s *Session) changeQueueOnce(ctx context.Context, name string, f func(*queueChange) error) (err error) {
-	unlock, err := s.queueLocks.lock(ctx, name)
+	unlock, err := s.queueLocks.Lock(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (s *Session) changeQueueOnce(ctx context.Context, name string, f func(*queu
 // holdQueue makes the record of a queue this session's to change, and says who
 // left it held. The lock of the name within this session must be held.
 func (s *Session) holdQueue(ctx context.Context, name string) (*queueChange, string, error) {
-	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+	for pause := contended(); ; {
 		rec := new(queueRecord)
 		revision, err := s.topology.get(ctx, queueKey(name), rec)
 		if err != nil {
@@ -91,7 +92,7 @@ func (s *Session) holdQueue(ctx context.Context, name string) (*queueChange, str
 				return nil, "", err
 			}
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := pause.Wait(ctx); err != nil {
 			return nil, "", fmt.Errorf("queue %q is being changed by another session: %w", name, err)
 		}
 	}
@@ -213,62 +214,7 @@ func (c *queueChange) remove(ctx context.Context) error {
 	return c.s.dropUnboundOf(ctx, c.rec.Bindings)
 }
 
-// keyedLocks are locks by name, waited for with a context.
-type keyedLocks struct {
-	mu    sync.Mutex
-	locks map[string]*keyedLock
-}
-
-type keyedLock struct {
-	taken chan struct{}
-	users int
-}
-
-// lock waits for the lock of a name; the function it gives back releases it.
-func (k *keyedLocks) lock(ctx context.Context, name string) (func(), error) {
-	k.mu.Lock()
-	if k.locks == nil {
-		k.locks = make(map[string]*keyedLock)
-	}
-	l := k.locks[name]
-	if l == nil {
-		l = &keyedLock{taken: make(chan struct{}, 1)}
-		k.locks[name] = l
-	}
-	l.users++
-	k.mu.Unlock()
-	select {
-	case l.taken <- struct{}{}:
-		return func() { <-l.taken; k.leave(name, l) }, nil
-	case <-ctx.Done():
-		k.leave(name, l)
-		return nil, ctx.Err()
-	}
-}
-
-// held reports whether somebody has, or waits for, the lock of a name.
-func (k *keyedLocks) held(name string) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.locks[name] != nil
-}
-
-func (k *keyedLocks) leave(name string, l *keyedLock) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if l.users--; l.users == 0 {
-		delete(k.locks, name)
-	}
-}
-
-// sleep waits, or gives the context's error.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+// contended is the pause between tries while another session is changing a record.
+func contended() jsapi.Backoff {
+	return jsapi.Backoff{First: time.Millisecond, Most: 50 * time.Millisecond}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // A clock tells the time by the broker's clock. It keeps what the broker said once,
@@ -150,7 +152,7 @@ const slowAnswer = 100 * time.Millisecond
 // read looks at the broker's clock: again, if the answer is slow.
 func (c *brokerClock) read(ctx context.Context) error {
 	for range 3 {
-		m, err := again(ctx, c.ask)
+		m, err := jsapi.Ask(ctx, c.ask)
 		if err != nil {
 			return fmt.Errorf("read the broker's clock: %w", err)
 		}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // Somebody may set the broker's clock while the broker runs. Where it is put back, what it
@@ -28,7 +30,7 @@ func (s *Session) clockWasSet(by time.Duration) {
 
 // followClock puts right what goes wrong where the broker's clock was set.
 func (s *Session) followClock(by time.Duration) {
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+	for pause := (jsapi.Backoff{First: 20 * time.Millisecond, Most: time.Second}); ; {
 		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
 		err := s.followOnce(ctx, by)
 		cancel()
@@ -36,7 +38,7 @@ func (s *Session) followClock(by time.Duration) {
 			return
 		}
 		s.cfg.Logger.Warn("could not follow the broker's clock yet", "error", err)
-		if sleep(s.ctx, wait) != nil {
+		if pause.Wait(s.ctx) != nil {
 			return
 		}
 	}
@@ -91,7 +93,7 @@ func (e *epoch) move(ctx context.Context, by time.Duration) error {
 // before the clock was put back. Who writes one is still there and writes it again.
 func (s *Session) dropFuture(ctx context.Context) error {
 	for _, subject := range []string{s.vhost.turnSubject(), s.vhost.leaderSubject()} {
-		msg, err := lastMessage(ctx, s.live, subject)
+		msg, err := jsapi.LastMessage(ctx, s.live, subject)
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
 		case err != nil:
@@ -139,11 +141,11 @@ func (s *Session) claimClock(ctx context.Context) (bool, error) {
 	msg := &nats.Msg{Subject: s.vhost.followSubject(), Header: nats.Header{}, Data: []byte(s.id)}
 	msg.Header.Set(jetstream.MsgTTLHeader, claimed.String())
 	for {
-		_, err := compareAndSet(ctx, s.js, s.live, msg, 0)
+		_, err := jsapi.CompareAndSet(ctx, s.js, s.live, msg, 0)
 		if err == nil || !errors.Is(err, errConflict) {
 			return err == nil, err
 		}
-		has, err := lastMessage(ctx, s.live, s.vhost.followSubject())
+		has, err := jsapi.LastMessage(ctx, s.live, s.vhost.followSubject())
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
 			continue
@@ -179,7 +181,7 @@ func (s *Session) wakeSchedules(ctx context.Context, src *source) error {
 // renewPresences renews the records of all sessions that are stamped in the future: one
 // that is gone does not do so again.
 func (s *Session) renewPresences(ctx context.Context) error {
-	subjects, err := subjectsOf(ctx, s.live, s.vhost.presenceSubject("*"))
+	subjects, err := jsapi.SubjectsOf(ctx, s.live, s.vhost.presenceSubject("*"))
 	if err != nil {
 		return err
 	}

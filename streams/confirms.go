@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/jsapi"
 )
 
 // confirms are the published messages of a session that the broker has not
@@ -163,11 +164,11 @@ func (c *confirms) acked(confirm *Confirm, msg *nats.Msg) {
 		return
 	}
 	if err := ackError(msg.Data); err != nil {
-		if confirm.place != nil && isConflict(err) {
+		if confirm.place != nil && jsapi.IsConflict(err) {
 			c.supersede(confirm)
 			return
 		}
-		if isAPIError(err, codeDuplicateInProcess) {
+		if jsapi.IsError(err, jsapi.CodeDuplicateInProcess) {
 			c.publishAgain(confirm)
 			return
 		}
@@ -221,7 +222,7 @@ func (c *confirms) again(confirm *Confirm) error {
 func (c *confirms) retry(confirm *Confirm) error {
 	ctx, cancel := context.WithDeadline(c.s.ctx, confirm.deadline)
 	defer cancel()
-	if err := sleep(ctx, confirm.pause()); err != nil {
+	if err := jsapi.Sleep(ctx, confirm.pause()); err != nil {
 		return errNotTaken(err)
 	}
 	if err := c.s.awaitOnline(ctx); err != nil {
@@ -289,7 +290,7 @@ func (c *confirms) reconnected() {
 		ctx, cancel := context.WithTimeout(c.s.ctx, grace)
 		defer cancel()
 		if c.s.awaitOnline(ctx) == nil {
-			_ = sleep(ctx, settling)
+			_ = jsapi.Sleep(ctx, settling)
 		}
 		if c.s.ctx.Err() != nil {
 			return

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/jsapi"
 )
 
 // connectionChanged deals with a state, for as long as the context: what it puts
@@ -38,14 +40,14 @@ func (s *Session) recoverSession(ctx context.Context) {
 	s.exchanges.clear()
 	late := time.AfterFunc(s.cfg.Timeout, func() { s.goOnline(ctx) }) // let publishers see for themselves
 	defer late.Stop()
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+	for pause := (jsapi.Backoff{First: 10 * time.Millisecond, Most: time.Second}); ; {
 		try, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 		err := s.rejoin(try, true)
 		cancel()
-		if err == nil || sleep(ctx, wait) != nil {
+		if err == nil || pause.Wait(ctx) != nil {
 			return
 		}
-		if wait == time.Second {
+		if pause.IsLongest() {
 			s.cfg.Logger.Warn("recovery after a lost connection is not complete", "error", err)
 		}
 	}

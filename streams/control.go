@@ -175,7 +175,7 @@ func (s *Session) listenChanges() error {
 func (s *Session) answer(q question) *answer {
 	a := new(answer)
 	if q.Changing != "" {
-		a.Changing = s.queueLocks.held(q.Changing)
+		a.Changing = s.queueLocks.Users(q.Changing) > 0
 	}
 	if q.Queue != "" || q.Uses != nil {
 		ctx, cancel := context.WithTimeout(s.ctx, silence/2) // who asks does not wait for longer

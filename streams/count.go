@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // Count counts the keys that match a pattern and have an entry, markers among them,
@@ -45,12 +47,12 @@ func (t *Store) countFrom(ctx context.Context, filter string, offset int) (some,
 			Subjects map[string]json.RawMessage `json:"subjects"`
 		} `json:"state"`
 	}
-	_, err = again(ctx, func(ctx context.Context) (struct{}, error) {
+	_, err = jsapi.Ask(ctx, func(ctx context.Context) (struct{}, error) {
 		answer, err := t.s.nc.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+t.stream, request)
 		if err == nil {
 			err = json.Unmarshal(answer.Data, &info)
 		}
-		if err == nil && info.Error != nil && info.Error.ErrorCode == codeNotAvailable {
+		if err == nil && info.Error != nil && info.Error.ErrorCode == jsapi.CodeNotAvailable {
 			err = info.Error
 			info.Error = nil
 		}

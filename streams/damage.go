@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/streams/internal/jsapi"
 	"warren/streams/internal/routing"
 )
 
@@ -144,7 +145,7 @@ func (s *Session) buryExchange(ctx context.Context, name string) error {
 
 // bury replaces a record that cannot be read.
 func (t *topology) bury(ctx context.Context, key string, rec stampedRecord) error {
-	last, err := lastMessage(ctx, t.stream, t.prefix+key)
+	last, err := jsapi.LastMessage(ctx, t.stream, t.prefix+key)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil
 	}

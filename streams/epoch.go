@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // The epoch is one life of the broker. It is kept in memory there, so it ends
@@ -103,7 +105,7 @@ func (s *Session) readEpoch(ctx context.Context) error {
 // load reads the epoch; its beginning is what the server's clock said, as
 // it is compared with the server's time of messages.
 func (e *epoch) load(ctx context.Context, subject string) (epochRecord, uint64, error) {
-	msg, err := lastMessage(ctx, e.live, subject)
+	msg, err := jsapi.LastMessage(ctx, e.live, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return epochRecord{}, 0, nil
 	}
@@ -129,7 +131,7 @@ func (e *epoch) put(ctx context.Context, subject string, rec epochRecord, revisi
 	if err != nil {
 		return err
 	}
-	_, err = compareAndSet(ctx, e.js, e.live, &nats.Msg{Subject: subject, Data: data}, revision)
+	_, err = jsapi.CompareAndSet(ctx, e.js, e.live, &nats.Msg{Subject: subject, Data: data}, revision)
 	return err
 }
 

@@ -81,13 +81,6 @@ func errSyntax(format string, args ...any) *Error {
 	return amqp.Errorf(amqp.ErrSyntax, format, args...)
 }
 
-// errResource is for a broker that has no room for what is stored. What it says
-// itself is the cause, and part of the detail.
-func errResource(cause error) *Error {
-	return withHint(amqp.Errorf(ErrResource, "the broker has no room: %w", cause),
-		"Consume or purge queues, or give the broker more room, and try again.")
-}
-
 func errNotAllowed(format string, args ...any) *Error {
 	return amqp.Errorf(ErrNotAllowed, format, args...)
 }

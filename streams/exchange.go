@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/jsapi"
 	"warren/streams/internal/routing"
 )
 
@@ -340,7 +341,7 @@ func (s *Session) completeExchange(ctx context.Context, rec *exchangeRecord) err
 		return s.finishMove(ctx, rec)
 	}
 	_, err := s.ensureOrigin(ctx, rec.origin())
-	if isAPIError(err, codeSubjectOverlap) {
+	if jsapi.IsError(err, jsapi.CodeSubjectOverlap) {
 		return nil // it has moved, and somebody listens
 	}
 	return err

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/streams/internal/jsapi"
 	"warren/streams/internal/routing"
 )
 
@@ -33,7 +33,7 @@ func (v vhost) claimSubject(queue string) string {
 
 // claimOf reads who claims a queue; nil says nobody.
 func (s *Session) claimOf(ctx context.Context, queue string) (*claim, error) {
-	msg, err := lastMessage(ctx, s.live, s.vhost.claimSubject(queue))
+	msg, err := jsapi.LastMessage(ctx, s.live, s.vhost.claimSubject(queue))
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil
 	}
@@ -50,7 +50,7 @@ func (s *Session) claimOf(ctx context.Context, queue string) (*claim, error) {
 // admit lets a registered consumer consume, or refuses it with 403. The record of its
 // queue is for one that begins.
 func (s *Session) admit(ctx context.Context, c *Consumer, begins *queueRecord) error {
-	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+	for pause := contended(); ; {
 		claim, err := s.admitOnce(ctx, c)
 		if err == nil {
 			if begins != nil {
@@ -62,7 +62,7 @@ func (s *Session) admit(ctx context.Context, c *Consumer, begins *queueRecord) e
 		if !errors.Is(err, errConflict) {
 			return err
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := pause.Wait(ctx); err != nil {
 			return fmt.Errorf("another consumer claims queue %q: %w", c.queue, err)
 		}
 	}
@@ -115,7 +115,7 @@ func (s *Session) claim(ctx context.Context, c *Consumer) (uint64, error) {
 		return 0, err
 	}
 	msg := &nats.Msg{Subject: s.vhost.claimSubject(c.queue), Data: data}
-	sequence, err := compareAndSet(ctx, s.js, s.live, msg, 0)
+	sequence, err := jsapi.CompareAndSet(ctx, s.js, s.live, msg, 0)
 	if err != nil {
 		return 0, err
 	}

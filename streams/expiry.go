@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/jsapi"
 )
 
 // A message ends when its time is over: the smaller of its queue's TTL and its own
@@ -91,7 +92,7 @@ func (e *expirySweep) run(ctx context.Context) (taken bool, err error) {
 	if due, err := e.due(ctx); err != nil || !due {
 		return false, err
 	}
-	unlock, err := e.s.sweeping.lock(ctx, e.src.stream+" "+e.src.queue)
+	unlock, err := e.s.sweeping.Lock(ctx, e.src.stream+" "+e.src.queue)
 	if err != nil {
 		return false, err
 	}
@@ -147,7 +148,7 @@ func (s *Session) findGiven(
 	for _, filter := range filtersOf(info) {
 		for next := info.AckFloor.Stream + 1; next <= to && !found; {
 			request := storedRequest{Seq: next, Batch: scanBatch, Most: scanBytes, Subject: filter}
-			last, err := untilAnswered(ctx, func() (last uint64, err error) {
+			last, err := jsapi.UntilAnswered(ctx, func() (last uint64, err error) {
 				err = s.readBatch(ctx, src.stream, request, func(msg *nats.Msg, a arrival) {
 					last = a.seq
 					found = found || a.seq <= to && is(msg, a)
@@ -187,7 +188,7 @@ func (e *expirySweep) sweepNew(ctx context.Context) error {
 func (e *expirySweep) countEnded(ctx context.Context, from uint64) (n int, last uint64, err error) {
 	var all []passing
 	for _, filter := range filtersOf(e.info) {
-		some, err := untilAnswered(ctx, func() ([]passing, error) { return e.readSome(ctx, filter, from) })
+		some, err := jsapi.UntilAnswered(ctx, func() ([]passing, error) { return e.readSome(ctx, filter, from) })
 		if err != nil {
 			return 0, 0, err
 		}

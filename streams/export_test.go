@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"warren/streams/internal/jsapi"
 	"warren/streams/internal/routing"
 )
 
@@ -142,7 +143,7 @@ func OpenLeased(ctx context.Context, nc *nats.Conn, cfg Config, lease time.Durat
 
 // Hold begins to change a queue and stops there, as a session does that is killed.
 func Hold(ctx context.Context, s *Session, queue string) error {
-	unlock, err := s.queueLocks.lock(ctx, queue)
+	unlock, err := s.queueLocks.Lock(ctx, queue)
 	if err != nil {
 		return err
 	}
@@ -194,14 +195,14 @@ func Sweep(ctx context.Context, s *Session, queue string, meanwhile func()) erro
 	}
 	for _, src := range s.sourcesOf(rec)[1:] {
 		name := src.stream + " " + src.queue
-		unlock, err := s.sweeping.lock(ctx, name)
+		unlock, err := s.sweeping.Lock(ctx, name)
 		if err != nil {
 			return err
 		}
 		swept := make(chan error, 1)
 		go func() { swept <- s.sweepSource(ctx, src, 0, nil) }()
-		for s.sweeping.users(name) < 2 {
-			if err := sleep(ctx, time.Millisecond); err != nil {
+		for s.sweeping.Users(name) < 2 {
+			if err := jsapi.Sleep(ctx, time.Millisecond); err != nil {
 				return err
 			}
 		}
@@ -214,16 +215,6 @@ func Sweep(ctx context.Context, s *Session, queue string, meanwhile func()) erro
 	return nil
 }
 
-// users counts who has, or waits for, the lock of a name.
-func (k *keyedLocks) users(name string) int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if l := k.locks[name]; l != nil {
-		return l.users
-	}
-	return 0
-}
-
 // AwaitCounted waits until the server has counted what is in a queue's home for the
 // consumers there, which it does a while after it has confirmed it.
 func AwaitCounted(ctx context.Context, s *Session, queue string) error {
@@ -232,7 +223,7 @@ func AwaitCounted(ctx context.Context, s *Session, queue string) error {
 		if err != nil || info != nil && info.NumPending+uint64(info.NumAckPending) >= state.Msgs {
 			return err
 		}
-		if err := sleep(ctx, time.Millisecond); err != nil {
+		if err := jsapi.Sleep(ctx, time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // A feed reads the messages of a store from a sequence on, in order and without
@@ -59,7 +61,7 @@ func (d *feed) steadily(ctx context.Context, read func(context.Context, *pass) e
 		if !brokeOff(err) {
 			return err
 		}
-		if sleep(ctx, pause) != nil {
+		if jsapi.Sleep(ctx, pause) != nil {
 			return context.Cause(ctx)
 		}
 	}
@@ -67,12 +69,12 @@ func (d *feed) steadily(ctx context.Context, read func(context.Context, *pass) e
 
 // brokeOff reports whether it was the broker, or the way there, that was away.
 func brokeOff(err error) bool {
-	return unanswered(err) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled)
+	return jsapi.Unanswered(err) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled)
 }
 
 // through reads through one consumer.
 func (d *feed) through(ctx context.Context, read func(context.Context, *pass) error) error {
-	try, cancel := context.WithTimeout(ctx, answerTime)
+	try, cancel := context.WithTimeout(ctx, jsapi.AnswerTime)
 	defer cancel()
 	p, err := within(try, d.t.s, d.begin, (*pass).end)
 	if err != nil {
@@ -166,7 +168,7 @@ func (p *pass) drain(ctx context.Context) (more bool, err error) {
 			return true, err
 		}
 	}
-	return false, errBrokenOff
+	return false, jsapi.ErrBrokenOff
 }
 
 func (p *pass) left(ctx context.Context) (bool, error) {
@@ -200,7 +202,7 @@ func (p *pass) nextMessage(ctx context.Context) (*nats.Msg, error) {
 	for {
 		msg, err := p.nextSign(ctx)
 		if errors.Is(err, nats.ErrNoResponders) {
-			return nil, errBrokenOff
+			return nil, jsapi.ErrBrokenOff
 		}
 		if err != nil {
 			return nil, err
@@ -212,7 +214,7 @@ func (p *pass) nextMessage(ctx context.Context) (*nats.Msg, error) {
 		case "404", "408":
 			return nil, nil
 		default:
-			return nil, errBrokenOff
+			return nil, jsapi.ErrBrokenOff
 		}
 	}
 }
@@ -228,7 +230,7 @@ func (p *pass) nextSign(ctx context.Context) (*nats.Msg, error) {
 func (p *pass) take(ctx context.Context, msg *nats.Msg) (more bool, err error) {
 	a, ok := parseArrival(msg.Reply)
 	if p.taken++; !ok || a.order != p.taken {
-		return false, errBrokenOff
+		return false, jsapi.ErrBrokenOff
 	}
 	p.next = a.seq + 1
 	p.t.saw(a.seq)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // A flight is a batch of a lane. Its commit tells what became of all.
@@ -126,7 +128,7 @@ func (p *Publisher) rest(l *lane) error {
 	if pause == 0 {
 		return nil
 	}
-	return sleep(p.s.ctx, pause)
+	return jsapi.Sleep(p.s.ctx, pause)
 }
 
 // takeBack takes a message back that no stream took, to publish it again.
@@ -325,7 +327,7 @@ func (f *flight) end(err error) {
 // stream, the first has to find one.
 func (f *flight) oneByOne(refusal error) {
 	never := false
-	if isAPIError(refusal, codeBatchDisabled) {
+	if jsapi.IsError(refusal, jsapi.CodeBatchDisabled) {
 		ctx, cancel := context.WithTimeout(f.p.s.ctx, f.p.s.cfg.Timeout)
 		never = f.p.s.allowBatches(ctx, f.lane.stream) != nil
 		cancel()

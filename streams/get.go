@@ -7,6 +7,8 @@ import (
 	"math"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/jsapi"
 )
 
 // GetFlag says how a message is taken.
@@ -78,7 +80,7 @@ func (u *user) takeFirst(ctx context.Context) (*Delivery, error) {
 	others := len(sources) - 1 // which may have messages
 	for _, src := range sources {
 		var g *glance
-		d, err := untilAnswered(ctx, func() (d *Delivery, err error) {
+		d, err := jsapi.UntilAnswered(ctx, func() (d *Delivery, err error) {
 			d, g, err = u.take(ctx, src)
 			return d, err
 		})

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/jsapi"
 )
 
 // A glance is one look at a source: its first message, if one is ready, and the state of
@@ -70,7 +72,7 @@ func (p *puller) awaitServer(ctx context.Context) error {
 		return errSourceGone
 	}
 	const moment = 20 * time.Millisecond
-	return sleep(ctx, moment)
+	return jsapi.Sleep(ctx, moment)
 }
 
 // largeMessage is how long a message may be to be read only to learn that it is there.

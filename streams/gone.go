@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // clearGoneExchange takes away the streams of an exchange that has gone, unless
@@ -61,12 +60,12 @@ func (s *Session) clearLeftStream(ctx context.Context, o origin) error {
 // not wait for a queue: who holds one may wait for this.
 func (s *Session) holdExchange(ctx context.Context, name string, wanted func(rec *exchangeRecord, stored bool) bool, f func(revision uint64) error) error {
 	lock := exchangeLock(name)
-	unlock, err := s.queueLocks.lock(ctx, lock)
+	unlock, err := s.queueLocks.Lock(ctx, lock)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+	for pause := contended(); ; {
 		rec := new(exchangeRecord)
 		revision, err := s.topology.get(ctx, exchangeKey(name), rec)
 		if err != nil || !wanted(rec, revision != 0) {
@@ -86,7 +85,7 @@ func (s *Session) holdExchange(ctx context.Context, name string, wanted func(rec
 				return err
 			}
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := pause.Wait(ctx); err != nil {
 			return fmt.Errorf("exchange %q is being changed by another session: %w", name, err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // a durable delete, and the one durable consumer all workers share.
 func (s *Session) ensureHome(ctx context.Context, rec *queueRecord) error {
 	want := s.homeConfig(rec)
-	_, err := createStream(ctx, s.js, want)
+	_, err := s.js.CreateStream(ctx, want)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		err = s.replaceHome(ctx, want)
 	}
@@ -46,7 +46,7 @@ func (s *Session) replaceHome(ctx context.Context, want jetstream.StreamConfig) 
 	if err := s.js.DeleteStream(ctx, want.Name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return err
 	}
-	_, err = createStream(ctx, s.js, want)
+	_, err = s.js.CreateStream(ctx, want)
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/streams/internal/jsapi"
 	"warren/streams/internal/routing"
 )
 
@@ -130,7 +131,7 @@ func (s *Session) usage(ctx context.Context, queue string) (all use, err error) 
 // consumes says 1 of a session that does not answer and has consumers of a queue:
 // how many, only that session knows.
 func (g *registry) consumes(ctx context.Context, queue, session string) (int, error) {
-	msg, err := lastMessage(ctx, g.live, g.vhost.userSubject(queue, session))
+	msg, err := jsapi.LastMessage(ctx, g.live, g.vhost.userSubject(queue, session))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return 0, nil
 	}
@@ -296,7 +297,7 @@ func (s *Session) lastBefore(ctx context.Context, stream string, state jetstream
 	if state.LastTime.Before(at) {
 		return state.LastSeq, nil
 	}
-	first, err := untilAnswered(ctx, func() (uint64, error) { return s.firstSince(ctx, stream, at) })
+	first, err := jsapi.UntilAnswered(ctx, func() (uint64, error) { return s.firstSince(ctx, stream, at) })
 	if err != nil || first == 0 {
 		return state.LastSeq, err
 	}
@@ -340,7 +341,7 @@ func (s *Session) settledInfo(ctx context.Context, stream *jetstream.StreamInfo,
 func (s *Session) standingInfo(ctx context.Context, src *source, last *jetstream.ConsumerInfo) (*jetstream.ConsumerInfo, error) {
 	const moment, tries = 2 * time.Millisecond, 10
 	for range tries {
-		if err := sleep(ctx, moment); err != nil {
+		if err := jsapi.Sleep(ctx, moment); err != nil {
 			return nil, err
 		}
 		info, err := s.sourceInfo(ctx, src)

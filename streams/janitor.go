@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/streams/internal/jsapi"
 	"warren/streams/internal/routing"
 )
 
@@ -73,7 +74,7 @@ func (s *Session) takeTurn(ctx context.Context) bool {
 	}
 	msg := &nats.Msg{Subject: s.vhost.turnSubject(), Header: nats.Header{}, Data: []byte(s.id)}
 	msg.Header.Set(jetstream.MsgTTLHeader, (rounds - time.Second).String())
-	_, err := compareAndSet(ctx, s.js, s.live, msg, 0)
+	_, err := jsapi.CompareAndSet(ctx, s.js, s.live, msg, 0)
 	return err == nil
 }
 
@@ -230,7 +231,7 @@ func (g *registry) registrations(ctx context.Context, filter string) ([]registra
 		if strings.HasSuffix(subject, leftoverMark) {
 			continue
 		}
-		msg, err := lastMessage(ctx, g.live, subject)
+		msg, err := jsapi.LastMessage(ctx, g.live, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}

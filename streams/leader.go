@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/streams/internal/jsapi"
 	"warren/streams/internal/routing"
 )
 
@@ -75,8 +76,8 @@ func (s *Session) tellUse(ctx context.Context, rec *queueRecord) error {
 	if err != nil {
 		return err
 	}
-	_, err = changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
-		return s.js.publish(ctx, s.live, &nats.Msg{Subject: s.vhost.useSubject(rec.Name), Data: data})
+	_, err = jsapi.Change(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
+		return s.js.Store(ctx, s.live, &nats.Msg{Subject: s.vhost.useSubject(rec.Name), Data: data})
 	})
 	return err
 }
@@ -97,7 +98,7 @@ func (s *Session) useQueue(ctx context.Context, rec *queueRecord) (bool, error) 
 // lastUse is when a queue was used last, by the broker's clock; zero if the broker does
 // not know, for it was started since.
 func (s *Session) lastUse(ctx context.Context, queue, life string) (time.Time, error) {
-	msg, err := lastMessage(ctx, s.live, s.vhost.useSubject(queue))
+	msg, err := jsapi.LastMessage(ctx, s.live, s.vhost.useSubject(queue))
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		return time.Time{}, nil
 	}
@@ -113,7 +114,7 @@ func (s *Session) lastUse(ctx context.Context, queue, life string) (time.Time, e
 
 // forgetUse forgets a queue that has gone.
 func (s *Session) forgetUse(ctx context.Context, queue string) {
-	err := changedOnly(ctx, func(ctx context.Context) error {
+	err := jsapi.ChangeOnly(ctx, func(ctx context.Context) error {
 		return s.live.Purge(ctx, jetstream.WithPurgeSubject(s.vhost.useSubject(queue)))
 	})
 	if err != nil && s.ctx.Err() == nil {
@@ -128,11 +129,11 @@ func (s *Session) needLeader(ctx context.Context, queue string) error {
 	wait, cancel := context.WithTimeout(ctx, leaderLease+2*leaderRenewal)
 	defer cancel()
 	for {
-		_, err := lastMessage(wait, s.live, s.vhost.leaderSubject())
+		_, err := jsapi.LastMessage(wait, s.live, s.vhost.leaderSubject())
 		if err == nil || wait.Err() == nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return err
 		}
-		if sleep(wait, pause) == nil {
+		if jsapi.Sleep(wait, pause) == nil {
 			continue
 		}
 		if ctx.Err() != nil {
@@ -211,7 +212,7 @@ func (l *leader) renew(ctx context.Context) {
 	l.renewed = time.Now()
 	msg := &nats.Msg{Subject: l.s.vhost.leaderSubject(), Header: nats.Header{}, Data: []byte(l.s.id)}
 	msg.Header.Set(jetstream.MsgTTLHeader, leaderLease.String())
-	revision, err := compareAndSet(ctx, l.s.js, l.s.live, msg, l.revision)
+	revision, err := jsapi.CompareAndSet(ctx, l.s.js, l.s.live, msg, l.revision)
 	switch {
 	case err == nil:
 		l.revision, l.until = revision, l.renewed.Add(leaderLease*9/10)
@@ -239,10 +240,10 @@ func (l *leader) resign() {
 	if l.revision == 0 || !l.s.nc.IsConnected() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+	ctx, cancel := context.WithTimeout(context.Background(), jsapi.AnswerTime)
 	defer cancel()
 	// What was its sequence may be another record's, in another life of the broker.
-	msg, err := lastMessage(ctx, l.s.live, l.s.vhost.leaderSubject())
+	msg, err := jsapi.LastMessage(ctx, l.s.live, l.s.vhost.leaderSubject())
 	if err == nil && string(msg.Data) == l.s.id {
 		err = l.s.live.drop(ctx, msg.Sequence)
 	}

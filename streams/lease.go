@@ -3,6 +3,8 @@ package streams
 import (
 	"context"
 	"time"
+
+	"warren/streams/internal/jsapi"
 )
 
 // watch looks after one queue's use by the session until either ends: it renews
@@ -54,7 +56,8 @@ func (s *Session) refreshSoon(queue string) {
 }
 
 func (s *Session) refreshLater(queue string) {
-	for wait := 20 * time.Millisecond; sleep(s.ctx, wait) == nil; wait = min(2*wait, time.Second) {
+	pause := jsapi.Backoff{First: 20 * time.Millisecond, Most: time.Second}
+	for pause.Wait(s.ctx) == nil {
 		s.refreshBegins(queue)
 		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
 		err := s.refresh(ctx, queue, false)

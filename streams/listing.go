@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // A listing reads all records of the topology below a filter in one pass,
@@ -29,7 +31,7 @@ type listing struct {
 // beside the list.
 func listRecords[T any](ctx context.Context, t *topology, filter string) ([]T, error) {
 	var broken damage
-	records, err := untilAnswered(ctx, func() (map[string]T, error) {
+	records, err := jsapi.UntilAnswered(ctx, func() (map[string]T, error) {
 		l, err := t.beginListing(ctx, filter)
 		if err != nil {
 			return nil, err
@@ -52,7 +54,7 @@ func listRecords[T any](ctx context.Context, t *topology, filter string) ([]T, e
 }
 
 func (t *topology) beginListing(ctx context.Context, filter string) (*listing, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, jsapi.AnswerTime)
 	defer cancel()
 	consumer, err := t.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		FilterSubject:     t.prefix + filter,
@@ -110,9 +112,9 @@ func (l *listing) ask(size int) error {
 // takeRecords reads up to size records into a map by subject.
 func takeRecords[T any](ctx context.Context, l *listing, size int, records map[string]T) (taken int, err error) {
 	for ; taken < size; taken++ {
-		msg, err := nextAnswer(ctx, l.sub)
+		msg, err := jsapi.NextAnswer(ctx, l.sub)
 		if errors.Is(err, nats.ErrNoResponders) {
-			return taken, errBrokenOff
+			return taken, jsapi.ErrBrokenOff
 		}
 		if err != nil {
 			return taken, err
@@ -122,7 +124,7 @@ func takeRecords[T any](ctx context.Context, l *listing, size int, records map[s
 		case "404", "408":
 			return taken, nil // the end
 		default:
-			return taken, errBrokenOff // the consumer, or its leader, has gone
+			return taken, jsapi.ErrBrokenOff // the consumer, or its leader, has gone
 		}
 		var record T
 		err = decodeRecord(msg.Data, any(&record).(stampedRecord))

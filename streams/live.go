@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // Live is the stream of what ends with the broker: the epoch, who is there, who uses
@@ -18,7 +20,7 @@ type live struct {
 // open opens the stream, and creates it if the broker has none. The first handle stays:
 // it names the stream, which is enough.
 func (l *live) open(ctx context.Context) error {
-	stream, err := ensureStream(ctx, l.js, jetstream.StreamConfig{
+	stream, err := l.js.EnsureStream(ctx, jetstream.StreamConfig{
 		Name:              l.vhost.liveStream(),
 		Description:       "epoch and users of virtual host " + string(l.vhost),
 		Subjects:          []string{l.vhost.liveSubject() + ".>"},
@@ -40,7 +42,7 @@ func (l *live) open(ctx context.Context) error {
 
 // drop takes the record of that sequence out of the stream, if it is there still.
 func (l *live) drop(ctx context.Context, sequence uint64) error {
-	err := changedOnly(ctx, func(ctx context.Context) error { return l.DeleteMsg(ctx, sequence) })
+	err := jsapi.ChangeOnly(ctx, func(ctx context.Context) error { return l.DeleteMsg(ctx, sequence) })
 	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
 		return nil
 	}

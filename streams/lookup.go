@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // Get reads the entry of a key as it stands. Without a value the error is
@@ -158,17 +160,17 @@ func (t *Store) getSome(ctx context.Context, keys, subjects []string) (map[strin
 	entries := make(map[string]Entry, len(keys))
 	known, began := t.latest.Load(), time.Now()
 	for request := (manyRequest{Subjects: subjects}); ; {
-		answer, err := untilAnswered(ctx, func() (manyAnswer, error) { return t.askMany(ctx, request, entries) })
+		answer, err := jsapi.UntilAnswered(ctx, func() (manyAnswer, error) { return t.askMany(ctx, request, entries) })
 		stale := t.replicated && answer.upTo < known
 		switch {
 		case err != nil:
 			return nil, err
-		case stale && (answer.none || time.Since(began) > answerTime):
+		case stale && (answer.none || time.Since(began) > jsapi.AnswerTime):
 			return t.getEach(ctx, keys)
 		case stale:
 			clear(entries)
 			request.Seq = 0
-			err = sleep(ctx, time.Millisecond)
+			err = jsapi.Sleep(ctx, time.Millisecond)
 		case answer.pending == 0:
 			return entries, nil
 		default:
@@ -216,9 +218,9 @@ func (t *Store) askMany(ctx context.Context, request manyRequest, entries map[st
 		return answer, err
 	}
 	for {
-		msg, err := nextAnswer(ctx, sub)
+		msg, err := jsapi.NextAnswer(ctx, sub)
 		if errors.Is(err, nats.ErrNoResponders) {
-			return answer, cmp.Or(t.there(ctx), errBrokenOff)
+			return answer, cmp.Or(t.there(ctx), jsapi.ErrBrokenOff)
 		}
 		if err != nil {
 			return answer, err

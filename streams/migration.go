@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // Streams of records kept one message a subject by a limit, once. After a crash
@@ -28,7 +30,7 @@ import (
 
 // A migration is how a stream of records is opened.
 type migration struct {
-	js   broker
+	js   jsapi.Client
 	to   jetstream.StreamConfig
 	base string // what the subjects of the new stream begin with
 
@@ -58,7 +60,7 @@ func (m migration) open(ctx context.Context) (jetstream.Stream, error) {
 		if stream != nil || err != nil && !m.overtaken(err) {
 			return stream, err
 		}
-		if err := sleep(ctx, time.Millisecond); err != nil {
+		if err := jsapi.Sleep(ctx, time.Millisecond); err != nil {
 			return nil, err
 		}
 	}
@@ -67,7 +69,7 @@ func (m migration) open(ctx context.Context) (jetstream.Stream, error) {
 // overtaken reports whether another session was faster, and all is to be looked at
 // again.
 func (m migration) overtaken(err error) bool {
-	return isAPIError(err, codeSubjectOverlap) || errors.Is(err, jetstream.ErrStreamNotFound) ||
+	return jsapi.IsError(err, jsapi.CodeSubjectOverlap) || errors.Is(err, jetstream.ErrStreamNotFound) ||
 		errors.Is(err, jetstream.ErrStreamNameAlreadyInUse)
 }
 
@@ -106,7 +108,7 @@ func checkLayout(cfg jetstream.StreamConfig) error {
 func (m migration) begin(ctx context.Context) (jetstream.Stream, error) {
 	old, err := m.js.Stream(ctx, m.from)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return ensureStream(ctx, m.js, m.ready())
+		return m.js.EnsureStream(ctx, m.ready())
 	}
 	if err != nil {
 		return nil, err
@@ -126,7 +128,7 @@ func (m migration) begin(ctx context.Context) (jetstream.Stream, error) {
 	cfg.Replicas = parked.Replicas
 	cfg.FirstSeq = old.CachedInfo().State.LastSeq + 1 // revisions go on
 	cfg.Metadata[phaseKey] = copying
-	return ensureStream(ctx, m.js, cfg)
+	return m.js.EnsureStream(ctx, cfg)
 }
 
 func (m migration) parked() string { return m.old + ".from" }
@@ -244,7 +246,7 @@ func (m migration) copyAll(ctx context.Context, old, stream jetstream.Stream) er
 
 // copiedUpTo is where the copying has come to.
 func (m migration) copiedUpTo(ctx context.Context, stream jetstream.Stream) uint64 {
-	last, err := again(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+	last, err := jsapi.Ask(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return stream.GetMsg(ctx, stream.CachedInfo().State.LastSeq)
 	})
 	if err != nil {
@@ -256,7 +258,7 @@ func (m migration) copiedUpTo(ctx context.Context, stream jetstream.Stream) uint
 // left reports whether there is anything behind a sequence: the server tells a
 // consumer of it a moment late.
 func (m migration) left(ctx context.Context, old jetstream.Stream, upTo uint64) (bool, error) {
-	_, err := again(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+	_, err := jsapi.Ask(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return old.GetMsg(ctx, upTo+1, jetstream.WithGetMsgSubject(">"))
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -272,7 +274,7 @@ var errMissed = errors.New("records were missed")
 
 // missed is errMissed where the server has sent more of a consumer than was read.
 func missed(ctx context.Context, consumer jetstream.Consumer, read uint64) error {
-	info, err := again(ctx, consumer.Info)
+	info, err := jsapi.Ask(ctx, consumer.Info)
 	if err == nil && info.Delivered.Consumer > read {
 		err = errMissed
 	}
@@ -338,8 +340,8 @@ var errOver = errors.New("the records are copied")
 
 // copyOne writes a copy, unless there is one. Nobody listens when all is copied.
 func (m migration) copyOne(ctx context.Context, msg *nats.Msg) error {
-	_, err := untilAnswered(ctx, func() (*jetstream.PubAck, error) {
-		try, cancel := context.WithTimeout(ctx, changeTime)
+	_, err := jsapi.UntilAnswered(ctx, func() (*jetstream.PubAck, error) {
+		try, cancel := context.WithTimeout(ctx, jsapi.ChangeTime)
 		defer cancel()
 		ack, err := m.js.PublishMsg(try, msg)
 		if errors.Is(err, jetstream.ErrNoStreamResponse) && m.isOver(ctx) {
@@ -347,7 +349,7 @@ func (m migration) copyOne(ctx context.Context, msg *nats.Msg) error {
 		}
 		return ack, err
 	})
-	if isConflict(err) {
+	if jsapi.IsConflict(err) {
 		return nil
 	}
 	return err

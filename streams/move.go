@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // How an exchange moves from memory to files. Its record is marked, each queue
@@ -62,7 +64,7 @@ func (s *Session) finishMove(ctx context.Context, x *exchangeRecord) error {
 func (s *Session) prepareFiles(ctx context.Context, x *exchangeRecord) error {
 	cfg := s.originConfig(x.origin())
 	cfg.Subjects = []string{s.vhost.parkedSubject(x.origin())}
-	_, err := createStream(ctx, s.js, cfg)
+	_, err := s.js.CreateStream(ctx, cfg)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return s.setWide(ctx, x.Name)
 	}
@@ -176,10 +178,10 @@ func (s *Session) swap(ctx context.Context, exchange string) error {
 			return err
 		}
 		_, err := s.ensureOrigin(ctx, origin{exchange, false})
-		if !isAPIError(err, codeSubjectOverlap) {
+		if !jsapi.IsError(err, jsapi.CodeSubjectOverlap) {
 			return err
 		}
-		if err := sleep(ctx, time.Millisecond); err != nil {
+		if err := jsapi.Sleep(ctx, time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // A Node is a process's part of a virtual host: what all sessions in it share. Each part
@@ -31,9 +33,9 @@ type Node struct {
 	exchanges  exchangeCache
 	changes    listening // of exchanges
 
-	queueLocks   keyedLocks
-	enrolling    keyedLocks
-	sweeping     keyedLocks // by source: dropping what has ended
+	queueLocks   jsapi.KeyedLocks
+	enrolling    jsapi.KeyedLocks
+	sweeping     jsapi.KeyedLocks // by source: dropping what has ended
 	fronts       fronts
 	settledHomes settledHomes
 	slow         sync.Map      // the pace of streams that batches paid for, by name
@@ -45,7 +47,7 @@ type node = Node
 // A site is where a node works: JetStream, the virtual host, how the node is configured,
 // and the node's id. It does not change once the node is open.
 type site struct {
-	js    broker
+	js    jsapi.Client
 	vhost vhost
 	cfg   Config
 	id    string

@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // An origin is a stream of an exchange. An exchange has one, in files, or in memory
@@ -59,15 +61,15 @@ func bothOrigins(name string) [2]origin {
 // drain it, and may end while it is looked at.
 func (s *Session) ensureOrigin(ctx context.Context, o origin) (uint64, error) {
 	want := s.originConfig(o)
-	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		stream, err := createStream(ctx, s.js, want)
+	for pause := contended(); ; {
+		stream, err := s.js.CreateStream(ctx, want)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			stream, err = s.listen(ctx, want.Name, want.Subjects)
 		}
 		if err == nil {
 			return stream.CachedInfo().State.LastSeq, nil
 		}
-		if !errors.Is(err, jetstream.ErrStreamNotFound) || sleep(ctx, wait) != nil {
+		if !errors.Is(err, jetstream.ErrStreamNotFound) || pause.Wait(ctx) != nil {
 			return 0, err
 		}
 	}
@@ -146,10 +148,10 @@ func (s *Session) finalSequence(ctx context.Context, o origin) (uint64, error) {
 		if alone {
 			behind.Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(math.MaxUint64, 10))
 		}
-		answer, err := again(ctx, func(ctx context.Context) (*nats.Msg, error) { return s.nc.RequestMsgWithContext(ctx, behind) })
+		answer, err := jsapi.Ask(ctx, func(ctx context.Context) (*nats.Msg, error) { return s.nc.RequestMsgWithContext(ctx, behind) })
 		switch {
 		case errors.Is(err, nats.ErrNoResponders): // its server has gone for a moment
-			err = sleep(ctx, time.Millisecond)
+			err = jsapi.Sleep(ctx, time.Millisecond)
 		case err == nil && alone:
 			return s.lastSequence(ctx, o)
 		case err == nil:

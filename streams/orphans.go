@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/streams/internal/jsapi"
 	"warren/streams/internal/routing"
 )
 
@@ -66,13 +67,13 @@ func (g *registry) noteLeftover(ctx context.Context, session string, l leftover,
 	}
 	msg := &nats.Msg{Subject: g.vhost.userSubject(l.Queue, session) + leftoverMark, Header: nats.Header{}, Data: data}
 	msg.Header.Set(jetstream.MsgTTLHeader, (lease + 2*time.Second).Truncate(time.Second).String())
-	_, err = changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) { return g.js.publish(ctx, g.live, msg) })
+	_, err = jsapi.Change(ctx, func(ctx context.Context) (*jetstream.PubAck, error) { return g.js.Store(ctx, g.live, msg) })
 	return err
 }
 
 // forgetLeftovers takes the notes of a queue away that has ended.
 func (g *registry) forgetLeftovers(ctx context.Context, queue string) error {
-	return changedOnly(ctx, func(ctx context.Context) error {
+	return jsapi.ChangeOnly(ctx, func(ctx context.Context) error {
 		return g.live.Purge(ctx, jetstream.WithPurgeSubject(g.vhost.userSubject(queue, "*")+leftoverMark))
 	})
 }
@@ -96,7 +97,7 @@ func (s *Session) orphaned(ctx context.Context, rec *queueRecord, in use) (o orp
 	}
 	most := 0
 	for _, subject := range in.left {
-		msg, err := lastMessage(ctx, s.live, subject)
+		msg, err := jsapi.LastMessage(ctx, s.live, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/jsapi"
 	"warren/streams/internal/routing"
 )
 
@@ -290,7 +291,7 @@ func (t *topology) removeQueue(ctx context.Context, rec *queueRecord, revision u
 // dropLoosePages takes away the pages of a queue that its record does not name: a
 // session left them that died, or that the queue was taken from.
 func (t *topology) dropLoosePages(ctx context.Context, rec *queueRecord) error {
-	subjects, err := subjectsOf(ctx, t.stream, t.prefix+pageKey(rec.Name, "*"))
+	subjects, err := jsapi.SubjectsOf(ctx, t.stream, t.prefix+pageKey(rec.Name, "*"))
 	if err != nil {
 		return err
 	}
@@ -308,7 +309,7 @@ func (t *topology) dropLoosePages(ctx context.Context, rec *queueRecord) error {
 
 // purge takes records away, whatever they are.
 func (t *topology) purge(ctx context.Context, key string) error {
-	return changedOnly(ctx, func(ctx context.Context) error {
+	return jsapi.ChangeOnly(ctx, func(ctx context.Context) error {
 		return t.stream.Purge(ctx, jetstream.WithPurgeSubject(t.prefix+key))
 	})
 }

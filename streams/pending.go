@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/jsapi"
 )
 
 // A Pending is a write to a store whose outcome may not be there yet.
@@ -177,9 +178,9 @@ func (p *Pending) mayKnowMore(err error) bool {
 	switch {
 	case p.put.Expect == Any, errors.Is(err, ErrClosed), errors.Is(err, nats.ErrConnectionClosed), isContextError(err):
 		return false
-	case isAPIError(err, codeWrongLastSequenceConstant):
+	case jsapi.IsError(err, jsapi.CodeWrongLastSequenceConstant):
 		return true // another write must come to its end first, perhaps this one
-	case isConflict(err):
+	case jsapi.IsConflict(err):
 		return p.unsure || p.put.Expect == Absent
 	}
 	return errors.Is(err, ErrUnconfirmed)
@@ -191,12 +192,12 @@ func isContextError(err error) bool {
 
 // refusal is an answer as the caller has it.
 func (p *Pending) refusal(err error) error {
-	if !isConflict(err) {
+	if !jsapi.IsConflict(err) {
 		return err
 	}
 	conflict := &ConflictError{Key: p.put.Key}
 	var api *jetstream.APIError
-	if errors.As(err, &api) && api.ErrorCode == codeWrongLastSequence {
+	if errors.As(err, &api) && api.ErrorCode == jsapi.CodeWrongLastSequence {
 		_, _ = fmt.Sscanf(api.Description, "wrong last sequence: %d", &conflict.Revision)
 	}
 	return conflict
@@ -208,7 +209,7 @@ func (p *Pending) findOut(err error) {
 	ctx, cancel := context.WithDeadline(p.t.s.ctx, p.deadline)
 	defer cancel()
 	p.tries++
-	if isConflict(err) {
+	if jsapi.IsConflict(err) {
 		p.lookAgain(ctx)
 		return
 	}
@@ -219,7 +220,7 @@ func (p *Pending) findOut(err error) {
 }
 
 func (p *Pending) sendAgain(ctx context.Context) {
-	err := sleep(ctx, min(time.Duration(p.tries)*time.Millisecond, 100*time.Millisecond))
+	err := jsapi.Sleep(ctx, min(time.Duration(p.tries)*time.Millisecond, 100*time.Millisecond))
 	if err == nil {
 		err = p.send(ctx)
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // A session is there for as long as the live stream says so: it keeps a record
@@ -45,7 +47,7 @@ type attendance struct {
 	live  *live
 	lease time.Duration // how long the node is there without a sign of life
 
-	writing  keyedLocks
+	writing  jsapi.KeyedLocks
 	revision uint64
 	over     bool
 }
@@ -87,7 +89,7 @@ func (a *attendance) appearFirst(ctx context.Context) error {
 // attend writes the session's record over a revision that is made of the last one
 // it has written. A session that ends has none.
 func (a *attendance) attend(ctx context.Context, over func(uint64) uint64) error {
-	unlock, err := a.writing.lock(ctx, a.id)
+	unlock, err := a.writing.Lock(ctx, a.id)
 	if err != nil {
 		return err
 	}
@@ -99,7 +101,7 @@ func (a *attendance) attend(ctx context.Context, over func(uint64) uint64) error
 	if err != nil {
 		return err
 	}
-	revision, err := compareAndSet(ctx, a.js, a.live, msg, over(a.revision))
+	revision, err := jsapi.CompareAndSet(ctx, a.js, a.live, msg, over(a.revision))
 	if err == nil {
 		a.revision = revision
 	}
@@ -130,16 +132,16 @@ func (a *attendance) writePresence(session string, p presence) (*nats.Msg, error
 // withdraw takes the record away as the session ends. Where that takes long, its lease
 // does it.
 func (a *attendance) withdraw(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, jsapi.AnswerTime)
 	defer cancel()
-	unlock, err := a.writing.lock(ctx, a.id)
+	unlock, err := a.writing.Lock(ctx, a.id)
 	if err != nil {
 		return
 	}
 	defer unlock()
 	a.over = true
 	// By its subject: in another life of the broker, what was its sequence is another's.
-	err = changedOnly(ctx, func(ctx context.Context) error {
+	err = jsapi.ChangeOnly(ctx, func(ctx context.Context) error {
 		return a.live.Purge(ctx, jetstream.WithPurgeSubject(a.vhost.presenceSubject(a.id)))
 	})
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -195,7 +197,7 @@ func (s *Session) comeBack() error {
 
 // presenceOf reads the record of a session; nil says that there is none.
 func (a *attendance) presenceOf(ctx context.Context, session string) (*presence, error) {
-	msg, err := lastMessage(ctx, a.live, a.vhost.presenceSubject(session))
+	msg, err := jsapi.LastMessage(ctx, a.live, a.vhost.presenceSubject(session))
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil
 	}
@@ -331,7 +333,7 @@ func (a *attendance) changePresence(ctx context.Context, session string, change 
 		if err != nil {
 			return err
 		}
-		if _, err = compareAndSet(ctx, a.js, a.live, msg, p.sequence); !errors.Is(err, errConflict) {
+		if _, err = jsapi.CompareAndSet(ctx, a.js, a.live, msg, p.sequence); !errors.Is(err, errConflict) {
 			return err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // traceDestination is where the server tells what became of a message.
@@ -30,15 +32,10 @@ func ackError(data []byte) error {
 		return fmt.Errorf("%w: the acknowledgement names no stream", ErrUnconfirmed)
 	case ack.Error == nil:
 		return nil
-	case isAPIError(ack.Error, noRoom...):
-		return errResource(ack.Error)
+	case jsapi.IsFull(ack.Error):
+		return jsapi.NoRoom(ack.Error)
 	}
 	return fmt.Errorf("the broker refused the message: %w", ack.Error)
-}
-
-// noRoom are the codes of a server, an account and a stream that are full.
-var noRoom = []jetstream.ErrorCode{
-	codeNoResources, codeAccountFull, codeMemoryFull, codeStoreFull,
 }
 
 // ackSequence reads what sequence a message got from its acknowledgement, 0 if it

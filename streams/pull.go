@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/jsapi"
 )
 
 // A puller takes what is ready at one source, outside of any consumer.
@@ -151,7 +153,7 @@ func (s *Session) settleAll(ctx context.Context, msgs []*nats.Msg, v verdict) er
 // source of a reply. A renewal of what is settled does nothing; its answer comes behind
 // everything said before.
 func (s *Session) settledAt(ctx context.Context, reply string) error {
-	_, err := again(ctx, func(ctx context.Context) (*nats.Msg, error) {
+	_, err := jsapi.Ask(ctx, func(ctx context.Context) (*nats.Msg, error) {
 		return s.nc.RequestWithContext(ctx, reply, verdictBytes[leaseRenewal])
 	})
 	return err

@@ -257,7 +257,7 @@ func (rec *queueRecord) equivalent(q Queue, vhost string) error {
 // createQueue makes a queue: the record first, held busy, then its home. A
 // crash between the two leaves a record that the next one to touch completes.
 func (s *Session) createQueue(ctx context.Context, q Queue, revision uint64) error {
-	unlock, err := s.queueLocks.lock(ctx, q.Name)
+	unlock, err := s.queueLocks.Lock(ctx, q.Name)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"warren/streams/internal/jsapi"
 	"warren/streams/internal/routing"
 )
 
@@ -59,7 +60,7 @@ func (s *Session) enroll(ctx context.Context, queue string) error {
 // enrollAnew tells the broker also what it may have known before it was
 // started again.
 func (s *Session) enrollAnew(ctx context.Context, queue string) error {
-	unlock, err := s.enrolling.lock(ctx, queue)
+	unlock, err := s.enrolling.Lock(ctx, queue)
 	if err != nil {
 		return err
 	}
@@ -140,14 +141,14 @@ func (g *registry) register(ctx context.Context, r registration) error {
 	if err != nil {
 		return err
 	}
-	_, err = changed(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
-		return g.js.publish(ctx, g.live, &nats.Msg{Subject: g.vhost.userSubject(r.Queue, g.id), Data: data})
+	_, err = jsapi.Change(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
+		return g.js.Store(ctx, g.live, &nats.Msg{Subject: g.vhost.userSubject(r.Queue, g.id), Data: data})
 	})
 	return err
 }
 
 func (g *registry) unregister(ctx context.Context, queue string) error {
-	err := changedOnly(ctx, func(ctx context.Context) error {
+	err := jsapi.ChangeOnly(ctx, func(ctx context.Context) error {
 		return g.live.Purge(ctx, jetstream.WithPurgeSubject(g.vhost.userSubject(queue, g.id)))
 	})
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -179,7 +180,7 @@ func parseRegistration(subject string) (queue, session string, left bool) {
 
 // registered lists the subjects of registrations.
 func (g *registry) registered(ctx context.Context, filter string) ([]string, error) {
-	subjects, err := subjectsOf(ctx, g.live, g.vhost.liveSubject()+".user."+filter)
+	subjects, err := jsapi.SubjectsOf(ctx, g.live, g.vhost.liveSubject()+".user."+filter)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil
 	}

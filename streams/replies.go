@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"warren/streams/internal/jsapi"
 )
 
 // The replies to a question that has several, or whose replies do not say which question
@@ -59,7 +61,7 @@ func (in replies) next(ctx context.Context) (*nats.Msg, error) {
 
 // nextInTime is next, and waits no longer than for an answer that is not lost.
 func (in replies) nextInTime(ctx context.Context) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, jsapi.AnswerTime)
 	defer cancel()
 	return in.next(ctx)
 }

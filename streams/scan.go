@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // A scan reads so many messages at once, and no more bytes than that but for one
@@ -41,7 +43,7 @@ func (s *Session) scan(ctx context.Context, src *source, r scanRange) (found sif
 	seen := make(map[uint64]struct{}) // by sequence: filters may cross
 	for _, filter := range r.filters {
 		for next := max(r.first, 1); next <= r.last; {
-			batch, err := untilAnswered(ctx, func() (scanned, error) { return s.scanSome(ctx, src, filter, next) })
+			batch, err := jsapi.UntilAnswered(ctx, func() (scanned, error) { return s.scanSome(ctx, src, filter, next) })
 			if err != nil {
 				return found, fmt.Errorf("count stream %q: %w", src.stream, err)
 			}
@@ -85,7 +87,7 @@ func (s *Session) firstSince(ctx context.Context, stream string, at time.Time) (
 // for that in its index of subjects as it answers.
 func (s *Session) countFrom(ctx context.Context, stream, subject string, from uint64) (uint64, error) {
 	request := storedRequest{Seq: max(from, 1), Batch: 1, Subject: subject}
-	return untilAnswered(ctx, func() (n uint64, err error) {
+	return jsapi.UntilAnswered(ctx, func() (n uint64, err error) {
 		err = s.readBatch(ctx, stream, request, func(msg *nats.Msg, _ arrival) {
 			n = 1 + parseNumber(msg.Header.Get("Nats-Num-Pending"))
 		})
@@ -180,7 +182,7 @@ func stored(msg *nats.Msg, seq uint64) (*nats.Msg, arrival) {
 // server sends. nil says that there is none, or no stream.
 func (s *Session) firstStored(ctx context.Context, stream, subject string, from uint64) (first *nats.Msg, at arrival, err error) {
 	request := storedRequest{Seq: max(from, 1), Batch: 1, Subject: subject}
-	_, err = untilAnswered(ctx, func() (struct{}, error) {
+	_, err = jsapi.UntilAnswered(ctx, func() (struct{}, error) {
 		first = nil
 		return struct{}{}, s.readBatch(ctx, stream, request, func(msg *nats.Msg, a arrival) { first, at = msg, a })
 	})
@@ -230,7 +232,7 @@ func parseStored(stream string, text []byte) (*storedAnswer, error) {
 	if err := json.Unmarshal(text, found); err != nil {
 		return nil, fmt.Errorf("read stream %q: %w", stream, err)
 	}
-	if found.Error != nil && found.Error.ErrorCode == codeNotAvailable {
+	if found.Error != nil && found.Error.ErrorCode == jsapi.CodeNotAvailable {
 		return nil, fmt.Errorf("read stream %q: %w", stream, found.Error)
 	}
 	return found, nil
@@ -243,7 +245,7 @@ func (s *Session) readStored(ctx context.Context, stream string, request storedR
 	if err != nil {
 		return nil, arrival{}, err
 	}
-	found, err := again(ctx, func(ctx context.Context) (*storedAnswer, error) {
+	found, err := jsapi.Ask(ctx, func(ctx context.Context) (*storedAnswer, error) {
 		answer, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
 		if err != nil {
 			return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/jsapi"
 	"warren/streams/internal/routing"
 )
 
@@ -268,7 +269,7 @@ type scheduledBatch struct {
 // less than all, the server looks at every subject there is, for each part.
 func (s *Session) scheduledSome(ctx context.Context, queue string, from uint64) (scheduledBatch, error) {
 	request := storedRequest{Seq: from, Batch: scanBatch, Most: scanBytes, Subject: ">"}
-	return untilAnswered(ctx, func() (scheduledBatch, error) {
+	return jsapi.UntilAnswered(ctx, func() (scheduledBatch, error) {
 		batch := scheduledBatch{next: math.MaxUint64}
 		err := s.readBatch(ctx, s.vhost.homeStream(queue), request, func(msg *nats.Msg, a arrival) {
 			batch.next = a.seq + 1

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/jsapi"
 )
 
 // StoreOptions is how a store is declared. The zero value works.
@@ -180,7 +181,7 @@ func (t *Store) purge(ctx context.Context, pattern string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	count, err := again(ctx, func(ctx context.Context) (int, error) {
+	count, err := jsapi.Ask(ctx, func(ctx context.Context) (int, error) {
 		answer, err := t.s.nc.RequestWithContext(ctx, "$JS.API.STREAM.PURGE."+t.stream, body)
 		if err != nil {
 			return 0, err

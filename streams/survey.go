@@ -14,6 +14,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams/internal/routing"
+
+	"warren/streams/internal/jsapi"
 )
 
 // A survey is what the broker says of all queues at once, so that listing them does not
@@ -131,7 +133,7 @@ func (s *Session) streamPage(ctx context.Context, subject string, offset int) (*
 	if err != nil {
 		return nil, err
 	}
-	return again(ctx, func(ctx context.Context) (*streamPage, error) {
+	return jsapi.Ask(ctx, func(ctx context.Context) (*streamPage, error) {
 		answer, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.LIST", request)
 		if err != nil {
 			return nil, err

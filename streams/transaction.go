@@ -7,6 +7,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // PublishAll publishes messages with one key in one transaction: what AMQP does
@@ -34,7 +36,7 @@ func (s *Session) PublishAll(ctx context.Context, exchange, key string, ms []Mes
 	if err == nil {
 		err = s.publish(ctx, commit)
 	}
-	if isAPIError(err, codeBatchDuplicate) {
+	if jsapi.IsError(err, jsapi.CodeBatchDuplicate) {
 		err = ErrDuplicate
 	}
 	if err != nil {
@@ -79,7 +81,7 @@ func (s *Session) prepareAll(ctx context.Context, exchange, key string, ms []Mes
 // refusedForNow reports whether a batch was refused, and none of it stored, for a
 // reason that may pass.
 func refusedForNow(err error) bool {
-	return isAPIError(err, codeDuplicateInProcess, codeBatchDisabled, codeBatchIncomplete, codeTooManyBatches)
+	return jsapi.IsError(err, jsapi.CodeDuplicateInProcess, jsapi.CodeBatchDisabled, jsapi.CodeBatchIncomplete, jsapi.CodeTooManyBatches)
 }
 
 // ended deals with the answer to a transaction.
@@ -99,7 +101,7 @@ func (c *confirms) commitAgain(confirm *Confirm, refusal error) {
 	c.s.run(func() {
 		ctx, cancel := context.WithDeadline(c.s.ctx, confirm.deadline)
 		defer cancel()
-		if isAPIError(refusal, codeBatchDisabled) {
+		if jsapi.IsError(refusal, jsapi.CodeBatchDisabled) {
 			err := c.s.allowBatches(ctx, confirm.batch.stream)
 			if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 				c.resolve(confirm, fmt.Errorf("let the stream take transactions: %w", err))
