@@ -146,7 +146,7 @@ func (c *confirms) answered(msg *nats.Msg) {
 
 // acked reads the broker's acknowledgement.
 func (c *confirms) acked(confirm *Confirm, msg *nats.Msg) {
-	if len(msg.Data) == 0 && msg.Header.Get("Status") == noResponders {
+	if len(msg.Data) == 0 && msg.Header.Get("Status") == jsapi.NoResponders {
 		if confirm.commits {
 			c.resolve(confirm, nats.ErrNoResponders)
 			return

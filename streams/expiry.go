@@ -147,11 +147,11 @@ func (s *Session) findGiven(
 	to := info.Delivered.Stream
 	for _, filter := range filtersOf(info) {
 		for next := info.AckFloor.Stream + 1; next <= to && !found; {
-			request := storedRequest{Seq: next, Batch: scanBatch, Most: scanBytes, Subject: filter}
+			request := jsapi.ReadRequest{Seq: next, Batch: scanBatch, Most: scanBytes, Subject: filter}
 			last, err := jsapi.UntilAnswered(ctx, func() (last uint64, err error) {
-				err = s.readBatch(ctx, src.stream, request, func(msg *nats.Msg, a arrival) {
-					last = a.seq
-					found = found || a.seq <= to && is(msg, a)
+				err = jsapi.ReadBatch(ctx, s.nc, src.stream, request, func(msg *nats.Msg, at jsapi.Position) {
+					last = at.Seq
+					found = found || at.Seq <= to && is(msg, readAt(at))
 				})
 				return last, err
 			})
@@ -214,8 +214,9 @@ type passing struct {
 }
 
 func (e *expirySweep) readSome(ctx context.Context, filter string, from uint64) (some []passing, err error) {
-	request := storedRequest{Seq: from, Batch: sweepBatch, Most: scanBytes, Subject: filter}
-	err = e.s.readBatch(ctx, e.src.stream, request, func(msg *nats.Msg, a arrival) {
+	request := jsapi.ReadRequest{Seq: from, Batch: sweepBatch, Most: scanBytes, Subject: filter}
+	err = jsapi.ReadBatch(ctx, e.s.nc, e.src.stream, request, func(msg *nats.Msg, at jsapi.Position) {
+		a := readAt(at)
 		wanted := e.src.sieve.wants(msg, a)
 		some = append(some, passing{a.seq, wanted, wanted && e.passes(msg, a)})
 	})
@@ -225,20 +226,20 @@ func (e *expirySweep) readSome(ctx context.Context, filter string, from uint64) 
 // headPasses reports whether the first message from a sequence on does not stay there.
 func (e *expirySweep) headPasses(ctx context.Context, filters []string, from uint64) (bool, error) {
 	var head *nats.Msg
-	var first arrival
+	var first jsapi.Position
 	for _, filter := range filters {
-		msg, a, err := e.s.firstStored(ctx, e.src.stream, filter, from)
+		msg, at, err := jsapi.ReadFirst(ctx, e.s.nc, e.src.stream, filter, from)
 		if err != nil {
 			return false, err
 		}
-		if msg != nil && (head == nil || a.seq < first.seq) {
-			head, first = msg, a
+		if msg != nil && (head == nil || at.Seq < first.Seq) {
+			head, first = msg, at
 		}
 	}
 	if head != nil && e.src.plain {
-		e.s.fronts.note(e.src, head, first)
+		e.s.fronts.note(e.src, head, readAt(first))
 	}
-	return head != nil && e.passes(head, first), nil
+	return head != nil && e.passes(head, readAt(first)), nil
 }
 
 // fronts are the first messages of homes that were seen and do not end, by stream: they
@@ -287,7 +288,7 @@ func (e *expirySweep) take(ctx context.Context, n int) (dropped int, lives bool,
 	if err != nil {
 		return 0, false, err
 	}
-	defer p.close()
+	defer p.Close()
 	for dropped < n && !lives && err == nil {
 		var msgs []*nats.Msg
 		msgs, err = p.ask(ctx, min(n-dropped, sweepBatch), 0)

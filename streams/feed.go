@@ -173,7 +173,7 @@ func (p *pass) drain(ctx context.Context) (more bool, err error) {
 
 func (p *pass) left(ctx context.Context) (bool, error) {
 	return call(ctx, p.t.s, func(ctx context.Context) (bool, error) {
-		msg, _, err := p.t.s.nextStored(ctx, p.t.stream, p.filter, p.next)
+		msg, _, err := jsapi.ReadNext(ctx, p.t.s.nc, p.t.stream, p.filter, p.next)
 		return msg != nil, err
 	})
 }

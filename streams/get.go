@@ -128,7 +128,7 @@ func (u *user) behind(ctx context.Context, src *source, g *glance, a arrival) (n
 	}
 	n = 0 // the server was behind
 	for _, filter := range src.sieve.filters {
-		some, err := u.s.countFrom(ctx, src.stream, filter, a.seq+1)
+		some, err := jsapi.CountFrom(ctx, u.s.nc, src.stream, filter, a.seq+1)
 		if err != nil {
 			return 0, false, err
 		}

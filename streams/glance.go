@@ -44,7 +44,7 @@ func (p *puller) glance(ctx context.Context) (*glance, error) {
 	}
 	g := new(glance)
 	for range 2 {
-		msg, err := p.nextInTime(ctx)
+		msg, err := p.NextInTime(ctx)
 		if err != nil && g.msg != nil {
 			p.broken = true // the answer may come yet
 			return g, nil
@@ -86,7 +86,7 @@ func (p *puller) askState(last bool) error {
 	if last {
 		subject = "$JS.API.DIRECT.GET." + p.src.stream + "." + p.src.sieve.filters[0]
 	}
-	return p.send(subject, nil)
+	return p.Ask(subject, nil)
 }
 
 // note reads one of the two answers.
@@ -100,7 +100,7 @@ func (g *glance) note(msg *nats.Msg) {
 		return
 	}
 	if status := msg.Header.Get("Status"); status != "" {
-		g.gone = g.gone || status == noResponders
+		g.gone = g.gone || status == jsapi.NoResponders
 		return
 	}
 	var info struct {
@@ -112,9 +112,6 @@ func (g *glance) note(msg *nats.Msg) {
 		g.state.now = info.Now
 	}
 }
-
-// noResponders is the status with which a server says that nobody listens.
-const noResponders = "503"
 
 // counted is how many messages were ready at a source behind the one that came with this
 // glance; false says that the server did not tell. It tells a consumer of a message a while
@@ -178,7 +175,7 @@ func (g *gets) keep(p *puller) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if p.broken || g.over || len(g.idle) == idlePullers {
-		p.close()
+		p.Close()
 		return
 	}
 	g.idle = append(g.idle, p)
@@ -190,7 +187,7 @@ func (g *gets) end() {
 	defer g.mu.Unlock()
 	g.over = true
 	for _, p := range g.idle {
-		p.close()
+		p.Close()
 	}
 	g.idle = nil
 }

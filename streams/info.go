@@ -297,7 +297,7 @@ func (s *Session) lastBefore(ctx context.Context, stream string, state jetstream
 	if state.LastTime.Before(at) {
 		return state.LastSeq, nil
 	}
-	first, err := jsapi.UntilAnswered(ctx, func() (uint64, error) { return s.firstSince(ctx, stream, at) })
+	first, err := jsapi.FirstSince(ctx, s.nc, stream, at)
 	if err != nil || first == 0 {
 		return state.LastSeq, err
 	}
@@ -327,7 +327,7 @@ func (s *Session) settledInfo(ctx context.Context, stream *jetstream.StreamInfo,
 	}
 	info.NumPending = 0
 	for _, filter := range filters {
-		n, err := s.countFrom(ctx, src.stream, filter, info.Delivered.Stream+1)
+		n, err := jsapi.CountFrom(ctx, s.nc, src.stream, filter, info.Delivered.Stream+1)
 		if err != nil {
 			return nil, err
 		}

@@ -2,7 +2,6 @@ package streams
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,8 +17,8 @@ import (
 // A listing reads all records of the topology below a filter in one pass,
 // through a consumer of its own.
 type listing struct {
+	jsapi.Replies
 	nc       *nats.Conn
-	sub      *nats.Subscription
 	consumer *jetstream.ConsumerInfo
 	broken   func(subject string, err error) // told of each record whether it can be read
 }
@@ -67,30 +66,34 @@ func (t *topology) beginListing(ctx context.Context, filter string) (*listing, e
 	if err != nil {
 		return nil, err
 	}
-	nc := t.js.Conn()
-	sub, err := nc.SubscribeSync(nc.NewInbox())
-	return &listing{nc: nc, sub: sub, consumer: consumer.CachedInfo()}, err
+	l := &listing{nc: t.js.Conn(), consumer: consumer.CachedInfo()}
+	const end = 1 // the answer that says so
+	l.Replies, err = jsapi.NewReplies(l.nc, l.size()+end)
+	return l, err
 }
 
 // end takes the consumer away. Nobody waits for that: it would go by itself.
 func (l *listing) end() {
-	_ = l.sub.Unsubscribe()
+	l.Close()
 	_ = l.nc.Publish("$JS.API.CONSUMER.DELETE."+l.consumer.Stream+"."+l.consumer.Name, nil)
 }
 
-// listSlack is how many changes a listing has room for.
-const listSlack = 256
+// size is how many records a listing asks for at once: all that there are, with room for
+// those that change meanwhile.
+func (l *listing) size() int {
+	const changes = 256
+	return 2*int(l.consumer.NumPending) + changes
+}
 
 // readRecords reads the records by subject. Asked for more than there is, the
 // server tells where the stream ends by looking; the count it keeps is behind
 // at times.
 func readRecords[T any](ctx context.Context, l *listing) (map[string]T, error) {
-	count := int(l.consumer.NumPending)
-	records := make(map[string]T, count)
-	if count == 0 {
+	records := make(map[string]T, l.consumer.NumPending)
+	if l.consumer.NumPending == 0 {
 		return records, nil
 	}
-	for size := 2*count + listSlack; ; {
+	for size := l.size(); ; {
 		if err := l.ask(size); err != nil {
 			return nil, err
 		}
@@ -106,16 +109,13 @@ func readRecords[T any](ctx context.Context, l *listing) (map[string]T, error) {
 
 // ask asks for records that are there now.
 func (l *listing) ask(size int) error {
-	return l.nc.PublishRequest(nextSubject(l.consumer.Stream, l.consumer.Name), l.sub.Subject, fmt.Appendf(nil, `{"batch":%d,"no_wait":true}`, size))
+	return l.Ask(nextSubject(l.consumer.Stream, l.consumer.Name), fmt.Appendf(nil, `{"batch":%d,"no_wait":true}`, size))
 }
 
 // takeRecords reads up to size records into a map by subject.
 func takeRecords[T any](ctx context.Context, l *listing, size int, records map[string]T) (taken int, err error) {
 	for ; taken < size; taken++ {
-		msg, err := jsapi.NextAnswer(ctx, l.sub)
-		if errors.Is(err, nats.ErrNoResponders) {
-			return taken, jsapi.ErrBrokenOff
-		}
+		msg, err := l.NextInTime(ctx)
 		if err != nil {
 			return taken, err
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -79,11 +78,11 @@ func (t *Store) read(ctx context.Context, key string) (storedEntry, error) {
 
 // readLast reads the last entry of a subject, which may have wildcards.
 func (t *Store) readLast(ctx context.Context, subject string) (storedEntry, error) {
-	msg, a, err := t.s.readStored(ctx, t.stream, storedRequest{LastFor: subject})
+	msg, at, err := jsapi.ReadOne(ctx, t.s.nc, t.stream, jsapi.ReadRequest{LastFor: subject})
 	if err != nil || msg == nil {
 		return storedEntry{}, t.gone(err)
 	}
-	entry, _ := entryAt(t.base, msg, msg.Subject, a.seq, time.Unix(0, a.stamp))
+	entry, _ := entryAt(t.base, msg, msg.Subject, at.Seq, time.Unix(0, at.Stamp))
 	t.saw(entry.Revision)
 	return storedEntry{t.settle(ctx, entry, msg.Header), msg.Header}, nil
 }
@@ -209,23 +208,25 @@ func (t *Store) askMany(ctx context.Context, request manyRequest, entries map[st
 	if err != nil {
 		return answer, err
 	}
-	sub, err := t.s.nc.SubscribeSync(t.s.nc.NewInbox())
+	const end = 1 // the answer that says so
+	in, err := jsapi.NewReplies(t.s.nc, len(request.Subjects)+end)
 	if err != nil {
 		return answer, err
 	}
-	defer func() { _ = sub.Unsubscribe() }()
-	if err := t.s.nc.PublishRequest("$JS.API.DIRECT.GET."+t.stream, sub.Subject, body); err != nil {
+	defer in.Close()
+	if err := in.Ask("$JS.API.DIRECT.GET."+t.stream, body); err != nil {
 		return answer, err
 	}
 	for {
-		msg, err := jsapi.NextAnswer(ctx, sub)
-		if errors.Is(err, nats.ErrNoResponders) {
-			return answer, cmp.Or(t.there(ctx), jsapi.ErrBrokenOff)
-		}
+		msg, err := in.NextInTime(ctx)
 		if err != nil {
 			return answer, err
 		}
-		if status := msg.Header.Get("Status"); status != "" {
+		switch status := msg.Header.Get("Status"); status {
+		case "":
+		case jsapi.NoResponders:
+			return answer, cmp.Or(t.there(ctx), jsapi.ErrBrokenOff)
+		default:
 			return endOfMany(status, msg.Header)
 		}
 		if entry, ok := t.entryOf(msg); ok {
@@ -239,5 +240,5 @@ func endOfMany(status string, h nats.Header) (answer manyAnswer, err error) {
 	answer.upTo = parseNumber(h.Get("Nats-UpTo-Sequence"))
 	answer.pending = parseNumber(h.Get("Nats-Num-Pending"))
 	answer.last = parseNumber(h.Get(jetstream.LastSequenceHeader))
-	return answer, scanError(status, h.Get("Description"))
+	return answer, jsapi.EndOfBatch(status, h.Get("Description"))
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"warren/streams/internal/jsapi"
 )
 
 // A place is where a message for later waits. Messages of one id have different
@@ -52,7 +54,7 @@ func (c *confirms) supersede(confirm *Confirm) {
 func (c *confirms) takePlace(confirm *Confirm) (lost bool, err error) {
 	ctx, cancel := context.WithDeadline(c.s.ctx, confirm.deadline)
 	defer cancel()
-	waits, a, err := c.s.lastStored(ctx, confirm.place.stream, confirm.place.any)
+	waits, at, err := jsapi.ReadLast(ctx, c.s.nc, confirm.place.stream, confirm.place.any)
 	if err != nil {
 		return false, err
 	}
@@ -65,7 +67,7 @@ func (c *confirms) takePlace(confirm *Confirm) (lost bool, err error) {
 		again.Header.Set(schedulerHeader, waits.Subject)
 		again.Header.Set(scheduleNextHeader, "purge")
 	}
-	expect(again.Header, a.seq, confirm.place.any)
+	expect(again.Header, at.Seq, confirm.place.any)
 	if err := c.s.awaitOnline(ctx); err != nil {
 		return false, err
 	}

@@ -12,7 +12,7 @@ import (
 
 // A puller takes what is ready at one source, outside of any consumer.
 type puller struct {
-	replies
+	jsapi.Replies
 	s   *Session
 	src *source
 	// broken says that an answer may still come to a request that nobody waits for.
@@ -28,8 +28,8 @@ type puller struct {
 // subject that JetStream overwrites. Whoever makes a puller closes it.
 func (s *Session) newPuller(src *source, most int) (*puller, error) {
 	const others = 2 // how a request ends, and what else is asked with it
-	in, err := newReplies(s.nc, most+others)
-	return &puller{replies: in, s: s, src: src}, err
+	in, err := jsapi.NewReplies(s.nc, most+others)
+	return &puller{Replies: in, s: s, src: src}, err
 }
 
 // patience is how long a puller lets the server look for a message that lies in
@@ -75,7 +75,7 @@ func (p *puller) searchFor(ctx context.Context, most int) ([]*nats.Msg, error) {
 // stream, and otherwise goes by what it counted.
 func (p *puller) request(most int, look time.Duration) error {
 	body := fmt.Appendf(nil, `{"batch":%d,"no_wait":true,"expires":%d}`, most, look)
-	return p.send(p.src.next, body)
+	return p.Ask(p.src.next, body)
 }
 
 // ask sends one request and takes what comes.
@@ -85,7 +85,7 @@ func (p *puller) ask(ctx context.Context, most int, look time.Duration) ([]*nats
 	}
 	var msgs []*nats.Msg
 	for len(msgs) < most {
-		msg, err := p.next(ctx)
+		msg, err := p.Next(ctx)
 		if err != nil {
 			return msgs, err
 		}
@@ -123,14 +123,14 @@ func (p *puller) leftOf(ctx context.Context, filter string, from uint64) (bool, 
 		if from > p.until {
 			return false, nil
 		}
-		msg, a, err := p.s.nextStored(ctx, p.src.stream, filter, from)
-		if err != nil || msg == nil || a.seq > p.until {
+		msg, at, err := jsapi.ReadNext(ctx, p.s.nc, p.src.stream, filter, from)
+		if err != nil || msg == nil || at.Seq > p.until {
 			return false, err
 		}
-		if p.src.sieve.wants(msg, a) {
+		if p.src.sieve.wants(msg, readAt(at)) {
 			return true, nil
 		}
-		from = a.seq + 1
+		from = at.Seq + 1
 	}
 	return true, nil
 }

@@ -59,7 +59,7 @@ func (s *Session) purge(ctx context.Context, src *source) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer p.close()
+	defer p.Close()
 	for total, end := 0, state.LastSeq; ; {
 		msgs, err := p.pull(ctx, purgeBatch)
 		wanted, last := sift(src, msgs)

@@ -182,11 +182,11 @@ func (s *Session) unschedule(ctx context.Context, queue, id string) (bool, error
 		return false, err
 	}
 	for {
-		msg, a, err := s.lastStored(ctx, s.vhost.homeStream(queue), s.vhost.scheduleSubject(queue, id)+".*")
+		msg, at, err := jsapi.ReadLast(ctx, s.nc, s.vhost.homeStream(queue), s.vhost.scheduleSubject(queue, id)+".*")
 		if err != nil || msg == nil {
 			return false, err
 		}
-		taken, err := s.takeBack(ctx, queue, msg, a.seq)
+		taken, err := s.takeBack(ctx, queue, msg, at.Seq)
 		if !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
 			return taken && !endedWith(msg.Header, s.epoch.id()), err
 		}
@@ -268,11 +268,11 @@ type scheduledBatch struct {
 // scheduledSome reads a part of the home. It reads what is ready, too: asked for
 // less than all, the server looks at every subject there is, for each part.
 func (s *Session) scheduledSome(ctx context.Context, queue string, from uint64) (scheduledBatch, error) {
-	request := storedRequest{Seq: from, Batch: scanBatch, Most: scanBytes, Subject: ">"}
+	request := jsapi.ReadRequest{Seq: from, Batch: scanBatch, Most: scanBytes, Subject: ">"}
 	return jsapi.UntilAnswered(ctx, func() (scheduledBatch, error) {
 		batch := scheduledBatch{next: math.MaxUint64}
-		err := s.readBatch(ctx, s.vhost.homeStream(queue), request, func(msg *nats.Msg, a arrival) {
-			batch.next = a.seq + 1
+		err := jsapi.ReadBatch(ctx, s.nc, s.vhost.homeStream(queue), request, func(msg *nats.Msg, at jsapi.Position) {
+			batch.next = at.Seq + 1
 			if one, ok := s.readScheduled(queue, msg); ok {
 				batch.list = append(batch.list, one)
 			}
@@ -311,7 +311,7 @@ func (s *Session) countScheduled(ctx context.Context, rec *queueRecord) (int, er
 		return 0, err
 	}
 	count := int(stream.CachedInfo().State.NumSubjects)
-	due, _, err := s.lastStored(ctx, s.vhost.homeStream(rec.Name), s.vhost.homeSubject(rec.Name))
+	due, _, err := jsapi.ReadLast(ctx, s.nc, s.vhost.homeStream(rec.Name), s.vhost.homeSubject(rec.Name))
 	if due != nil {
 		count--
 	}

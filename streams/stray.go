@@ -35,7 +35,7 @@ func (u *user) meetStraysAt(ctx context.Context, src *source, srcs []*source) er
 	if err != nil {
 		return err
 	}
-	defer p.close()
+	defer p.Close()
 	for look := time.Duration(0); look < longest; {
 		there, err := u.strayAt(ctx, src, srcs)
 		if err != nil || !there {

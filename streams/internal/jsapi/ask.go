@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -61,13 +60,6 @@ var ErrBrokenOff = errors.New("the broker's answer broke off")
 func Unanswered(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrBrokenOff) || errors.Is(err, errUndecided) ||
 		errors.Is(err, jetstream.ErrNoStreamResponse) || IsError(err, CodeNotAvailable)
-}
-
-// NextAnswer waits for the next of several answers to one request.
-func NextAnswer(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, AnswerTime)
-	defer cancel()
-	return sub.NextMsgWithContext(ctx)
 }
 
 // LastMessage looks at the last message of a subject in a stream.

@@ -6,6 +6,10 @@
 // [Client] does so for all of the API's own calls. [IsError] tells JetStream's errors apart
 // by their codes.
 //
+// [ReadBatch], [ReadFirst] and [CountFrom] read from whichever server has the stream;
+// [ReadOne], [ReadNext] and [ReadLast] from its leader, which knows everything that was
+// confirmed.
+//
 // It also has what waiting takes: [Sleep] and [Backoff], which end with a context, and
 // [KeyedLocks].
 package jsapi
