@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,21 +51,38 @@ func TestPermissions(t *testing.T) {
 // configuration, without a password. It fails the test when it refuses anything.
 func startPermitted(tb testing.TB, config string, used *subjects) string {
 	tb.Helper()
-	var refusals []string
-	url := embeddedtest.Configured(tb, config+"\nno_auth_user: warren\n", func(line string) {
+	var refusals logged
+	tb.Cleanup(func() { // when the server has stopped
+		for _, line := range refusals.all() {
+			tb.Errorf("the server refused something: %s", line)
+		}
+	})
+	return embeddedtest.Configured(tb, config+"\nno_auth_user: warren\n", func(line string) {
 		if strings.Contains(line, "Violation") {
-			refusals = append(refusals, line)
+			refusals.add(line)
 		}
 		if found := inTrace.FindStringSubmatch(line); found != nil {
 			used.add(found[1])
 		}
 	})
-	tb.Cleanup(func() {
-		for _, line := range refusals {
-			tb.Errorf("the server refused something: %s", line)
-		}
-	})
-	return url
+}
+
+// logged are lines of a server.
+type logged struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (l *logged) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, line)
+}
+
+func (l *logged) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.list)
 }
 
 // inTrace finds the subject that a client publishes to in the server's trace.
