@@ -74,7 +74,7 @@ func (o CallOptions) MarshalJSON() ([]byte, error) {
 	for name, was := range o.read {
 		if o.holds(name, was) {
 			all[name] = was
-		} else if links(name) && isObject(was) && len(o.linked(name)) == 1 {
+		} else if links(name) && jsontext.IsObject(was) && len(o.linked(name)) == 1 {
 			all[name] = all[name][1 : len(all[name])-1] // one callback, not in a list
 		}
 	}
@@ -104,8 +104,6 @@ func (o CallOptions) linked(name string) callbacks {
 	return o.LinkError
 }
 
-func isObject(text json.RawMessage) bool { return len(text) > 0 && text[0] == '{' }
-
 // UnmarshalJSON reads the options, and keeps those it does not know.
 func (o *CallOptions) UnmarshalJSON(text []byte) error {
 	var all map[string]json.RawMessage
@@ -121,7 +119,7 @@ func (o *CallOptions) UnmarshalJSON(text []byte) error {
 		if err := json.Unmarshal(value, reflect.ValueOf(o).Elem().Field(i).Addr().Interface()); err != nil {
 			return fmt.Errorf("option %q: %w", name, err)
 		}
-		if links(name) && isObject(value) {
+		if links(name) && jsontext.IsObject(value) {
 			all[name] = json.RawMessage("{}") // that it is one, and not a list
 		}
 	}
@@ -136,7 +134,7 @@ type callbacks []Signature
 
 // UnmarshalJSON reads a list, or one.
 func (c *callbacks) UnmarshalJSON(text []byte) error {
-	if !isObject(text) {
+	if !jsontext.IsObject(text) {
 		return json.Unmarshal(text, (*[]Signature)(c))
 	}
 	*c = make(callbacks, 1)

@@ -283,7 +283,7 @@ func parsePage(id string, number int, text []byte) (chainPage, error) {
 	switch {
 	case err != nil:
 	case p.ID != id || p.Page != number:
-		err = fmt.Errorf("it is page %d of %q", p.Page, clip([]byte(p.ID)))
+		err = fmt.Errorf("it is page %d of %q", p.Page, jsontext.Clip([]byte(p.ID)))
 	case p.At != nil:
 		p.Rest, err = nil, p.At.check()
 	case len(p.Rest) == 0:

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"warren/workers/internal/jsontext"
 )
 
 // What is checked of every task of a canvas before anything of it is sent, and again
@@ -42,7 +44,7 @@ func (s *Signature) check() error {
 
 func checkTask(name string) error {
 	if name == "" || len(name) > longestTask {
-		return permanently(fmt.Errorf("task %q: use a name of 1 to %d bytes", clip([]byte(name)), longestTask))
+		return permanently(fmt.Errorf("task %q: use a name of 1 to %d bytes", jsontext.Clip([]byte(name)), longestTask))
 	}
 	return nil
 }
@@ -54,7 +56,7 @@ func checkHeaders(headers map[string]string) error {
 			return permanently(fmt.Errorf("header %q is the task's own; choose another name", name))
 		}
 		if len(name) > longestKey {
-			return permanently(fmt.Errorf("the name of header %q has %d bytes; use %d at most", clip([]byte(name)), len(name), longestKey))
+			return permanently(fmt.Errorf("the name of header %q has %d bytes; use %d at most", jsontext.Clip([]byte(name)), len(name), longestKey))
 		}
 	}
 	return nil
@@ -70,7 +72,7 @@ func (m *Message) check() error {
 	}
 	for name, id := range map[string]string{"root_id": m.RootID, "parent_id": m.ParentID, "group": m.Group} {
 		if len(id) > longestKey {
-			return permanently(fmt.Errorf("%s %q has %d bytes; use %d at most", name, clip([]byte(id)), len(id), longestKey))
+			return permanently(fmt.Errorf("%s %q has %d bytes; use %d at most", name, jsontext.Clip([]byte(id)), len(id), longestKey))
 		}
 	}
 	if m.Queue != "" {

@@ -204,7 +204,7 @@ func (mv *moves) message(sig Signature, before json.RawMessage, at spot) *Messag
 	m := &Message{
 		ID: o.TaskID, Task: sig.Task, RootID: at.root, ParentID: at.parent,
 		Group: at.group, GroupIndex: at.index, Origin: origin, ETA: o.due(mv.sentAt),
-		Expires: o.Expires.when(mv.sentAt), SoftLimit: time.Duration(o.SoftLimit), HardLimit: time.Duration(o.HardLimit),
+		Expires: o.Expires.When(mv.sentAt), SoftLimit: time.Duration(o.SoftLimit), HardLimit: time.Duration(o.HardLimit),
 		NoResult: o.NoResult, ResultTTL: time.Duration(o.ResultTTL), Retry: o.Retry,
 		Queue: o.Queue, Headers: o.Headers, Args: sig.Args, Kwargs: sig.Kwargs, replyTo: o.ReplyTo,
 		Embed: Embed{Callbacks: o.Link, Errbacks: o.LinkError, Chain: at.rest}, plan: at.plan,
@@ -248,7 +248,7 @@ const joinTask = "warren.join"
 func (g gathering) reference() *Signature {
 	o := CallOptions{GroupID: g.join, ChordSize: g.size}
 	if !g.due.IsZero() {
-		o.ETA = &Moment{g.due}
+		o.ETA = &Moment{Time: g.due}
 	}
 	return &Signature{Task: joinTask, Options: o}
 }

@@ -95,7 +95,7 @@ func (m *Message) clipped() (args, kwargs string) {
 	if len(m.Kwargs) == 0 {
 		byName = nil
 	}
-	return clip(list), clip(byName)
+	return jsontext.Clip(list), jsontext.Clip(byName)
 }
 
 // ended are the types of the events that records tell of.
@@ -108,7 +108,7 @@ func (r *run) event(rec record) Event {
 	e := r.m.ofTask(ended[rec.Status])
 	switch {
 	case rec.Status == Succeeded:
-		e.Result, e.Runtime = clip(display(rec.Result)), Seconds(time.Since(r.start))
+		e.Result, e.Runtime = jsontext.Clip(display(rec.Result)), Seconds(time.Since(r.start))
 	case rec.Failure != nil:
 		e.Exception = rec.Failure.Type + ": " + rec.Failure.Message
 		e.Traceback = rec.Failure.Traceback

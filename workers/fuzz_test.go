@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"warren/streams"
-	"warren/workers/internal/jsontext"
 )
 
 // What comes from other programs may be anything. It is refused with an error, or
@@ -79,24 +78,6 @@ func says(m *Message) string {
 	plain.Args, plain.Kwargs, plain.Retry, plain.plan = nil, nil, nil, nil
 	args, err := json.Marshal([]any{m.Args, m.Kwargs, m.Retry, m.plan})
 	return fmt.Sprintf("%+v %s %v", plain, args, err)
-}
-
-// FuzzElements: an array is taken apart as encoding/json does.
-func FuzzElements(f *testing.F) {
-	for _, text := range []string{
-		`[]`, `[ ]`, `[1]`, ` [1]`, `[1 , "a,]\"" , [2,{"]":"}"}],{}, null ] `, `["\\",""]`, `["\u005d,"]`, `[[],[[]]]`, "[1\n,\t2\r]",
-	} {
-		f.Add([]byte(text))
-	}
-	f.Fuzz(func(t *testing.T, array []byte) {
-		var want []json.RawMessage
-		if !bytes.HasPrefix(array, []byte("[")) || json.Unmarshal(array, &want) != nil {
-			return
-		}
-		if got := jsontext.Elements(array); !slices.EqualFunc(got, want, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
-			t.Errorf("%s: got %q, want %q", array, got, want)
-		}
-	})
 }
 
 // FuzzCatalogue: what a stored list of tasks names is found in it, and what is no list
@@ -183,60 +164,6 @@ func refusedForSize(t *testing.T, err error) {
 	if !strings.Contains(err.Error(), " more than ") {
 		t.Fatalf("it was read and cannot be written: %v", err)
 	}
-}
-
-func FuzzTime(f *testing.F) {
-	for _, s := range []string{
-		"2030-01-02T03:04:05.120000+00:00", "2030-01-02T06:04:05.12+03:00", "2030-01-02T03:04:05",
-		"0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999-23:59", "2030-01-02T03:04:05.000000900Z",
-	} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		at, err := parseTime(s)
-		if err != nil {
-			return
-		}
-		if at.IsZero() {
-			return // no time
-		}
-		text, _ := timeOrNil(at).(string)
-		back, err := parseTime(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := at.UTC().Truncate(time.Microsecond); !back.Equal(want) {
-			t.Errorf("%q was written as %q, which is %v, want %v", s, text, back, want)
-		}
-	})
-}
-
-func FuzzExpiry(f *testing.F) {
-	for _, s := range []string{
-		"60", "1.5", "-1", "1e9", "9e18", "null", `"2030-01-02T03:04:05Z"`,
-		`{"__type__":"datetime","__value__":"2030-01-02T03:04:05"}`,
-	} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		var e Expiry
-		if json.Unmarshal(text, &e) != nil {
-			return
-		}
-		out, err := json.Marshal(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var back Expiry
-		if err := json.Unmarshal(out, &back); err != nil {
-			t.Fatalf("what was written cannot be read: %v in %s", err, out)
-		}
-		now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-		// A duration is a number of seconds: what a float64 does not hold is lost.
-		if off := back.when(now).Sub(e.when(now)).Abs(); off > e.After.Abs()/(1<<50)+1 {
-			t.Errorf("%s was written as %s, which is %v off", text, out, off)
-		}
-	})
 }
 
 func FuzzID(f *testing.F) {

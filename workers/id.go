@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"warren/workers/internal/jsontext"
 )
 
 // An id is any text, as in Celery, where clients choose what they like. Here is how it
@@ -25,9 +27,9 @@ func checkID(id string) error {
 	case id == "":
 		return permanently(fmt.Errorf("the id of a task is empty; use a text of up to %d bytes", longestID))
 	case len(id) > longestID:
-		return permanently(fmt.Errorf("task id %q has %d bytes; use %d at most", clip([]byte(id)), len(id), longestID))
+		return permanently(fmt.Errorf("task id %q has %d bytes; use %d at most", jsontext.Clip([]byte(id)), len(id), longestID))
 	case !utf8.ValidString(id):
-		return permanently(fmt.Errorf("task id %q is not UTF-8", clip([]byte(id))))
+		return permanently(fmt.Errorf("task id %q is not UTF-8", jsontext.Clip([]byte(id))))
 	}
 	return nil
 }

@@ -145,7 +145,7 @@ func parseJoin(id string, text []byte) (*join, error) {
 func (j *join) check(id string) error {
 	switch {
 	case j.ID != id:
-		return fmt.Errorf("it is of group %q", clip([]byte(j.ID)))
+		return fmt.Errorf("it is of group %q", jsontext.Clip([]byte(j.ID)))
 	case j.Size < 1 || j.Size > widest:
 		return fmt.Errorf("it has %d members", j.Size)
 	case j.Join != "" && (j.JoinSize < 1 || j.JoinSize > widest || j.Index < 0 || j.Index >= j.JoinSize):

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // A Level is how urgent a task is among those that wait in its queue. The zero
@@ -98,13 +99,13 @@ func checkQueue(name string, l Level) error {
 	case name == "":
 		return permanently(errors.New("the name of the queue is empty"))
 	case strings.HasPrefix(name, reserved):
-		return permanently(fmt.Errorf("queue %q: names that begin with %q are Warren's own; use another", clip([]byte(name)), reserved))
+		return permanently(fmt.Errorf("queue %q: names that begin with %q are Warren's own; use another", jsontext.Clip([]byte(name)), reserved))
 	case strings.HasPrefix(name, "amq."):
-		return permanently(fmt.Errorf("queue %q: names that begin with \"amq.\" are the broker's own; use another", clip([]byte(name))))
+		return permanently(fmt.Errorf("queue %q: names that begin with \"amq.\" are the broker's own; use another", jsontext.Clip([]byte(name))))
 	case len(name) > most:
-		return permanently(fmt.Errorf("queue %q: the name has %d bytes; use %d at most for tasks of %s priority", clip([]byte(name)), len(name), most, l))
+		return permanently(fmt.Errorf("queue %q: the name has %d bytes; use %d at most for tasks of %s priority", jsontext.Clip([]byte(name)), len(name), most, l))
 	case !utf8.ValidString(name) || strings.ContainsAny(name, "\x00\r\n"):
-		return permanently(fmt.Errorf("queue %q: use UTF-8 without line breaks and zero bytes", clip([]byte(name))))
+		return permanently(fmt.Errorf("queue %q: use UTF-8 without line breaks and zero bytes", jsontext.Clip([]byte(name))))
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"warren/workers/internal/jsontext"
 )
 
 // Logger is the logger of the task whose context it is: that of [Config], with the
@@ -49,7 +51,7 @@ func (r *run) logEnded(ctx context.Context, rec record) {
 	switch rec.Status {
 	case Succeeded:
 		what = "task succeeded"
-		attrs = append(attrs, slog.String("result", clip(display(rec.Result))))
+		attrs = append(attrs, slog.String("result", jsontext.Clip(display(rec.Result))))
 	case Retrying:
 		what = "task is retried"
 		attrs = append(attrs, slog.Duration("in", r.w.c.untilDue(rec.Done)))

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -72,8 +73,6 @@ type Embed struct {
 	Chord *Signature `json:"chord"`
 }
 
-const contentType, contentEncoding = "application/json", "utf-8"
-
 // ours are the headers beyond Celery's.
 const (
 	ourPrefix       = "warren_"
@@ -84,9 +83,6 @@ const (
 	headerPasses    = ourPrefix + "passes"
 	headerUnclaimed = ourPrefix + "unclaimed"
 )
-
-// headerCompression says in Celery how a body is compressed.
-const headerCompression = "compression"
 
 // headerScheduled is the time at which a run of an entry of package beat was due. It is
 // one of the headers that what follows a task has too.
@@ -103,7 +99,7 @@ func (m *Message) encode() (streams.Message, error) {
 		return streams.Message{}, fmt.Errorf("write task %q: %w", m.Task, err)
 	}
 	return streams.Message{
-		ContentType: contentType, ContentEncoding: contentEncoding,
+		ContentType: celery.ContentType, ContentEncoding: celery.ContentEncoding,
 		DeliveryMode: streams.Persistent, Priority: m.Priority,
 		CorrelationID: m.ID, ReplyTo: m.replyTo, MessageID: m.dispatch(), Headers: headers, Body: body,
 	}, nil
@@ -156,7 +152,7 @@ func (m *Message) body() ([]byte, error) {
 	if err == nil && !utf8.Valid(text) {
 		err = permanently(errors.New("an argument is not UTF-8, as JSON is; send bytes as base64, which []byte becomes"))
 	}
-	return toPython(text), err
+	return celery.ToPython(text), err
 }
 
 // taskHeaders are the names that headers writes of every task, which say what they
@@ -173,18 +169,18 @@ func (m *Message) headers() (streams.Table, error) {
 	t["lang"] = "go"
 	t["task"] = m.Task
 	t["id"] = m.ID
-	t["root_id"] = orNil(m.RootID)
-	t["parent_id"] = orNil(m.ParentID)
-	t["group"] = orNil(m.Group)
+	t["root_id"] = celery.TextOrNil(m.RootID)
+	t["parent_id"] = celery.TextOrNil(m.ParentID)
+	t["group"] = celery.TextOrNil(m.Group)
 	t["group_index"] = nil
 	if m.GroupIndex >= 0 {
 		t["group_index"] = int64(m.GroupIndex)
 	}
 	t["retries"] = int64(m.Retries)
-	t["eta"] = timeOrNil(m.ETA)
-	t["expires"] = timeOrNil(m.Expires)
-	t["timelimit"] = []any{secondsOrNil(m.HardLimit), secondsOrNil(m.SoftLimit)}
-	t["origin"] = orNil(m.Origin)
+	t["eta"] = celery.TimeOrNil(m.ETA)
+	t["expires"] = celery.TimeOrNil(m.Expires)
+	t["timelimit"] = []any{celery.SecondsOrNil(m.HardLimit), celery.SecondsOrNil(m.SoftLimit)}
+	t["origin"] = celery.TextOrNil(m.Origin)
 	t["ignore_result"] = m.NoResult
 	if err := m.ourHeaders(t); err != nil {
 		return nil, err
@@ -265,45 +261,17 @@ func (m *Message) ourHeaders(t streams.Table) error {
 	return nil
 }
 
-func orNil(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func timeOrNil(at time.Time) any {
-	if at.IsZero() {
-		return nil
-	}
-	layout := "2006-01-02T15:04:05.000000-07:00"
-	if at.Nanosecond() < int(time.Microsecond) {
-		layout = "2006-01-02T15:04:05-07:00"
-	}
-	return at.UTC().Format(layout)
-}
-
-func secondsOrNil(d time.Duration) any {
-	if d == 0 {
-		return nil
-	}
-	if d%time.Second == 0 {
-		return int64(d / time.Second)
-	}
-	return d.Seconds()
-}
-
 // decodeMessage reads a task. What is none says what it lacks. With the error of a
 // task that has a name and an id it gives what could be read of it.
 func decodeMessage(in streams.Message) (*Message, error) {
-	body, unread := content(in)
-	if in.Headers[headerCompression] != nil && unread == nil {
+	body, unread := celery.Body(in)
+	if in.Headers[celery.HeaderCompression] != nil && unread == nil {
 		in.Headers = maps.Clone(in.Headers)
-		delete(in.Headers, headerCompression) // should it be sent again
+		delete(in.Headers, celery.HeaderCompression) // should it be sent again
 	}
 	in.Body = body
 	if _, new := in.Headers["task"]; !new && unread == nil {
-		in, _ = upgrade(in)
+		in, _ = celery.Upgrade(in)
 	}
 	m := &Message{GroupIndex: -1, Priority: in.Priority, received: in.Headers, replyTo: in.ReplyTo}
 	r := headerReader{m: m}
@@ -462,7 +430,7 @@ func (r *headerReader) count(name string, value any) int {
 	if value == nil {
 		return 0
 	}
-	f, ok := number(value)
+	f, ok := celery.Number(value)
 	if n := int(f); ok && f >= 0 && f <= 1<<30 && float64(n) == f {
 		return n
 	}
@@ -478,7 +446,7 @@ func (r *headerReader) time(name string, value any) time.Time {
 	if s == "" {
 		return time.Time{}
 	}
-	at, err := parseTime(s)
+	at, err := celery.ParseTime(s)
 	r.fail(name, err)
 	return at.UTC()
 }
@@ -487,12 +455,12 @@ func (r *headerReader) duration(name string, value any) time.Duration {
 	if value == nil {
 		return 0
 	}
-	f, ok := number(value)
+	f, ok := celery.Number(value)
 	if !ok || f < 0 {
 		r.fail(name, fmt.Errorf("%v is no number of seconds", value))
 		return 0
 	}
-	d, err := durationOf(f)
+	d, err := celery.DurationOf(f)
 	r.fail(name, err)
 	return d
 }
@@ -508,30 +476,6 @@ func (r *headerReader) limits(value any) {
 	}
 	r.m.HardLimit = r.duration("timelimit", list[0])
 	r.m.SoftLimit = r.duration("timelimit", list[1])
-}
-
-func number(value any) (float64, bool) {
-	switch n := value.(type) {
-	case int8:
-		return float64(n), true
-	case uint8:
-		return float64(n), true
-	case int16:
-		return float64(n), true
-	case uint16:
-		return float64(n), true
-	case int32:
-		return float64(n), true
-	case uint32:
-		return float64(n), true
-	case int64:
-		return float64(n), true
-	case float32:
-		return float64(n), true
-	case float64:
-		return n, n == n
-	}
-	return 0, false
 }
 
 // origin is who sends from this process, as Celery writes it.

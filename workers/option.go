@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"warren/workers/internal/celery"
 )
 
 // An Option says how a task is sent and run. Given where the task is defined, it
@@ -58,7 +60,7 @@ func Countdown(d time.Duration) Option {
 }
 
 // ETA lets the task wait in the server until then, by the broker's clock.
-func ETA(at time.Time) Option { return func(s *settings) { s.ETA = &Moment{at} } }
+func ETA(at time.Time) Option { return func(s *settings) { s.ETA = &Moment{Time: at} } }
 
 // Expires revokes the task when no worker has begun it so long after it was
 // sent. Default: never.
@@ -214,14 +216,14 @@ func (o CallOptions) check() error {
 		return errors.New("both a countdown and an ETA are given; use one")
 	case o.HardLimit != 0 && o.SoftLimit > o.HardLimit:
 		return errors.New("the soft limit is longer than the hard one; make it shorter")
-	case o.ETA != nil && checkTime(o.ETA.Time) != nil:
-		return checkTime(o.ETA.Time)
+	case o.ETA != nil && celery.CheckTime(o.ETA.Time) != nil:
+		return celery.CheckTime(o.ETA.Time)
 	case o.Retry != nil && o.Retry.check() != nil:
 		return o.Retry.check()
 	case checkDue(o.due(time.Now())) != nil:
 		return checkDue(o.due(time.Now()))
-	case o.Expires != nil && checkTime(o.Expires.At) != nil:
-		return checkTime(o.Expires.At)
+	case o.Expires != nil && celery.CheckTime(o.Expires.At) != nil:
+		return celery.CheckTime(o.Expires.At)
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func given(before json.RawMessage) string {
 	switch {
 	case before == nil:
 		return ""
-	case isObject(before):
+	case jsontext.IsObject(before):
 		return "failure"
 	case json.Unmarshal(before, &s) == nil && !strings.HasPrefix(s, "v:"):
 		return "id"

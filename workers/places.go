@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"warren/streams"
+	"warren/workers/internal/jsontext"
 )
 
 // argumentPlaces are which arguments of a message are kept apart, and where: a header
@@ -58,7 +59,7 @@ func (m *Message) place(at argumentPlaces) error {
 	}
 	for name, b := range at.Kwargs {
 		if _, ok := m.Kwargs[name]; !ok || b.check() != nil {
-			return permanently(fmt.Errorf("header %q: there is no argument %q kept so", headerApart, clip([]byte(name))))
+			return permanently(fmt.Errorf("header %q: there is no argument %q kept so", headerApart, jsontext.Clip([]byte(name))))
 		}
 		m.Kwargs[name] = b.reference()
 	}

@@ -11,6 +11,7 @@ import (
 
 	"warren/streams"
 	"warren/workers/internal/guard"
+	"warren/workers/internal/jsontext"
 )
 
 // receive reads a task from a queue. What is to follow it is frozen already when
@@ -84,7 +85,7 @@ func (c *client) adoptAll(m *Message) error {
 // strip takes away what nobody can keep of a task that is refused.
 func (m *Message) strip() {
 	if checkTask(m.Task) != nil {
-		m.Task = clip([]byte(m.Task))
+		m.Task = jsontext.Clip([]byte(m.Task))
 	}
 	for _, id := range []*string{&m.RootID, &m.ParentID, &m.Group} {
 		if len(*id) > longestKey {

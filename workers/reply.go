@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -99,8 +100,8 @@ func (c *client) replyOf(ctx context.Context, rec record) (streams.Message, erro
 	}
 	body, err := jsontext.Marshal(out)
 	return streams.Message{
-		ContentType: contentType, ContentEncoding: contentEncoding, DeliveryMode: streams.Transient,
-		CorrelationID: rec.ID, MessageID: fmt.Sprintf("%s:%d:%s", idName(rec.ID), rec.Retries, rec.Status), Body: toPython(body),
+		ContentType: celery.ContentType, ContentEncoding: celery.ContentEncoding, DeliveryMode: streams.Transient,
+		CorrelationID: rec.ID, MessageID: fmt.Sprintf("%s:%d:%s", idName(rec.ID), rec.Retries, rec.Status), Body: celery.ToPython(body),
 	}, err
 }
 
@@ -148,7 +149,7 @@ func (c *client) takeReplies(ctx context.Context) error {
 
 // takeReply records a reply. One that nobody can read is dropped.
 func (c *client) takeReply(ctx context.Context, d *streams.Delivery) {
-	body, err := content(d.Message)
+	body, err := celery.Body(d.Message)
 	err = permanently(err)
 	var rec record
 	if err == nil {
@@ -201,7 +202,7 @@ func parseReply(text []byte) (record, error) {
 // takeFailure takes the exception of a reply.
 func (r *record) takeFailure(in *replyJSON) error {
 	f := Failure{Type: "error"}
-	if isObject(in.Result) {
+	if jsontext.IsObject(in.Result) {
 		if err := json.Unmarshal(in.Result, &f); err != nil {
 			return permanently(fmt.Errorf("read the exception of task %s: %w", r.ID, err))
 		}

@@ -91,7 +91,7 @@ func (r *Result[R]) Get(ctx context.Context) (R, error) {
 		return value, err
 	}
 	if err := json.Unmarshal(text, &value); err != nil {
-		return value, fmt.Errorf("result of task %s is %s, not a %T: %w", r.ID(), clip(text), value, ErrArguments)
+		return value, fmt.Errorf("result of task %s is %s, not a %T: %w", r.ID(), jsontext.Clip(text), value, ErrArguments)
 	}
 	return value, nil
 }

@@ -201,7 +201,7 @@ func (s *Signature) unmarshalChord() error {
 	if s.Body == nil {
 		return errNoBody
 	}
-	if !isObject(s.Kwargs["header"]) {
+	if !jsontext.IsObject(s.Kwargs["header"]) {
 		return s.take("header", &s.Tasks)
 	}
 	if err := s.take("header", &s.header); err != nil {

@@ -8,8 +8,8 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -55,25 +55,16 @@ func marshalAll(values ...any) ([]json.RawMessage, error) {
 // arg reads one argument.
 func arg[T any](task string, args []json.RawMessage, i int) (T, error) {
 	var v T
-	err := readValue(args[i], &v)
+	err := celery.ReadValue(args[i], &v)
 	var mismatch *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	switch {
 	case err == nil:
 		return v, nil
 	case errors.As(err, &mismatch) || errors.As(err, &syntax):
-		return v, argumentError(task, "argument %d is %s, not a %s", i+1, clip(toPython(args[i])), typeName(reflect.TypeFor[T]()))
+		return v, argumentError(task, "argument %d is %s, not a %s", i+1, jsontext.Clip(celery.ToPython(args[i])), typeName(reflect.TypeFor[T]()))
 	}
-	return v, argumentError(task, "argument %d is %s: %v", i+1, clip(toPython(args[i])), err) // the type says it itself
-}
-
-// clip shortens what a message quotes.
-func clip(text []byte) string {
-	const most = 60
-	if len(text) <= most {
-		return string(text)
-	}
-	return strings.ToValidUTF8(string(text[:most]), "") + "..."
+	return v, argumentError(task, "argument %d is %s: %v", i+1, jsontext.Clip(celery.ToPython(args[i])), err) // the type says it itself
 }
 
 // arity refuses another number of arguments than the task takes.
@@ -100,7 +91,7 @@ func (t *task) verify(args []json.RawMessage, kwargs map[string]json.RawMessage)
 // check says whether arguments, from one on, are of the types the task takes.
 func (t *task) check(args []json.RawMessage, from int) error {
 	for i := from; i < len(args); i++ {
-		if err := readValue(args[i], reflect.New(t.params[i]).Interface()); err != nil {
+		if err := celery.ReadValue(args[i], reflect.New(t.params[i]).Interface()); err != nil {
 			return t.mistyped(args, i)
 		}
 	}
@@ -108,7 +99,7 @@ func (t *task) check(args []json.RawMessage, from int) error {
 }
 
 func (t *task) mistyped(args []json.RawMessage, i int) error {
-	return argumentError(t.name, "argument %d is %s, not a %v", i+1, clip(toPython(args[i])), t.params[i])
+	return argumentError(t.name, "argument %d is %s, not a %v", i+1, jsontext.Clip(celery.ToPython(args[i])), t.params[i])
 }
 
 // verifyAfter checks the arguments of a call that is given what comes before it.

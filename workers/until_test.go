@@ -149,7 +149,9 @@ func TestWhenACanvasIsDue(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	after := func(d time.Duration) Signature { return Signature{Options: CallOptions{Countdown: Seconds(d)}} }
-	at := func(d time.Duration) Signature { return Signature{Options: CallOptions{ETA: &Moment{now.Add(d)}}} }
+	at := func(d time.Duration) Signature {
+		return Signature{Options: CallOptions{ETA: &Moment{Time: now.Add(d)}}}
+	}
 	chain := func(list ...Signature) Signature { return Signature{Kind: KindChain, Tasks: list} }
 	group := func(list ...Signature) Signature { return Signature{Kind: KindGroup, Tasks: list} }
 	for what, test := range map[string]struct {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
+	"strings"
 )
 
 // Marshal writes a value. It does not escape HTML: no browser reads it.
@@ -76,4 +77,16 @@ func Elements(array []byte) []json.RawMessage {
 		start = at + 1
 	}
 	return list
+}
+
+// IsObject reports whether a text of JSON is an object.
+func IsObject(text []byte) bool { return len(text) > 0 && text[0] == '{' }
+
+// Clip shortens what a message quotes.
+func Clip(text []byte) string {
+	const most = 60
+	if len(text) <= most {
+		return string(text)
+	}
+	return strings.ToValidUTF8(string(text[:most]), "") + "..."
 }

@@ -1,4 +1,4 @@
-package workers
+package celery
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"math"
 	"reflect"
 	"slices"
+
+	"warren/workers/internal/jsontext"
 )
 
 // Python writes and reads NaN and the infinities, which JSON does not have. Where a
@@ -28,12 +30,13 @@ var notNumbers = []notNumber{
 	{"-Infinity", "-9.7060115e-0030", math.Inf(-1)},
 }
 
-// toJSON makes JSON of what Python wrote, toPython what Python reads of JSON.
-func toJSON(text []byte) []byte {
+// ToJSON makes JSON of what Python wrote.
+func ToJSON(text []byte) []byte {
 	return swapWords(text, func(n notNumber) (from, to string) { return n.python, n.kept }, "NaN", "Infinity")
 }
 
-func toPython(text []byte) []byte {
+// ToPython makes what Python reads of JSON.
+func ToPython(text []byte) []byte {
 	return swapWords(text, func(n notNumber) (from, to string) { return n.kept, n.python }, keptSign)
 }
 
@@ -92,7 +95,7 @@ func restoreNumbers(text []byte, value any) error {
 		rest = rest[n:]
 	}
 	if got := restore(reflect.ValueOf(value).Elem()); got != want {
-		return fmt.Errorf("it has %s, which a %T cannot hold", clip(toPython(text)), reflect.ValueOf(value).Elem().Interface())
+		return fmt.Errorf("it has %s, which a %T cannot hold", jsontext.Clip(ToPython(text)), reflect.ValueOf(value).Elem().Interface())
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
-package workers
+package celery
 
 import (
 	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
+
+	"warren/workers/internal/jsontext"
 )
 
 // Expiry is Celery's expires: at a moment, or so long after the task was sent. One of
@@ -14,8 +16,8 @@ type Expiry struct {
 	After time.Duration
 }
 
-// when is the moment, for a task sent now; zero for none.
-func (e *Expiry) when(now time.Time) time.Time {
+// When is the moment, for a task sent now; zero for none.
+func (e *Expiry) When(now time.Time) time.Time {
 	switch {
 	case e == nil:
 		return time.Time{}
@@ -61,22 +63,22 @@ func readTime(text []byte) (time.Time, error) {
 		Type  string `json:"__type__"`
 		Value string `json:"__value__"`
 	}
-	if isObject(text) {
+	if jsontext.IsObject(text) {
 		if err := json.Unmarshal(text, &wrapped); err != nil || wrapped.Type != "datetime" {
-			return time.Time{}, fmt.Errorf("%s is no time", clip(text))
+			return time.Time{}, fmt.Errorf("%s is no time", jsontext.Clip(text))
 		}
-		return parseTime(wrapped.Value)
+		return ParseTime(wrapped.Value)
 	}
 	if err := json.Unmarshal(text, &wrapped.Value); err != nil {
 		return time.Time{}, err
 	}
-	return parseTime(wrapped.Value)
+	return ParseTime(wrapped.Value)
 }
 
-// parseTime reads a moment as clients of Celery write it: ISO 8601, with a T or a blank
+// ParseTime reads a moment as clients of Celery write it: ISO 8601, with a T or a blank
 // before the time of day, which may be missing, in parts too; with Z, +01:00, +0100 or
 // +01 behind it, or with nothing, which is UTC.
-func parseTime(s string) (time.Time, error) {
+func ParseTime(s string) (time.Time, error) {
 	day, clock := s, "00:00"
 	if len(s) > len(time.DateOnly) && strings.IndexByte("Tt ", s[len(time.DateOnly)]) >= 0 {
 		day, clock = s[:len(time.DateOnly)], s[len(time.DateOnly)+1:]
@@ -87,8 +89,8 @@ func parseTime(s string) (time.Time, error) {
 		layout = "15:04"
 	}
 	at, err := time.Parse(time.DateOnly+"T"+layout+"Z07:00", day+"T"+clock+zone)
-	if err != nil || checkTime(at) != nil {
-		return time.Time{}, fmt.Errorf("%q is no time in ISO 8601", clip([]byte(s)))
+	if err != nil || CheckTime(at) != nil {
+		return time.Time{}, fmt.Errorf("%q is no time in ISO 8601", jsontext.Clip([]byte(s)))
 	}
 	return at, nil
 }
@@ -112,8 +114,8 @@ func cutZone(clock string) (rest, zone string) {
 	return rest, zone
 }
 
-// checkTime refuses what has no place in ISO 8601, nor in Python.
-func checkTime(at time.Time) error {
+// CheckTime refuses what has no place in ISO 8601, nor in Python.
+func CheckTime(at time.Time) error {
 	if year := at.UTC().Year(); year < 1 || year > 9999 {
 		return fmt.Errorf("a time in the year %d cannot be sent; use one from 1 to 9999", year)
 	}

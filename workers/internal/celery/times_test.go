@@ -1,4 +1,4 @@
-package workers
+package celery
 
 import (
 	"testing"
@@ -28,7 +28,7 @@ func TestTime_AsClientsWriteIt(t *testing.T) {
 		"9999-12-31T23:59:59Z":                "9999-12-31T23:59:59Z",
 		"0001-01-01T00:00:00":                 "0001-01-01T00:00:00Z",
 	} {
-		at, err := parseTime(text)
+		at, err := ParseTime(text)
 		if err != nil || at.UTC().Format(time.RFC3339Nano) != want {
 			t.Errorf("%q is read as %s, %v; want %s", text, at.UTC().Format(time.RFC3339Nano), err, want)
 		}
@@ -37,7 +37,7 @@ func TestTime_AsClientsWriteIt(t *testing.T) {
 		"", "soon", "1577934245", "2020-01-02T", "2020-01-02T03", "2020-13-02T03:04:05", "2020-02-30", "2020-01-02T25:04:05Z",
 		"2020-01-02T03:04:05+00:00:00", "2020-01-02T03:04:05 +0000x", "9999-12-31T23:59:59-01:00", "2020-01-02T03:04:05ZZ", "2020-01-02x03:04:05",
 	} {
-		if at, err := parseTime(text); err == nil {
+		if at, err := ParseTime(text); err == nil {
 			t.Errorf("%q is read as %s, want it refused", text, at)
 		}
 	}

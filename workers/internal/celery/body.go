@@ -1,4 +1,4 @@
-package workers
+package celery
 
 import (
 	"bytes"
@@ -15,16 +15,25 @@ import (
 	"warren/streams"
 )
 
+// The content type and encoding of the bodies that are written here.
+const (
+	ContentType     = "application/json"
+	ContentEncoding = "utf-8"
+)
+
+// HeaderCompression is the header that says in Celery how a body is compressed.
+const HeaderCompression = "compression"
+
 // largestContent is how large the body of a task may become when it is decompressed.
 const largestContent = 64 << 20
 
-// content is the body of a task's message as JSON in UTF-8, whatever kombu has made of
+// Body is the body of a task's message as JSON in UTF-8, whatever kombu has made of
 // it. What it cannot be made of, the error says, and what the sender is to change.
-func content(in streams.Message) ([]byte, error) {
+func Body(in streams.Message) ([]byte, error) {
 	if err := checkContentType(in.ContentType); err != nil {
 		return nil, err
 	}
-	body, err := decompress(in.Body, in.Headers[headerCompression])
+	body, err := decompress(in.Body, in.Headers[HeaderCompression])
 	if err == nil {
 		body, err = decode(body, in.ContentEncoding)
 	}
@@ -34,14 +43,14 @@ func content(in streams.Message) ([]byte, error) {
 	if !utf8.Valid(body) {
 		return nil, fmt.Errorf("the body is not UTF-8, as its content encoding %q has it", in.ContentEncoding)
 	}
-	return toJSON(body), nil
+	return ToJSON(body), nil
 }
 
 // checkContentType refuses what is not JSON. A message without a type is taken for it.
 func checkContentType(kind string) error {
 	plain, _, err := mime.ParseMediaType(kind)
 	switch {
-	case kind == "", err == nil && (plain == contentType || plain == "text/json"):
+	case kind == "", err == nil && (plain == ContentType || plain == "text/json"):
 		return nil
 	case plain == "application/x-python-serialize":
 		return fmt.Errorf("content type %q is pickle, which only Python reads; send JSON (Celery's task_serializer = \"json\")", kind)

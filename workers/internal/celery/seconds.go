@@ -1,4 +1,4 @@
-package workers
+package celery
 
 import (
 	"encoding/json"
@@ -22,12 +22,13 @@ func (s *Seconds) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &n); err != nil {
 		return err
 	}
-	d, err := durationOf(n)
+	d, err := DurationOf(n)
 	*s = Seconds(d)
 	return err
 }
 
-func durationOf(n float64) (time.Duration, error) {
+// DurationOf is a number of seconds.
+func DurationOf(n float64) (time.Duration, error) {
 	const most = float64(1<<63-1) / float64(time.Second)
 	if !(n > -most && n < most) {
 		return 0, fmt.Errorf("%v seconds are more than a duration holds", n)

@@ -58,9 +58,9 @@ func written(t *testing.T, v any) string {
 	return ""
 }
 
-// FuzzStored: what is kept may be damaged. It is refused, or it is read, and then it is
+// FuzzRecords: what is kept may be damaged. It is refused, or it is read, and then it is
 // written so that it is read as the same.
-func FuzzStored(f *testing.F) {
+func FuzzRecords(f *testing.F) {
 	for _, text := range []string{
 		`{"app":"a","name":"n","schedule":{"crontab":"*/5 * * * *","zone":"UTC"},"call":{"task":"t"},"missed":"once","since":"2030-01-02T03:04:05Z"}`,
 		`{"due":"2030-01-02T03:04:05Z","sent":true}`, `{"id":"x","name":"beat@host"}`, `null`, `[]`, `nonsense`,

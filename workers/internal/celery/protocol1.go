@@ -1,4 +1,4 @@
-package workers
+package celery
 
 import (
 	"encoding/json"
@@ -24,11 +24,11 @@ type protocol1 struct {
 	Chord     json.RawMessage `json:"chord"`
 }
 
-// upgrade brings a task in protocol 1 to protocol 2, its body read. False says that it
+// Upgrade brings a task in protocol 1 to protocol 2, its body read. False says that it
 // is none.
-func upgrade(in streams.Message) (streams.Message, bool) {
+func Upgrade(in streams.Message) (streams.Message, bool) {
 	var old protocol1
-	if !isObject(in.Body) || json.Unmarshal(in.Body, &old) != nil || old.Task == "" {
+	if !jsontext.IsObject(in.Body) || json.Unmarshal(in.Body, &old) != nil || old.Task == "" {
 		return in, false
 	}
 	headers := streams.Table{"lang": nil, "compression": nil}
@@ -37,8 +37,8 @@ func upgrade(in streams.Message) (streams.Message, bool) {
 	}
 	retries, _ := old.Retries.Float64()
 	for name, value := range map[string]any{
-		"task": old.Task, "id": old.ID, "group": orNil(old.Group), "retries": retries,
-		"eta": orNil(old.ETA), "expires": orNil(old.Expires), "timelimit": []any{nil, nil},
+		"task": old.Task, "id": old.ID, "group": TextOrNil(old.Group), "retries": retries,
+		"eta": TextOrNil(old.ETA), "expires": TextOrNil(old.Expires), "timelimit": []any{nil, nil},
 	} {
 		headers[name] = value
 	}

@@ -1,4 +1,4 @@
-package workers
+package celery
 
 import (
 	"bytes"
@@ -11,10 +11,10 @@ import (
 	"warren/workers/internal/jsontext"
 )
 
-// readValue reads a value that a task is given: JSON, with what Python makes of it.
+// ReadValue reads a value that a task is given: JSON, with what Python makes of it.
 // The numbers that JSON does not have go where a float can be; typed values of newer
 // Celerys go where their plain form can be read.
-func readValue(text json.RawMessage, to any) error {
+func ReadValue(text json.RawMessage, to any) error {
 	err := json.Unmarshal(text, to)
 	if err != nil && bytes.Contains(text, []byte(`"__`)) {
 		err = readTyped(text, to, err)
@@ -103,7 +103,7 @@ func typedValue(node map[string]any) (kind, value string, ok bool) {
 func goValue(kind, value string) (any, bool) {
 	switch kind {
 	case "datetime", "date":
-		at, err := parseTime(value)
+		at, err := ParseTime(value)
 		return at.Format(time.RFC3339Nano), err == nil
 	case "decimal":
 		return json.Number(value), json.Valid([]byte(value))
