@@ -62,3 +62,24 @@ func TestErrorKeepsItsCauseAndHint(t *testing.T) {
 		t.Error("the condition has taken on the case")
 	}
 }
+
+// TestTransaction_RefusedHalfStored: of a batch that was refused for want of room a part
+// may be stored; of one that was refused before its first message was looked at, none.
+func TestTransaction_RefusedHalfStored(t *testing.T) {
+	t.Parallel()
+	for answer, stored := range map[string]bool{
+		`{"error":{"code":503,"err_code":10023,"description":"insufficient resources"}}`:     true,
+		`{"error":{"code":400,"err_code":10002,"description":"resource limits exceeded"}}`:   true,
+		`{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"}}`:  true,
+		`{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 3"}}`:     false,
+		`{"error":{"code":400,"err_code":10201,"description":"batch contains a duplicate"}}`: false,
+		`{"error":{"code":503,"err_code":10023,"description":"publishers are refused"}}`:     false,
+	} {
+		if err := batchError([]byte(answer)); err == nil || errors.Is(err, ErrUnconfirmed) != stored {
+			t.Errorf("%s: got error %v, want unconfirmed %v", answer, err, stored)
+		}
+	}
+	if err := batchError([]byte(`{"stream":"s","seq":1,"batch":"b","count":2}`)); err != nil {
+		t.Errorf("got error %v of a batch that was stored", err)
+	}
+}

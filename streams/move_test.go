@@ -69,6 +69,24 @@ func wantStreams(t *testing.T, nc *nats.Conn, want ...string) {
 	}
 }
 
+// TestMove_OneReplicaOfACluster: a server of a cluster may go alone, and what it had only in
+// memory with it, so that messages are in files unless there are more replicas.
+func TestMove_OneReplicaOfACluster(t *testing.T) {
+	t.Parallel()
+	nodes := embeddedtest.Cluster(t, 3)
+	for replicas, want := range map[int]string{1: "warren~x~x", 3: "warren~m~x"} {
+		nc := nodes.Connect(t)
+		r := newRig(t, nc, streams.Config{Replicas: replicas})
+		r.exchange("x", streams.Fanout)
+		short := r.queue(streams.Queue{Name: "short"})
+		r.bind("x", short, "")
+		wantStreams(t, nc, want)
+		must(t, r.DeleteExchange(r.ctx, "x"))
+		_, err := r.DeleteQueue(r.ctx, short)
+		must(t, err)
+	}
+}
+
 func TestNothingIsLostOrDoubledWhileAnExchangeMoves(t *testing.T) {
 	t.Parallel()
 	nc := embeddedtest.Connect(t)

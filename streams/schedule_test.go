@@ -1,14 +1,17 @@
 package streams_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -624,4 +627,59 @@ func TestAnExclusiveQueueMayHaveSchedules(t *testing.T) {
 	d := r.take(r.pull(r.consume(q, streams.ConsumeOptions{})), 1)[0]
 	wantBodies(t, []string{string(d.Body)}, "b")
 	r.wantUnscheduled(q, "a", true)
+}
+
+// TestUnschedule_TakesTooLong: what was taken back while its time came may have come, and
+// nobody is told that it will not.
+func TestUnschedule_TakesTooLong(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		server := embeddedtest.Start(t, embedded.Config{})
+		late := &lateAnswers{server: server, to: "$JS.API.STREAM.MSG.DELETE.", by: 2 * time.Second}
+		nc, err := nats.Connect("", nats.InProcessServer(late))
+		must(t, err)
+		t.Cleanup(nc.Close)
+		r := newRig(t, nc, streams.Config{})
+		r.ctx = context.Background()
+		q := r.queue(streams.Queue{Name: "q", Durable: true, Schedules: true})
+		r.later(time.Second, q, "a", "a")
+		was, err := r.Unschedule(r.ctx, q, "a")
+		if was || err == nil || !strings.Contains(err.Error(), "may have come meanwhile") {
+			t.Errorf("got %v and error %v, want that the message may have come", was, err)
+		}
+		r.later(time.Hour, q, "b", "b")
+		r.wantUnscheduled(q, "b", true)
+	})
+}
+
+// lateAnswers connects to a server; what is read after a request of a kind is late.
+type lateAnswers struct {
+	server *embeddedtest.Server
+	to     string
+	by     time.Duration
+}
+
+func (l *lateAnswers) InProcessConn() (net.Conn, error) {
+	conn, err := l.server.InProcessConn()
+	return &lateConn{Conn: conn, lateAnswers: l}, err
+}
+
+type lateConn struct {
+	net.Conn
+	*lateAnswers
+	asked atomic.Bool
+}
+
+func (c *lateConn) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte(c.to)) {
+		c.asked.Store(true)
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *lateConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.asked.CompareAndSwap(true, false) {
+		time.Sleep(c.by)
+	}
+	return n, err
 }
