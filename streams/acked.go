@@ -42,20 +42,20 @@ func (h *settledHomes) add(epoch, home string) {
 // dropAcked takes what was acknowledged out of a home, and reports whether there was
 // something. What came in this life of the broker stays: should the disk have lost the end
 // of the stream, the consumer knows of later messages than the stream has.
-func (s *Session) dropAcked(ctx context.Context, info *jetstream.StreamInfo, src *source) (bool, error) {
-	state, epoch, began := info.State, s.epoch.id(), s.epoch.start()
-	if !state.FirstTime.Before(began) || s.settledHomes.has(epoch, src.stream) {
+func (cs *contents) dropAcked(ctx context.Context, info *jetstream.StreamInfo, src *source) (bool, error) {
+	state, epoch, began := info.State, cs.epoch.id(), cs.epoch.start()
+	if !state.FirstTime.Before(began) || cs.settledHomes.has(epoch, src.stream) {
 		return false, nil
 	}
-	at, err := s.sourceInfo(ctx, src)
+	at, err := cs.reader.sourceInfo(ctx, src)
 	if err != nil {
 		return false, err
 	}
 	if at.NumPending+uint64(at.NumAckPending) == state.Msgs {
-		s.settledHomes.add(epoch, src.stream)
+		cs.settledHomes.add(epoch, src.stream)
 		return false, nil
 	}
-	last, err := s.lastBefore(ctx, src.stream, state, began)
+	last, err := cs.reader.lastBefore(ctx, src.stream, state, began)
 	if err != nil {
 		return false, err
 	}
@@ -63,13 +63,13 @@ func (s *Session) dropAcked(ctx context.Context, info *jetstream.StreamInfo, src
 	if last < state.FirstSeq {
 		return false, nil
 	}
-	stream, err := s.js.Stream(ctx, src.stream)
+	stream, err := cs.js.Stream(ctx, src.stream)
 	if err != nil {
 		return false, err
 	}
 	err = jsapi.ChangeOnly(ctx, func(ctx context.Context) error { return stream.Purge(ctx, jetstream.WithPurgeSequence(last+1)) })
 	if err == nil {
-		s.cfg.Logger.Warn("messages were dropped that had been acknowledged before the broker was started",
+		cs.cfg.Logger.Warn("messages were dropped that had been acknowledged before the broker was started",
 			"queue", src.queue, "sequences", []uint64{state.FirstSeq, last})
 	}
 	return err == nil, err

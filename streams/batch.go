@@ -102,16 +102,16 @@ func storedNothing(err error) bool {
 }
 
 // streamOf is the stream that a message is stored in.
-func (s *Session) streamOf(exchange, key string) string {
+func (n *node) streamOf(exchange, key string) string {
 	if exchange == "" {
-		return s.vhost.homeStream(key)
+		return n.vhost.homeStream(key)
 	}
-	return s.vhost.originStream(origin{exchange, s.exchanges.volatile(exchange)})
+	return n.vhost.originStream(origin{exchange, n.exchanges.volatile(exchange)})
 }
 
 // allowBatches makes a stream take batches that was created without.
-func (s *Session) allowBatches(ctx context.Context, name string) error {
-	stream, err := s.js.Stream(ctx, name)
+func (n *node) allowBatches(ctx context.Context, name string) error {
+	stream, err := n.js.Stream(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -120,6 +120,6 @@ func (s *Session) allowBatches(ctx context.Context, name string) error {
 		return nil
 	}
 	cfg.AllowAtomicPublish = true
-	_, err = s.js.UpdateStream(ctx, cfg)
+	_, err = n.js.UpdateStream(ctx, cfg)
 	return err
 }

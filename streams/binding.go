@@ -88,7 +88,7 @@ func (s *Session) bind(ctx context.Context, b Binding) error {
 		}
 		mustMove := x.Moving
 		if !mustMove {
-			err = s.changeQueue(ctx, b.Queue, func(change *queueChange) (err error) {
+			err = s.queues.change(ctx, b.Queue, func(change *queueChange) (err error) {
 				mustMove = x.Volatile && change.rec.survives()
 				if !mustMove {
 					mustMove, err = change.bind(ctx, x, b)
@@ -99,7 +99,7 @@ func (s *Session) bind(ctx context.Context, b Binding) error {
 		if err != nil || !mustMove {
 			return err
 		}
-		if err := s.moveToFiles(ctx, x.Name); err != nil {
+		if err := s.exchanges.moveToFiles(ctx, x.Name); err != nil {
 			return err
 		}
 	}
@@ -113,7 +113,7 @@ func (s *Session) endsOf(ctx context.Context, b Binding) (*exchangeRecord, error
 	if _, err := s.needQueue(ctx, b.Queue); err != nil {
 		return nil, err
 	}
-	x, _, err := s.needExchange(ctx, b.Exchange)
+	x, _, err := s.exchanges.need(ctx, b.Exchange)
 	return x, err
 }
 
@@ -123,11 +123,11 @@ func (s *Session) endsOf(ctx context.Context, b Binding) (*exchangeRecord, error
 func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) (moved bool, err error) {
 	for i := range c.rec.Bindings {
 		if c.rec.Bindings[i].is(x, b) {
-			subjects, _ := c.s.viewFilters(c.rec, x.origin())
+			subjects, _ := c.q.viewFilters(c.rec, x.origin())
 			return c.bound(ctx, x, subjects)
 		}
 	}
-	last, err := c.s.keepExchange(ctx, x)
+	last, err := c.q.exchanges.keep(ctx, x)
 	if err != nil {
 		if jsapi.IsError(err, jsapi.CodeSubjectOverlap) {
 			return true, nil // the other stream listens already
@@ -137,7 +137,7 @@ func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) (m
 	added := bindingRecord{
 		Exchange: x.Name, Volatile: x.Volatile, Life: x.Life, Kind: x.Kind, Key: b.Key, Args: b.Args, From: last,
 	}
-	if err := c.s.topology.fits("the binding", added.size()); err != nil {
+	if err := c.q.topology.fits("the binding", added.size()); err != nil {
 		return false, err
 	}
 	c.rec.Bindings = append(c.rec.Bindings, added)
@@ -151,7 +151,7 @@ func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) (m
 	if moved, err := c.bound(ctx, x, subjects); moved || err != nil {
 		return moved, err
 	}
-	c.s.explainBinding("queue.bind", b, x, c.rec)
+	c.q.explainBinding("queue.bind", b, x, c.rec)
 	return false, nil
 }
 
@@ -171,13 +171,13 @@ func (c *queueChange) bound(ctx context.Context, x *exchangeRecord, subjects []s
 	case err != nil:
 		return false, err
 	}
-	return x.Volatile && now.Moving, c.s.peers.tellUsers(ctx, c.rec)
+	return x.Volatile && now.Moving, c.q.peers.tellUsers(ctx, c.rec)
 }
 
 // stillThere undoes a bind that an exchange's end overtook, with the stream that
 // the bind may have made again.
 func (c *queueChange) stillThere(ctx context.Context, x *exchangeRecord) (now *exchangeRecord, err error) {
-	now, err = c.s.standing(ctx, x.Name)
+	now, err = c.q.exchanges.standing(ctx, x.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -187,10 +187,10 @@ func (c *queueChange) stillThere(ctx context.Context, x *exchangeRecord) (now *e
 	if _, err := c.endBindings(ctx, x, func(*bindingRecord) bool { return true }); err != nil {
 		return nil, err
 	}
-	if err := c.s.clearGoneExchange(ctx, x.Name); err != nil {
+	if err := c.q.exchanges.clearGone(ctx, x.Name); err != nil {
 		return nil, err
 	}
-	return nil, errNotFound("no exchange '%s' in vhost '%s'", x.Name, c.s.cfg.ShownVHost)
+	return nil, errNotFound("no exchange '%s' in vhost '%s'", x.Name, c.q.cfg.ShownVHost)
 }
 
 // Unbind removes a binding. Messages it has routed already stay in the queue.
@@ -216,11 +216,11 @@ func (s *Session) unbind(ctx context.Context, b Binding) error {
 		return err
 	}
 	ended := false
-	err = s.changeQueue(ctx, b.Queue, func(change *queueChange) error {
+	err = s.queues.change(ctx, b.Queue, func(change *queueChange) error {
 		now, err := change.endBindings(ctx, x, func(have *bindingRecord) bool { return have.is(x, b) })
 		ended = ended || now || err != nil
 		if err == nil {
-			s.explainBinding("queue.unbind", b, x, change.rec)
+			s.queues.explainBinding("queue.unbind", b, x, change.rec)
 		}
 		return err
 	})
@@ -230,7 +230,7 @@ func (s *Session) unbind(ctx context.Context, b Binding) error {
 	if err != nil || !ended || !x.AutoDelete {
 		return err
 	}
-	return s.dropUnbound(ctx, x.Name)
+	return s.exchanges.dropUnbound(ctx, x.Name)
 }
 
 // endBindings ends the chosen bindings to a life of an exchange at the
@@ -259,7 +259,7 @@ func (c *queueChange) endBindings(ctx context.Context, x *exchangeRecord, chosen
 	if err := c.save(ctx); err != nil {
 		return false, err
 	}
-	if err := c.s.peers.tellUsers(ctx, c.rec); err != nil {
+	if err := c.q.peers.tellUsers(ctx, c.rec); err != nil {
 		return false, err
 	}
 	return true, c.settleEnded(ctx)
@@ -268,13 +268,13 @@ func (c *queueChange) endBindings(ctx context.Context, x *exchangeRecord, chosen
 // endAt ends those of the bindings that draw on one origin.
 func (c *queueChange) endAt(ctx context.Context, x *exchangeRecord, o origin, ending []*bindingRecord) error {
 	if o == x.origin() {
-		if err := c.s.setWide(ctx, x.Name); err != nil {
+		if err := c.q.exchanges.setWide(ctx, x.Name); err != nil {
 			return err
 		}
 	}
-	final := c.s.lastSequence
+	final := c.q.reader.lastSequence
 	if o != x.origin() || x.Deleting {
-		final = c.s.finalSequence
+		final = c.q.exchanges.finalSequence
 	}
 	last, err := final(ctx, o)
 	if err != nil {
@@ -289,7 +289,7 @@ func (c *queueChange) endAt(ctx context.Context, x *exchangeRecord, o origin, en
 }
 
 // dropUnboundOf deletes the auto-delete exchanges that a queue's end unbound.
-func (s *Session) dropUnboundOf(ctx context.Context, bindings []bindingRecord) error {
+func (es *exchanges) dropUnboundOf(ctx context.Context, bindings []bindingRecord) error {
 	var seen []string
 	for i := range bindings {
 		name := bindings[i].Exchange
@@ -297,7 +297,7 @@ func (s *Session) dropUnboundOf(ctx context.Context, bindings []bindingRecord) e
 			continue
 		}
 		seen = append(seen, name)
-		if err := s.dropUnbound(ctx, name); err != nil {
+		if err := es.dropUnbound(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -312,7 +312,10 @@ func (s *Session) Bindings(ctx context.Context) ([]Binding, error) {
 }
 
 func (s *Session) bindings(ctx context.Context) ([]Binding, error) {
-	if err := s.sweepSessions(ctx); err != nil {
+	if s.isClosed() {
+		return nil, ErrClosed
+	}
+	if err := s.janitor.sweepSessions(ctx); err != nil {
 		return nil, err
 	}
 	queues, damaged := s.topology.queues(ctx)
@@ -322,7 +325,7 @@ func (s *Session) bindings(ctx context.Context) ([]Binding, error) {
 	var list []Binding
 	for i := range queues {
 		rec := &queues[i]
-		if !s.standsQueue(rec) {
+		if !s.epoch.standsQueue(rec) {
 			continue
 		}
 		list = append(list, Binding{Queue: rec.Name, Key: rec.Name})

@@ -17,7 +17,7 @@ import (
 // writes its session into the queue's record. What a session that died holding it
 // left half done, the next one repairs.
 type queueChange struct {
-	s        *Session
+	q        *queues
 	rec      *queueRecord
 	revision uint64
 	removed  bool
@@ -27,22 +27,22 @@ type queueChange struct {
 // such queue. A queue that is going is cleared away instead. Whoever took the
 // session for dead may have taken the queue over: then f runs again, on what it
 // finds, its own writes among it.
-func (s *Session) changeQueue(ctx context.Context, name string, f func(*queueChange) error) error {
+func (qs *queues) change(ctx context.Context, name string, f func(*queueChange) error) error {
 	for pause := contended(); ; {
-		err := s.changeQueueOnce(ctx, name, f)
+		err := qs.changeOnce(ctx, name, f)
 		if !errors.Is(err, errConflict) || pause.Wait(ctx) != nil {
 			return err
 		}
 	}
 }
 
-func (s *Session) changeQueueOnce(ctx context.Context, name string, f func(*queueChange) error) (err error) {
-	unlock, err := s.queueLocks.Lock(ctx, name)
+func (qs *queues) changeOnce(ctx context.Context, name string, f func(*queueChange) error) (err error) {
+	unlock, err := qs.locks.Lock(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	change, left, err := s.holdQueue(ctx, name)
+	change, left, err := qs.hold(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -59,34 +59,34 @@ func (s *Session) changeQueueOnce(ctx context.Context, name string, f func(*queu
 		if err := change.remove(ctx); err != nil {
 			return err
 		}
-		return s.noQueue(name)
+		return qs.noQueue(name)
 	}
 	return f(change)
 }
 
 // holdQueue makes the record of a queue this session's to change, and says who
 // left it held. The lock of the name within this session must be held.
-func (s *Session) holdQueue(ctx context.Context, name string) (*queueChange, string, error) {
+func (qs *queues) hold(ctx context.Context, name string) (*queueChange, string, error) {
 	for pause := contended(); ; {
 		rec := new(queueRecord)
-		revision, err := s.topology.get(ctx, queueKey(name), rec)
+		revision, err := qs.topology.get(ctx, queueKey(name), rec)
 		if err != nil {
 			return nil, "", err
 		}
 		if revision == 0 {
-			return nil, "", s.noQueue(name)
+			return nil, "", qs.noQueue(name)
 		}
 		left := rec.Busy
-		free, err := s.mayHold(ctx, left, name)
+		free, err := qs.mayHold(ctx, left, name)
 		if err != nil {
 			return nil, "", err
 		}
 		if free {
-			rec.Busy = s.id
-			revision, err = s.topology.put(ctx, queueKey(name), rec, revision)
+			rec.Busy = qs.id
+			revision, err = qs.topology.put(ctx, queueKey(name), rec, revision)
 			if err == nil {
-				err = s.topology.gather(ctx, rec)
-				return &queueChange{s: s, rec: rec, revision: revision}, left, err
+				err = qs.topology.gather(ctx, rec)
+				return &queueChange{q: qs, rec: rec, revision: revision}, left, err
 			}
 			if !errors.Is(err, errConflict) {
 				return nil, "", err
@@ -100,23 +100,23 @@ func (s *Session) holdQueue(ctx context.Context, name string) (*queueChange, str
 
 // mayHold reports whether the holder of a queue is done with it, gave up, or
 // died.
-func (s *Session) mayHold(ctx context.Context, holder, queue string) (bool, error) {
-	if holder == "" || holder == s.id {
+func (qs *queues) mayHold(ctx context.Context, holder, queue string) (bool, error) {
+	if holder == "" || holder == qs.id {
 		return true, nil
 	}
-	answer, err := s.peers.ask(ctx, holder, question{Changing: queue})
+	answer, err := qs.peers.ask(ctx, holder, question{Changing: queue})
 	return answer == nil || !answer.Changing, err
 }
 
 // repair completes what a holder left half done.
 func (c *queueChange) repair(ctx context.Context, left string) error {
-	if left == "" || c.rec.Deleting || !c.s.standsQueue(c.rec) {
+	if left == "" || c.rec.Deleting || !c.q.epoch.standsQueue(c.rec) {
 		return nil
 	}
-	if err := c.s.topology.dropLoosePages(ctx, c.rec); err != nil {
+	if err := c.q.topology.dropLoosePages(ctx, c.rec); err != nil {
 		return err
 	}
-	if err := c.s.ensureHome(ctx, c.rec); err != nil {
+	if err := c.q.ensureHome(ctx, c.rec); err != nil {
 		return err
 	}
 	if err := c.followMoves(ctx); err != nil {
@@ -138,14 +138,14 @@ func (c *queueChange) repair(ctx context.Context, left string) error {
 // the queue had in it: a bind was left half done, and the exchange deleted.
 // Bindings to what has taken its place hold from now on, others are forgotten.
 func (c *queueChange) restoreView(ctx context.Context, o origin) error {
-	x, err := c.s.standing(ctx, o.exchange)
+	x, err := c.q.exchanges.standing(ctx, o.exchange)
 	if err != nil {
 		return err
 	}
 	stays := x != nil && x.origin() == o
 	var last uint64
 	if stays {
-		if last, err = c.s.keepExchange(ctx, x); err != nil {
+		if last, err = c.q.exchanges.keep(ctx, x); err != nil {
 			return err
 		}
 	}
@@ -166,7 +166,7 @@ func (c *queueChange) restoreView(ctx context.Context, o origin) error {
 // save writes the record, still held.
 func (c *queueChange) save(ctx context.Context) error {
 	c.rec.Version++
-	revision, err := c.s.topology.putQueue(ctx, c.rec, c.revision)
+	revision, err := c.q.topology.putQueue(ctx, c.rec, c.revision)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (c *queueChange) release() error {
 	if c.removed {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.s.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), c.q.cfg.Timeout)
 	defer cancel()
 	c.rec.Busy = ""
 	return c.save(ctx)
@@ -193,25 +193,25 @@ func (c *queueChange) remove(ctx context.Context) error {
 		return err
 	}
 	for _, o := range c.rec.origins() {
-		if err := c.s.dropView(ctx, c.rec.Name, o); err != nil {
+		if err := c.q.dropView(ctx, c.rec.Name, o); err != nil {
 			return err
 		}
 	}
-	if err := c.s.dropHome(ctx, c.rec.Name); err != nil {
+	if err := c.q.dropHome(ctx, c.rec.Name); err != nil {
 		return err
 	}
-	if err := c.s.peers.tellUsers(ctx, c.rec); err != nil {
+	if err := c.q.peers.tellUsers(ctx, c.rec); err != nil {
 		return err
 	}
-	if err := c.s.topology.removeQueue(ctx, c.rec, c.revision); err != nil {
+	if err := c.q.topology.removeQueue(ctx, c.rec, c.revision); err != nil {
 		return err
 	}
 	c.removed = true
-	c.s.disowns(c.rec.Name)
+	c.q.gone(c.rec)
 	if c.rec.Expires != 0 {
-		c.s.forgetUse(ctx, c.rec.Name)
+		c.q.forgetUse(ctx, c.rec.Name)
 	}
-	return c.s.dropUnboundOf(ctx, c.rec.Bindings)
+	return c.q.exchanges.dropUnboundOf(ctx, c.rec.Bindings)
 }
 
 // contended is the pause between tries while another session is changing a record.

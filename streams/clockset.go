@@ -20,41 +20,41 @@ import (
 // broker within a second, others when they look at the broker's clock.
 
 // clockWasSet follows the broker's clock, which was put forward, or back.
-func (s *Session) clockWasSet(by time.Duration) {
+func (n *node) clockWasSet(by time.Duration) {
 	if by.Abs() <= mostApart {
 		return
 	}
-	s.cfg.Logger.Warn("the broker's clock has jumped: it was set, or this machine slept", "forward", by.Round(time.Millisecond))
-	s.run(func() { s.followClock(by) })
+	n.cfg.Logger.Warn("the broker's clock has jumped: it was set, or this machine slept", "forward", by.Round(time.Millisecond))
+	n.run(func() { n.followClock(by) })
 }
 
 // followClock puts right what goes wrong where the broker's clock was set.
-func (s *Session) followClock(by time.Duration) {
+func (n *node) followClock(by time.Duration) {
 	for pause := (jsapi.Backoff{First: 20 * time.Millisecond, Most: time.Second}); ; {
-		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
-		err := s.followOnce(ctx, by)
+		ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timeout)
+		err := n.followOnce(ctx, by)
 		cancel()
-		if err == nil || s.ctx.Err() != nil {
+		if err == nil || n.ctx.Err() != nil {
 			return
 		}
-		s.cfg.Logger.Warn("could not follow the broker's clock yet", "error", err)
-		if pause.Wait(s.ctx) != nil {
+		n.cfg.Logger.Warn("could not follow the broker's clock yet", "error", err)
+		if pause.Wait(n.ctx) != nil {
 			return
 		}
 	}
 }
 
-func (s *Session) followOnce(ctx context.Context, by time.Duration) error {
+func (n *node) followOnce(ctx context.Context, by time.Duration) error {
 	if by > 0 {
-		return s.followForAll(ctx, nil, s.wakeSchedules)
+		return n.followForAll(ctx, nil, n.wakeSchedules)
 	}
-	if err := errors.Join(s.epoch.move(ctx, -by), s.dropFuture(ctx)); err != nil {
+	if err := errors.Join(n.epoch.move(ctx, -by), n.dropFuture(ctx)); err != nil {
 		return err
 	}
-	if err := s.rejoin(ctx, false); err != nil { // its consumers follow the epoch
+	if err := n.rejoin(ctx, false); err != nil { // its consumers follow the epoch
 		return err
 	}
-	return s.followForAll(ctx, s.renewPresences, s.renewSource)
+	return n.followForAll(ctx, n.renewPresences, n.renewSource)
 }
 
 // unsure is how much later than now a time must be, besides what the clock may be wrong,
@@ -91,15 +91,15 @@ func (e *epoch) move(ctx context.Context, by time.Duration) error {
 
 // dropFuture takes records away that others wait for to end, and which were written
 // before the clock was put back. Who writes one is still there and writes it again.
-func (s *Session) dropFuture(ctx context.Context) error {
-	for _, subject := range []string{s.vhost.turnSubject(), s.vhost.leaderSubject()} {
-		msg, err := jsapi.LastMessage(ctx, s.live, subject)
+func (n *node) dropFuture(ctx context.Context) error {
+	for _, subject := range []string{n.vhost.turnSubject(), n.vhost.leaderSubject()} {
+		msg, err := jsapi.LastMessage(ctx, n.live, subject)
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
 		case err != nil:
 			return err
-		case s.clock.isFuture(msg.Time):
-			if err := s.live.drop(ctx, msg.Sequence); err != nil {
+		case n.clock.isFuture(msg.Time):
+			if err := n.live.drop(ctx, msg.Sequence); err != nil {
 				return err
 			}
 		}
@@ -111,21 +111,21 @@ func (v vhost) followSubject() string { return v.liveSubject() + ".clock" }
 
 // followForAll does something, and something for every source of every queue, unless
 // another session does.
-func (s *Session) followForAll(
+func (n *node) followForAll(
 	ctx context.Context, once func(context.Context) error, do func(context.Context, *source) error,
 ) error {
-	if is, err := s.claimClock(ctx); err != nil || !is {
+	if is, err := n.claimClock(ctx); err != nil || !is {
 		return err
 	}
-	queues, err := readable(s.topology.queues(ctx))
+	queues, err := readable(n.topology.queues(ctx))
 	if err == nil && once != nil {
 		err = once(ctx)
 	}
 	for i := range queues {
-		if !s.standsQueue(&queues[i]) {
+		if !n.epoch.standsQueue(&queues[i]) {
 			continue
 		}
-		for _, src := range s.sourcesOf(&queues[i]) {
+		for _, src := range n.queues.sourcesOf(&queues[i]) {
 			err = errors.Join(err, do(ctx, src))
 		}
 	}
@@ -137,24 +137,24 @@ const claimed = 2 * rounds
 
 // claimClock reports whether this session is the one that follows the broker's clock. The
 // claim of an earlier time may be left where the clock was set again.
-func (s *Session) claimClock(ctx context.Context) (bool, error) {
-	msg := &nats.Msg{Subject: s.vhost.followSubject(), Header: nats.Header{}, Data: []byte(s.id)}
+func (n *node) claimClock(ctx context.Context) (bool, error) {
+	msg := &nats.Msg{Subject: n.vhost.followSubject(), Header: nats.Header{}, Data: []byte(n.id)}
 	msg.Header.Set(jetstream.MsgTTLHeader, claimed.String())
 	for {
-		_, err := jsapi.CompareAndSet(ctx, s.js, s.live, msg, 0)
+		_, err := jsapi.CompareAndSet(ctx, n.js, n.live, msg, 0)
 		if err == nil || !errors.Is(err, errConflict) {
 			return err == nil, err
 		}
-		has, err := jsapi.LastMessage(ctx, s.live, s.vhost.followSubject())
+		has, err := jsapi.LastMessage(ctx, n.live, n.vhost.followSubject())
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
 			continue
 		case err != nil:
 			return false, err
-		case !s.clock.isFuture(has.Time) && s.clock.now().Sub(has.Time) < claimed:
+		case !n.clock.isFuture(has.Time) && n.clock.now().Sub(has.Time) < claimed:
 			return false, nil
 		}
-		if err := s.live.drop(ctx, has.Sequence); err != nil {
+		if err := n.live.drop(ctx, has.Sequence); err != nil {
 			return false, err
 		}
 	}
@@ -163,34 +163,34 @@ func (s *Session) claimClock(ctx context.Context) (bool, error) {
 // wakeSchedules has the server look which messages for later are due: it has timers for
 // them, which go by the time that passes and not by its clock. It looks when the stream is
 // updated.
-func (s *Session) wakeSchedules(ctx context.Context, src *source) error {
+func (n *node) wakeSchedules(ctx context.Context, src *source) error {
 	if src.exchange != "" || src.plain {
 		return nil
 	}
-	stream, err := s.js.Stream(ctx, src.stream)
+	stream, err := n.js.Stream(ctx, src.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	_, err = s.js.UpdateStream(ctx, stream.CachedInfo().Config)
+	_, err = n.js.UpdateStream(ctx, stream.CachedInfo().Config)
 	return err
 }
 
 // renewPresences renews the records of all sessions that are stamped in the future: one
 // that is gone does not do so again.
-func (s *Session) renewPresences(ctx context.Context) error {
-	subjects, err := jsapi.SubjectsOf(ctx, s.live, s.vhost.presenceSubject("*"))
+func (n *node) renewPresences(ctx context.Context) error {
+	subjects, err := jsapi.SubjectsOf(ctx, n.live, n.vhost.presenceSubject("*"))
 	if err != nil {
 		return err
 	}
 	for _, subject := range subjects {
-		session := subject[len(s.vhost.presenceSubject("")):]
-		err = errors.Join(err, s.attendance.changePresence(ctx, session, func(p *presence) bool {
-			future := s.clock.isFuture(p.Renewed)
+		session := subject[len(n.vhost.presenceSubject("")):]
+		err = errors.Join(err, n.attendance.changePresence(ctx, session, func(p *presence) bool {
+			future := n.clock.isFuture(p.Renewed)
 			if future {
-				p.Renewed = s.clock.now()
+				p.Renewed = n.clock.now()
 			}
 			return future
 		}))
@@ -200,14 +200,14 @@ func (s *Session) renewPresences(ctx context.Context) error {
 
 // renewSource renews the leases of all that is unsettled at a source, whoever holds it: what
 // one held that is gone comes back when its lease is over.
-func (s *Session) renewSource(ctx context.Context, src *source) error {
-	_, info, err := s.lookAt(ctx, src.stream, src.queue)
+func (n *node) renewSource(ctx context.Context, src *source) error {
+	_, info, err := n.reader.lookAt(ctx, src.stream, src.queue)
 	if err != nil || info == nil || info.NumAckPending == 0 {
 		return err
 	}
 	var last error
-	_, err = s.findGiven(ctx, src, info, func(_ *nats.Msg, a arrival) bool {
-		last = s.settleRaw(ackSubject(src, a.seq), leaseRenewal)
+	_, err = n.reader.findGiven(ctx, src, info, func(_ *nats.Msg, a arrival) bool {
+		last = n.settleRaw(ackSubject(src, a.seq), leaseRenewal)
 		return last != nil
 	})
 	return errors.Join(err, last)

@@ -19,6 +19,7 @@ var ErrUnconfirmed = errors.New("not confirmed: the broker may have the message 
 
 // A Confirm is the broker's answer to one published message, once it is there.
 type Confirm struct {
+	session       *Session // that has published it; nil for what is nobody's message
 	exchange, key string
 	msg           *nats.Msg
 	flags         PublishFlag

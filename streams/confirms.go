@@ -16,10 +16,10 @@ import (
 	"warren/streams/internal/jsapi"
 )
 
-// confirms are the published messages of a session that the broker has not
+// confirms are the published messages of a node that the broker has not
 // answered yet. All answers come to one inbox.
 type confirms struct {
-	s      *Session
+	n      *node
 	prefix string // of the inbox, with its last dot
 	inbox  listening
 
@@ -32,14 +32,14 @@ type confirms struct {
 	expiry  *time.Timer
 }
 
-func newConfirms(s *Session) *confirms {
-	return &confirms{s: s, prefix: s.nc.NewInbox() + ".", open: make(map[uint64]*Confirm)}
+func newConfirms(n *node) *confirms {
+	return &confirms{n: n, prefix: n.nc.NewInbox() + ".", open: make(map[uint64]*Confirm)}
 }
 
 // listen subscribes to the inbox, before the first message that is answered there.
 func (c *confirms) listen() error {
 	return c.inbox.begin(func() (*nats.Subscription, error) {
-		sub, err := c.s.nc.Subscribe(c.prefix+"*", c.answered)
+		sub, err := c.n.nc.Subscribe(c.prefix+"*", c.answered)
 		if err == nil {
 			err = sub.SetPendingLimits(-1, -1)
 		}
@@ -70,7 +70,7 @@ func (c *confirms) enter(confirm *Confirm) error {
 		confirm.msg.Header.Set(traceDestination, c.prefix+tracePrefix+token)
 	}
 	if confirm.place != nil && !confirm.place.persistent {
-		confirm.msg.Header.Set(amqp.EpochHeader, c.s.epoch.id())
+		confirm.msg.Header.Set(amqp.EpochHeader, c.n.epoch.id())
 	}
 	c.watchExpiry()
 	return nil
@@ -188,8 +188,8 @@ func (c *confirms) acked(confirm *Confirm, msg *nats.Msg) {
 // nobody handles a message for which no stream listened: there is no such
 // exchange or queue, or the stream is between two leaders. The topology knows.
 func (c *confirms) nobody(confirm *Confirm) {
-	c.s.run(func() {
-		again, err := c.s.unheard(confirm)
+	c.n.run(func() {
+		again, err := c.n.unheard(confirm)
 		if again && err == nil {
 			err = c.again(confirm)
 			if err == nil {
@@ -203,7 +203,7 @@ func (c *confirms) nobody(confirm *Confirm) {
 // publishAgain asks, after a moment, what has become of the first of two messages
 // of one id, which a cluster has not agreed on yet.
 func (c *confirms) publishAgain(confirm *Confirm) {
-	c.s.run(func() {
+	c.n.run(func() {
 		if err := c.again(confirm); err != nil {
 			c.resolve(confirm, errors.Join(ErrUnconfirmed, err))
 		}
@@ -220,15 +220,15 @@ func (c *confirms) again(confirm *Confirm) error {
 }
 
 func (c *confirms) retry(confirm *Confirm) error {
-	ctx, cancel := context.WithDeadline(c.s.ctx, confirm.deadline)
+	ctx, cancel := context.WithDeadline(c.n.ctx, confirm.deadline)
 	defer cancel()
 	if err := jsapi.Sleep(ctx, confirm.pause()); err != nil {
 		return errNotTaken(err)
 	}
-	if err := c.s.awaitOnline(ctx); err != nil {
+	if err := c.n.awaitOnline(ctx); err != nil {
 		return err
 	}
-	return confirm.publish(c.s.nc)
+	return confirm.publish(c.n.nc)
 }
 
 func errNotTaken(err error) error {
@@ -245,7 +245,7 @@ func (c *confirms) complete(confirm *Confirm) {
 		c.resolve(confirm, errReturned(confirm))
 		return
 	}
-	c.s.run(func() { c.resolve(confirm, c.s.verifyRouted(confirm)) })
+	c.n.run(func() { c.resolve(confirm, c.n.verifyRouted(confirm)) })
 }
 
 // resolve ends a message, once.
@@ -286,13 +286,13 @@ func (c *confirms) reconnected() {
 	c.mu.Lock()
 	era := c.era
 	c.mu.Unlock()
-	c.s.run(func() {
-		ctx, cancel := context.WithTimeout(c.s.ctx, grace)
+	c.n.run(func() {
+		ctx, cancel := context.WithTimeout(c.n.ctx, grace)
 		defer cancel()
-		if c.s.awaitOnline(ctx) == nil {
+		if c.n.awaitOnline(ctx) == nil {
 			_ = jsapi.Sleep(ctx, settling)
 		}
-		if c.s.ctx.Err() != nil {
+		if c.n.ctx.Err() != nil {
 			return
 		}
 		c.failWhere(func(confirm *Confirm) bool { return confirm.era < era },
@@ -306,6 +306,12 @@ func (c *confirms) fail(err error) {
 	c.stopped, c.failure = true, err
 	c.mu.Unlock()
 	c.failWhere(func(*Confirm) bool { return true }, fmt.Errorf("%w: %w", ErrUnconfirmed, err))
+}
+
+// abandon gives what a session has published, and what has no answer yet, the answer that
+// the session is closed.
+func (c *confirms) abandon(s *Session) {
+	c.failWhere(func(confirm *Confirm) bool { return confirm.session == s }, fmt.Errorf("%w: %w", ErrUnconfirmed, ErrClosed))
 }
 
 func (c *confirms) failWhere(lost func(*Confirm) bool, err error) {
@@ -331,7 +337,7 @@ func (c *confirms) watchExpiry() {
 }
 
 func (c *confirms) expiryStep() time.Duration {
-	return min(max(c.s.cfg.Timeout/10, 10*time.Millisecond), time.Second)
+	return min(max(c.n.cfg.Timeout/10, 10*time.Millisecond), time.Second)
 }
 
 func (c *confirms) expire() {

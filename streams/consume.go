@@ -176,8 +176,7 @@ func (s *Session) nameConsumer(c *Consumer) error {
 	defer s.mu.Unlock()
 	c.tag = c.opts.Tag
 	if c.tag == "" {
-		s.tags++
-		c.tag = "ctag-" + s.id[len(s.id)-6:] + "-" + strconv.FormatUint(s.tags, 10)
+		c.tag = "ctag-" + s.id[len(s.id)-6:] + "-" + strconv.FormatUint(s.tags.Add(1), 10)
 	}
 	if other := s.tagged[c.tag]; other != nil && other.counted() {
 		return errNotAllowed("attempt to reuse consumer tag '%s'", c.tag)
@@ -187,8 +186,10 @@ func (s *Session) nameConsumer(c *Consumer) error {
 }
 
 // freeTag forgets the tag of a consumer that ends, unless another one has it
-// by now. The session's lock is held.
+// by now.
 func (s *Session) freeTag(c *Consumer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.tagged[c.tag] == c {
 		delete(s.tagged, c.tag)
 	}
@@ -197,9 +198,7 @@ func (s *Session) freeTag(c *Consumer) {
 func (c *Consumer) start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
-			c.s.mu.Lock()
 			c.s.freeTag(c)
-			c.s.mu.Unlock()
 		}
 	}()
 	if err := c.openInbox(); err != nil {
@@ -287,7 +286,7 @@ func (c *Consumer) holdsMore() {
 	c.s.run(func() {
 		ctx, cancel := context.WithTimeout(c.s.ctx, c.s.cfg.Timeout)
 		defer cancel()
-		if err := c.s.enroll(ctx, c.queue); err != nil && c.s.ctx.Err() == nil {
+		if err := c.s.uses.enroll(ctx, c.queue); err != nil && c.s.ctx.Err() == nil {
 			c.s.cfg.Logger.Debug("could not say yet how much a session holds", "queue", c.queue, "error", err)
 		}
 	})
@@ -296,11 +295,11 @@ func (c *Consumer) holdsMore() {
 // obey follows the record of the queue: which sources there are, and what the
 // queue wants of them.
 func (c *Consumer) obey(rec *queueRecord) {
-	if rec.Deleting || !c.s.standsQueue(rec) {
+	if rec.Deleting || !c.s.epoch.standsQueue(rec) {
 		c.expel(c.s.noQueue(c.queue))
 		return
 	}
-	now := c.s.sourcesOf(rec)
+	now := c.s.queues.sourcesOf(rec)
 	c.mu.Lock()
 	if c.applying { // it obeys when it is admitted
 		c.mu.Unlock()
@@ -534,7 +533,7 @@ func (c *Consumer) tellUse(ctx context.Context) {
 	if rec == nil || rec.Expires == 0 || c.s.nc.IsClosed() {
 		return
 	}
-	if err := c.s.tellUse(ctx, rec); err != nil && c.s.ctx.Err() == nil {
+	if err := c.s.queues.tellUse(ctx, rec); err != nil && c.s.ctx.Err() == nil {
 		c.s.cfg.Logger.Warn("could not tell yet that a queue was used", "queue", c.queue, "error", err)
 	}
 }
@@ -571,7 +570,7 @@ func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 		c.tellUse(ctx)
 	}
 	if rec := c.u.record(); rec != nil && rec.AutoDelete && c.Err() == nil && !c.s.nc.IsClosed() {
-		err = errors.Join(err, c.s.dropUnused(ctx, c.queue))
+		err = errors.Join(err, c.s.janitor.dropUnused(ctx, c.queue))
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -39,6 +40,8 @@ type question struct {
 	Told *queueRecord `json:"told,omitempty"`
 	// Uses asks what Queue does, of several queues, by token.
 	Uses []string `json:"uses,omitempty"`
+	// Sessions are some of the node, of which it is asked whether they are there.
+	Sessions []uint64 `json:"sessions,omitempty"`
 	// Claim asks whether a consumer of the session claims its queue still.
 	Claim *claim `json:"claim,omitempty"`
 }
@@ -50,6 +53,7 @@ type answer struct {
 	Uses      []*answer      `json:"uses,omitempty"`
 	Changing  bool           `json:"changing,omitempty"`
 	Claims    bool           `json:"claims,omitempty"`
+	Ended     []uint64       `json:"ended,omitempty"`     // of the sessions
 	Undecided bool           `json:"undecided,omitempty"` // whether it may
 	silent    bool           // there was none
 }
@@ -103,10 +107,50 @@ func (p *peers) put(ctx context.Context, session string, question []byte, wait t
 	return p.link.nc.RequestWithContext(ctx, p.vhost.controlSubject(session), question)
 }
 
-// alive reports whether a session is there.
-func (p *peers) alive(ctx context.Context, session string) (bool, error) {
-	a, err := p.ask(ctx, session, question{})
-	return a != nil, err
+// alive reports whether a session of a node is there; those of earlier releases have no
+// number.
+func (p *peers) alive(ctx context.Context, node string, session uint64) (bool, error) {
+	var q question
+	if session != 0 {
+		q.Sessions = []uint64{session}
+	}
+	a, err := p.ask(ctx, node, q)
+	return a != nil && len(a.Ended) == 0, err
+}
+
+// A member is a session of a node, or a node, with the number 0.
+type member struct {
+	node    string
+	session uint64
+}
+
+// deadAmong asks nodes for a sign of life, and for some sessions of theirs, and gives
+// those that are gone.
+func (p *peers) deadAmong(ctx context.Context, nodes map[string][]uint64) (map[member]bool, error) {
+	names := slices.Collect(maps.Keys(nodes))
+	answers := make([]*answer, len(names))
+	errs := make([]error, len(names))
+	var group sync.WaitGroup
+	for i, node := range names {
+		group.Go(func() { answers[i], errs[i] = p.ask(ctx, node, question{Sessions: nodes[node]}) })
+	}
+	group.Wait()
+	dead := make(map[member]bool)
+	for i, a := range answers {
+		if errs[i] != nil {
+			continue
+		}
+		gone := nodes[names[i]]
+		if a == nil {
+			dead[member{names[i], 0}] = true
+		} else {
+			gone = a.Ended
+		}
+		for _, session := range gone {
+			dead[member{names[i], session}] = true
+		}
+	}
+	return dead, errors.Join(errs...)
 }
 
 // askAll puts one question to several sessions at once.
@@ -161,53 +205,63 @@ func (p *peers) listenControl() error {
 }
 
 // listenChanges drops from the cache the exchanges that other sessions change.
-func (s *Session) listenChanges() error {
-	prefix := len(s.vhost.changeSubject()) + 1
-	return s.changes.begin(func() (*nats.Subscription, error) {
-		return s.nc.Subscribe(s.vhost.changeSubject()+".>", func(msg *nats.Msg) {
+func (es *exchanges) listenChanges() error {
+	prefix := len(es.vhost.changeSubject()) + 1
+	return es.changes.begin(func() (*nats.Subscription, error) {
+		return es.link.nc.Subscribe(es.vhost.changeSubject()+".>", func(msg *nats.Msg) {
 			if name, err := routing.TokenName(msg.Subject[prefix:]); err == nil {
-				s.exchanges.forget(name)
+				es.forget(name)
 			}
 		})
 	})
 }
 
-func (s *Session) answer(q question) *answer {
+func (n *node) answer(q question) *answer {
 	a := new(answer)
 	if q.Changing != "" {
-		a.Changing = s.queueLocks.Users(q.Changing) > 0
+		a.Changing = n.queues.locks.Users(q.Changing) > 0
 	}
 	if q.Queue != "" || q.Uses != nil {
-		ctx, cancel := context.WithTimeout(s.ctx, silence/2) // who asks does not wait for longer
-		s.answerUse(ctx, q.Queue, a)
-		a.Uses = s.answerUses(ctx, q.Uses)
+		ctx, cancel := context.WithTimeout(n.ctx, silence/2) // who asks does not wait for longer
+		n.answerUse(ctx, q.Queue, a)
+		a.Uses = n.answerUses(ctx, q.Uses)
 		cancel()
 	}
-	if q.Told != nil {
-		if u := s.userOf(q.Told.Name); u != nil {
-			s.obeyTold(u, q.Told)
+	for _, session := range q.Sessions {
+		if n.session(session) == nil {
+			a.Ended = append(a.Ended, session)
 		}
 	}
+	if q.Told != nil {
+		n.obeyTold(q.Told)
+	}
 	if q.Claim != nil {
-		s.answerClaim(q.Claim, a)
+		n.answerClaim(q.Claim, a)
 	}
 	return a
 }
 
-// obeyTold has the consumers of a queue obey a record that another session has told,
-// with the bindings in its pages. If these cannot be read, the queue is looked at again
-// beside.
-func (s *Session) obeyTold(u *user, rec *queueRecord) {
-	ctx, cancel := context.WithTimeout(s.ctx, silence/2)
+// obeyTold has the consumers of a queue obey a record that another node has told, with
+// the bindings in its pages. If these cannot be read, the queue is looked at again beside.
+func (n *node) obeyTold(rec *queueRecord) {
+	users := n.uses.of(rec.Name)
+	if len(users) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, silence/2)
 	defer cancel()
 	var err error
 	if !rec.Deleting {
-		err = s.topology.gather(ctx, rec)
+		err = n.topology.gather(ctx, rec)
 	}
 	if err != nil {
-		s.cfg.Logger.Debug("could not read what another session told of a queue; it is read again", "queue", u.queue, "error", err)
-		s.refreshSoon(u.queue)
-		return
+		n.cfg.Logger.Debug("could not read what another session told of a queue; it is read again", "queue", rec.Name, "error", err)
 	}
-	u.obey(rec)
+	for _, u := range users {
+		if err != nil {
+			u.s.refreshSoon(rec.Name)
+			continue
+		}
+		u.obey(rec)
+	}
 }

@@ -213,7 +213,7 @@ func (c *Consumer) hasEnded(src *source, msg *nats.Msg, a appearance) bool {
 	if c.shares() {
 		a.asked = c.window.asked(src)
 	}
-	return c.s.hasEnded(life, a)
+	return c.s.contents.hasEnded(life, a)
 }
 
 // bounds are the headers of a message that may bound its life.

@@ -91,7 +91,7 @@ func readable[T any](list []T, err error) ([]T, error) {
 
 // deleteDamaged deletes a queue whose record cannot be read, with all that it has.
 func (s *Session) deleteDamaged(ctx context.Context, name string) error {
-	if err := s.buryQueue(ctx, name); err != nil {
+	if err := s.queues.bury(ctx, name); err != nil {
 		return err
 	}
 	_, _, err := s.loadQueue(ctx, name) // which clears away what has gone
@@ -100,8 +100,8 @@ func (s *Session) deleteDamaged(ctx context.Context, name string) error {
 
 // buryQueue writes, over the damaged record of a queue, that it is deleted, and takes
 // away its views wherever there are any: of what it was bound to, nothing is known.
-func (s *Session) buryQueue(ctx context.Context, name string) error {
-	exchanges, err := readable(s.topology.exchanges(ctx))
+func (qs *queues) bury(ctx context.Context, name string) error {
+	exchanges, err := readable(qs.topology.exchanges(ctx))
 	if err != nil {
 		return err
 	}
@@ -114,21 +114,21 @@ func (s *Session) buryQueue(ctx context.Context, name string) error {
 	}
 	for exchange := range names {
 		for _, o := range bothOrigins(exchange) {
-			if err := s.dropView(ctx, name, o); err != nil {
+			if err := qs.dropView(ctx, name, o); err != nil {
 				return err
 			}
 		}
 	}
-	if err := s.topology.purge(ctx, pageKey(name, ">")); err != nil {
+	if err := qs.topology.purge(ctx, pageKey(name, ">")); err != nil {
 		return err
 	}
 	rec := &queueRecord{Queue: Queue{Name: name}, Life: newID(), Deleting: true}
-	return s.topology.bury(ctx, queueKey(name), rec)
+	return qs.topology.bury(ctx, queueKey(name), rec)
 }
 
 // buryExchange does the same for an exchange; its bindings say which one it was.
-func (s *Session) buryExchange(ctx context.Context, name string) error {
-	queues, err := readable(s.topology.queues(ctx))
+func (es *exchanges) bury(ctx context.Context, name string) error {
+	queues, err := readable(es.topology.queues(ctx))
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (s *Session) buryExchange(ctx context.Context, name string) error {
 			}
 		}
 	}
-	return s.topology.bury(ctx, exchangeKey(name), rec)
+	return es.topology.bury(ctx, exchangeKey(name), rec)
 }
 
 // bury replaces a record that cannot be read.

@@ -43,6 +43,9 @@
 // Where subjects cannot say what a binding says, the filters are wider and the
 // consumer decides, exactly. [Config.Explain] tells what each step becomes.
 //
+// A process that acts for many users, such as a server, opens one [Node], and a session
+// on it for each: sessions of a node share all that does not belong to one user.
+//
 // A [Store] is no part of AMQP: a table of last values for what is built on top, on
 // a stream in which every write rolls up what its key had, and is republished.
 //

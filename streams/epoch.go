@@ -48,14 +48,14 @@ func (e *epoch) set(name string, began time.Time) {
 
 // openLive opens the stream of what ends with the broker, reads the epoch, and
 // begins one when there is none.
-func (s *Session) openLive(ctx context.Context) error {
-	if err := s.live.open(ctx); err != nil {
+func (n *node) openLive(ctx context.Context) error {
+	if err := n.live.open(ctx); err != nil {
 		return err
 	}
-	if err := s.clock.read(ctx); err != nil {
+	if err := n.clock.read(ctx); err != nil {
 		return err
 	}
-	return s.readEpoch(ctx)
+	return n.readEpoch(ctx)
 }
 
 // epochRecord is the epoch as stored; Swept says that what the last epoch left
@@ -68,34 +68,34 @@ type epochRecord struct {
 
 func (v vhost) epochSubject() string { return v.liveSubject() + ".epoch" }
 
-func (s *Session) readEpoch(ctx context.Context) error {
-	subject := s.vhost.epochSubject()
+func (n *node) readEpoch(ctx context.Context) error {
+	subject := n.vhost.epochSubject()
 	for {
-		rec, revision, err := s.epoch.load(ctx, subject)
+		rec, revision, err := n.epoch.load(ctx, subject)
 		if err != nil {
 			return err
 		}
 		if revision == 0 {
-			if err := s.epoch.begin(ctx, subject); err != nil && !errors.Is(err, errConflict) {
+			if err := n.epoch.begin(ctx, subject); err != nil && !errors.Is(err, errConflict) {
 				return err
 			}
 			continue
 		}
-		if s.epoch.beginsLater(rec) {
-			if err := s.epoch.move(ctx, 0); err != nil {
+		if n.epoch.beginsLater(rec) {
+			if err := n.epoch.move(ctx, 0); err != nil {
 				return err
 			}
 			continue
 		}
-		s.epoch.set(rec.Name, rec.Began)
+		n.epoch.set(rec.Name, rec.Began)
 		if rec.Swept {
 			return nil
 		}
-		if err := s.sweepEpoch(ctx); err != nil {
+		if err := n.sweepEpoch(ctx); err != nil {
 			return err
 		}
 		rec.Swept = true
-		if err := s.epoch.put(ctx, subject, rec, revision); err != nil && !errors.Is(err, errConflict) {
+		if err := n.epoch.put(ctx, subject, rec, revision); err != nil && !errors.Is(err, errConflict) {
 			return err
 		}
 		return nil
@@ -136,28 +136,28 @@ func (e *epoch) put(ctx context.Context, subject string, rec epochRecord, revisi
 }
 
 // sweepEpoch clears away what was not durable in the last life of the broker.
-func (s *Session) sweepEpoch(ctx context.Context) error {
-	exchanges, err := readable(s.topology.exchanges(ctx))
+func (n *node) sweepEpoch(ctx context.Context) error {
+	exchanges, err := readable(n.topology.exchanges(ctx))
 	if err != nil {
 		return err
 	}
 	for i := range exchanges {
-		if s.standsExchange(&exchanges[i]) {
+		if n.epoch.standsExchange(&exchanges[i]) {
 			continue
 		}
-		if _, _, err := s.loadExchange(ctx, exchanges[i].Name); err != nil {
+		if _, _, err := n.exchanges.find(ctx, exchanges[i].Name); err != nil {
 			return err
 		}
 	}
-	queues, err := readable(s.topology.queues(ctx))
+	queues, err := readable(n.topology.queues(ctx))
 	if err != nil {
 		return err
 	}
 	for i := range queues {
-		if s.standsQueue(&queues[i]) {
+		if n.epoch.standsQueue(&queues[i]) {
 			continue
 		}
-		if _, _, err := s.loadQueue(ctx, queues[i].Name); err != nil {
+		if _, _, err := n.queues.find(ctx, queues[i].Name); err != nil {
 			return err
 		}
 	}

@@ -76,12 +76,26 @@ func predeclaredExchange(name string) (Exchange, bool) {
 	return predeclared[i], true
 }
 
+// Exchanges are the exchanges of the virtual host: their records, and the streams that
+// are derived from them.
+type exchanges struct {
+	*site
+	exchangeCache
+	link     *link
+	topology *topology
+	epoch    *epoch
+	reader   *reader
+	peers    *peers
+	queues   *queues
+	changes  listening // told of each change of a record
+}
+
 // DeclareExchange verifies that an exchange exists as described, and creates
 // it when there is none. It is idempotent. An exchange that exists otherwise is
 // 406, a reserved name 403, a kind or argument Warren does not have 540. When
 // it returns, the next publish obeys it, from every process.
 func (s *Session) DeclareExchange(ctx context.Context, x Exchange) error {
-	err := s.do(ctx, func(ctx context.Context) error { return s.declareExchange(ctx, x) })
+	err := s.whileOpen(ctx, func(ctx context.Context) error { return s.exchanges.declare(ctx, x) })
 	if err != nil {
 		return fmt.Errorf("declare exchange %q: %w", x.Name, err)
 	}
@@ -89,28 +103,25 @@ func (s *Session) DeclareExchange(ctx context.Context, x Exchange) error {
 	return nil
 }
 
-func (s *Session) declareExchange(ctx context.Context, x Exchange) error {
+func (es *exchanges) declare(ctx context.Context, x Exchange) error {
 	if err := x.check(); err != nil {
 		return err
 	}
-	if s.isClosed() {
-		return ErrClosed
-	}
 	for {
-		rec, revision, err := s.loadExchange(ctx, x.Name)
+		rec, revision, err := es.find(ctx, x.Name)
 		if err != nil {
 			return err
 		}
 		if rec != nil {
-			if err := rec.equivalent(x, s.cfg.ShownVHost); err != nil || revision == 0 {
+			if err := rec.equivalent(x, es.cfg.ShownVHost); err != nil || revision == 0 {
 				return err
 			}
-			return s.repairExchange(ctx, rec)
+			return es.repair(ctx, rec)
 		}
 		if strings.HasPrefix(x.Name, "amq.") {
 			return errAccessRefused("exchange name '%s' contains reserved prefix 'amq.*'", x.Name)
 		}
-		err = s.createExchange(ctx, x, revision)
+		err = es.create(ctx, x, revision)
 		if !errors.Is(err, errConflict) {
 			return err
 		}
@@ -201,7 +212,7 @@ func describeArg(value any, present bool) string {
 // CheckExchange is AMQP's passive declare: nil when the exchange exists, 404
 // when it does not, 403 for the default exchange.
 func (s *Session) CheckExchange(ctx context.Context, name string) error {
-	err := s.do(ctx, func(ctx context.Context) error { return s.checkExchange(ctx, name) })
+	err := s.whileOpen(ctx, func(ctx context.Context) error { return s.checkExchange(ctx, name) })
 	if err != nil {
 		return fmt.Errorf("check exchange %q: %w", name, err)
 	}
@@ -209,13 +220,10 @@ func (s *Session) CheckExchange(ctx context.Context, name string) error {
 }
 
 func (s *Session) checkExchange(ctx context.Context, name string) error {
-	if s.isClosed() {
-		return ErrClosed
-	}
 	if err := notDefault(name); err != nil {
 		return err
 	}
-	_, _, err := s.needExchange(ctx, name)
+	_, _, err := s.exchanges.need(ctx, name)
 	return err
 }
 
@@ -223,20 +231,20 @@ func (s *Session) checkExchange(ctx context.Context, name string) error {
 // ones and the default exchange among them. With a [DamagedError], the list is
 // complete but for what that names.
 func (s *Session) Exchanges(ctx context.Context) ([]Exchange, error) {
-	return call(ctx, s, s.listExchanges)
-}
-
-func (s *Session) listExchanges(ctx context.Context) ([]Exchange, error) {
 	if s.isClosed() {
 		return nil, ErrClosed
 	}
-	records, damaged := s.topology.exchanges(ctx)
+	return call(ctx, s, s.exchanges.list)
+}
+
+func (es *exchanges) list(ctx context.Context) ([]Exchange, error) {
+	records, damaged := es.topology.exchanges(ctx)
 	if damaged != nil && !isDamage(damaged) {
 		return nil, damaged
 	}
 	list := append([]Exchange{{Name: "", Kind: Direct, Durable: true}}, predeclared...)
 	for _, rec := range records {
-		if _, own := predeclaredExchange(rec.Name); !own && s.standsExchange(&rec) {
+		if _, own := predeclaredExchange(rec.Name); !own && es.epoch.standsExchange(&rec) {
 			list = append(list, rec.Exchange)
 		}
 	}
@@ -245,15 +253,15 @@ func (s *Session) listExchanges(ctx context.Context) ([]Exchange, error) {
 }
 
 // standsExchange reports whether a record is of an exchange that is there.
-func (s *Session) standsExchange(rec *exchangeRecord) bool {
-	return !rec.Deleting && (rec.Durable || rec.Epoch == s.epoch.id())
+func (e *epoch) standsExchange(rec *exchangeRecord) bool {
+	return !rec.Deleting && (rec.Durable || rec.Epoch == e.id())
 }
 
 // needExchange loads an exchange that must exist.
-func (s *Session) needExchange(ctx context.Context, name string) (*exchangeRecord, uint64, error) {
-	rec, revision, err := s.loadExchange(ctx, name)
+func (es *exchanges) need(ctx context.Context, name string) (*exchangeRecord, uint64, error) {
+	rec, revision, err := es.find(ctx, name)
 	if err == nil && rec == nil {
-		err = errNotFound("no exchange '%s' in vhost '%s'", name, s.cfg.ShownVHost)
+		err = errNotFound("no exchange '%s' in vhost '%s'", name, es.cfg.ShownVHost)
 	}
 	return rec, revision, err
 }
@@ -261,10 +269,10 @@ func (s *Session) needExchange(ctx context.Context, name string) (*exchangeRecor
 // loadExchange reads an exchange; nil says that there is none, with the
 // revision at which it may be created. What is left of an exchange that has
 // gone is cleared away first.
-func (s *Session) loadExchange(ctx context.Context, name string) (*exchangeRecord, uint64, error) {
+func (es *exchanges) find(ctx context.Context, name string) (*exchangeRecord, uint64, error) {
 	for {
 		rec := new(exchangeRecord)
-		revision, err := s.topology.get(ctx, exchangeKey(name), rec)
+		revision, err := es.topology.get(ctx, exchangeKey(name), rec)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -274,73 +282,73 @@ func (s *Session) loadExchange(ctx context.Context, name string) (*exchangeRecor
 			}
 			return nil, 0, nil
 		}
-		if s.standsExchange(rec) {
+		if es.epoch.standsExchange(rec) {
 			return rec, revision, nil
 		}
-		if err := s.finishDeleteExchange(ctx, rec); err != nil && !errors.Is(err, errConflict) {
+		if err := es.finishDelete(ctx, rec); err != nil && !errors.Is(err, errConflict) {
 			return nil, 0, err
 		}
 	}
 }
 
 // standing reads an exchange, nil if it is not there, and clears nothing away.
-func (s *Session) standing(ctx context.Context, name string) (*exchangeRecord, error) {
+func (es *exchanges) standing(ctx context.Context, name string) (*exchangeRecord, error) {
 	rec := new(exchangeRecord)
-	revision, err := s.topology.get(ctx, exchangeKey(name), rec)
+	revision, err := es.topology.get(ctx, exchangeKey(name), rec)
 	if err != nil {
 		return nil, err
 	}
 	if x, own := predeclaredExchange(name); own && revision == 0 {
 		return &exchangeRecord{Exchange: x, Life: "amq"}, nil
 	}
-	if revision == 0 || !s.standsExchange(rec) {
+	if revision == 0 || !es.epoch.standsExchange(rec) {
 		return nil, nil
 	}
 	return rec, nil
 }
 
-func (s *Session) createExchange(ctx context.Context, x Exchange, revision uint64) error {
-	rec := &exchangeRecord{Exchange: x, Life: newID(), Volatile: !x.Durable && s.keepsMemory()}
+func (es *exchanges) create(ctx context.Context, x Exchange, revision uint64) error {
+	rec := &exchangeRecord{Exchange: x, Life: newID(), Volatile: !x.Durable && es.link.keepsMemory()}
 	if !x.Durable {
-		rec.Epoch = s.epoch.id()
+		rec.Epoch = es.epoch.id()
 	}
 	// Queues may drain an earlier exchange of the name: the filters they do it
 	// with are interest, but no route.
-	_, err := s.js.Stream(ctx, s.vhost.originStream(rec.origin()))
+	_, err := es.js.Stream(ctx, es.vhost.originStream(rec.origin()))
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return err
 	}
 	rec.Wide = err == nil
-	if _, err := s.topology.put(ctx, exchangeKey(x.Name), rec, revision); err != nil {
+	if _, err := es.topology.put(ctx, exchangeKey(x.Name), rec, revision); err != nil {
 		return err
 	}
-	if _, err = s.ensureOrigin(ctx, rec.origin()); err != nil {
+	if _, err = es.ensureOrigin(ctx, rec.origin()); err != nil {
 		return err
 	}
-	return s.clearGoneExchange(ctx, x.Name) // deleted meanwhile, it has a stream again
+	return es.clearGone(ctx, x.Name) // deleted meanwhile, it has a stream again
 }
 
 // repairExchange completes what a session that was killed left half done of an
 // exchange: a move, or the record without its stream.
-func (s *Session) repairExchange(ctx context.Context, rec *exchangeRecord) error {
+func (es *exchanges) repair(ctx context.Context, rec *exchangeRecord) error {
 	if !rec.Moving {
-		_, err := s.js.Stream(ctx, s.vhost.originStream(rec.origin()))
+		_, err := es.js.Stream(ctx, es.vhost.originStream(rec.origin()))
 		if !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return err
 		}
 	}
-	if err := s.completeExchange(ctx, rec); err != nil {
+	if err := es.complete(ctx, rec); err != nil {
 		return err
 	}
-	return s.clearGoneExchange(ctx, rec.Name) // deleted meanwhile, it has a stream again
+	return es.clearGone(ctx, rec.Name) // deleted meanwhile, it has a stream again
 }
 
 // completeExchange has somebody listen to what is published to an exchange.
-func (s *Session) completeExchange(ctx context.Context, rec *exchangeRecord) error {
+func (es *exchanges) complete(ctx context.Context, rec *exchangeRecord) error {
 	if rec.Moving {
-		return s.finishMove(ctx, rec)
+		return es.finishMove(ctx, rec)
 	}
-	_, err := s.ensureOrigin(ctx, rec.origin())
+	_, err := es.ensureOrigin(ctx, rec.origin())
 	if jsapi.IsError(err, jsapi.CodeSubjectOverlap) {
 		return nil // it has moved, and somebody listens
 	}
@@ -349,19 +357,19 @@ func (s *Session) completeExchange(ctx context.Context, rec *exchangeRecord) err
 
 // keepExchange makes sure of an exchange's record and stream before something
 // hangs on them: predeclared exchanges come into being here.
-func (s *Session) keepExchange(ctx context.Context, rec *exchangeRecord) (uint64, error) {
+func (es *exchanges) keep(ctx context.Context, rec *exchangeRecord) (uint64, error) {
 	if _, own := predeclaredExchange(rec.Name); own {
-		_, err := s.topology.put(ctx, exchangeKey(rec.Name), rec, 0)
+		_, err := es.topology.put(ctx, exchangeKey(rec.Name), rec, 0)
 		if err != nil && !errors.Is(err, errConflict) {
 			return 0, err
 		}
 	}
-	return s.ensureOrigin(ctx, rec.origin())
+	return es.ensureOrigin(ctx, rec.origin())
 }
 
 // setWide notes that interest in an exchange no longer proves a route.
-func (s *Session) setWide(ctx context.Context, name string) error {
-	return s.editExchange(ctx, name, func(rec *exchangeRecord) bool {
+func (es *exchanges) setWide(ctx context.Context, name string) error {
+	return es.edit(ctx, name, func(rec *exchangeRecord) bool {
 		narrow := !rec.Wide && !rec.Deleting
 		rec.Wide = rec.Wide || narrow
 		return narrow
@@ -370,14 +378,14 @@ func (s *Session) setWide(ctx context.Context, name string) error {
 
 // editExchange writes the record of an exchange, if there is one, as f changes it.
 // False says that there is nothing to change.
-func (s *Session) editExchange(ctx context.Context, name string, f func(*exchangeRecord) bool) error {
+func (es *exchanges) edit(ctx context.Context, name string, f func(*exchangeRecord) bool) error {
 	for {
 		rec := new(exchangeRecord)
-		revision, err := s.topology.get(ctx, exchangeKey(name), rec)
+		revision, err := es.topology.get(ctx, exchangeKey(name), rec)
 		if err != nil || revision == 0 || !f(rec) {
 			return err
 		}
-		_, err = s.topology.put(ctx, exchangeKey(name), rec, revision)
+		_, err = es.topology.put(ctx, exchangeKey(name), rec, revision)
 		if !errors.Is(err, errConflict) {
 			return err
 		}
@@ -388,12 +396,12 @@ func (s *Session) editExchange(ctx context.Context, name string, f func(*exchang
 // stay in their queues. [IfUnused] refuses with 406 while a queue is bound.
 // Deleting an exchange that is not there succeeds; a predeclared one is 403.
 func (s *Session) DeleteExchange(ctx context.Context, name string, flags ...UnusedFlag) error {
-	err := s.do(ctx, func(ctx context.Context) error {
+	err := s.whileOpen(ctx, func(ctx context.Context) error {
 		all, err := joinFlags(flags, IfUnused)
 		if err != nil {
 			return err
 		}
-		return s.deleteExchange(ctx, name, all)
+		return s.exchanges.delete(ctx, name, all)
 	})
 	if err != nil {
 		return fmt.Errorf("delete exchange %q: %w", name, err)
@@ -401,20 +409,17 @@ func (s *Session) DeleteExchange(ctx context.Context, name string, flags ...Unus
 	return nil
 }
 
-func (s *Session) deleteExchange(ctx context.Context, name string, only UnusedFlag) error {
+func (es *exchanges) delete(ctx context.Context, name string, only UnusedFlag) error {
 	if err := notDefault(name); err != nil {
 		return err
 	}
 	if strings.HasPrefix(name, "amq.") {
 		return errAccessRefused("exchange name '%s' contains reserved prefix 'amq.*'", name)
 	}
-	if s.isClosed() {
-		return ErrClosed
-	}
 	for {
-		rec, revision, err := s.loadExchange(ctx, name)
+		rec, revision, err := es.find(ctx, name)
 		if errors.Is(err, errDamaged) {
-			if err := s.buryExchange(ctx, name); err != nil {
+			if err := es.bury(ctx, name); err != nil {
 				return err
 			}
 			continue
@@ -423,15 +428,15 @@ func (s *Session) deleteExchange(ctx context.Context, name string, only UnusedFl
 			return err
 		}
 		if only == IfUnused {
-			bound, err := s.boundTo(ctx, rec)
+			bound, err := es.boundTo(ctx, rec)
 			if err != nil {
 				return err
 			}
 			if bound > 0 {
-				return errPrecondition("exchange '%s' in vhost '%s' in use", name, s.cfg.ShownVHost)
+				return errPrecondition("exchange '%s' in vhost '%s' in use", name, es.cfg.ShownVHost)
 			}
 		}
-		err = s.removeExchange(ctx, rec, revision)
+		err = es.remove(ctx, rec, revision)
 		if !errors.Is(err, errConflict) {
 			return err
 		}
@@ -440,53 +445,53 @@ func (s *Session) deleteExchange(ctx context.Context, name string, only UnusedFl
 
 // removeExchange marks an exchange as going, the moment at which it is gone for
 // everybody, and clears it away.
-func (s *Session) removeExchange(ctx context.Context, rec *exchangeRecord, revision uint64) error {
+func (es *exchanges) remove(ctx context.Context, rec *exchangeRecord, revision uint64) error {
 	rec.Deleting = true
-	if _, err := s.topology.put(ctx, exchangeKey(rec.Name), rec, revision); err != nil {
+	if _, err := es.topology.put(ctx, exchangeKey(rec.Name), rec, revision); err != nil {
 		return err
 	}
-	return s.finishDeleteExchange(ctx, rec)
+	return es.finishDelete(ctx, rec)
 }
 
 // finishDeleteExchange clears away what is left of an exchange: first nobody
 // can publish, then its bindings end, then the stream goes, unless a queue
 // still has messages in it, and the record last. Every step may be repeated,
 // by anyone.
-func (s *Session) finishDeleteExchange(ctx context.Context, rec *exchangeRecord) error {
-	err := s.withGoneExchange(ctx, rec.Name, func(uint64) error {
-		return s.parkBoth(ctx, rec.Name)
+func (es *exchanges) finishDelete(ctx context.Context, rec *exchangeRecord) error {
+	err := es.withGone(ctx, rec.Name, func(uint64) error {
+		return es.parkBoth(ctx, rec.Name)
 	})
 	if err != nil {
 		return err
 	}
-	err = s.changeBound(ctx, rec, func(c *queueChange) error {
+	err = es.changeBound(ctx, rec, func(c *queueChange) error {
 		_, err := c.endBindings(ctx, rec, func(*bindingRecord) bool { return true })
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.clearGoneExchange(ctx, rec.Name); err != nil {
+	if err := es.clearGone(ctx, rec.Name); err != nil {
 		return err
 	}
-	return s.tellExchange(rec.Name)
+	return es.tell(rec.Name)
 }
 
 // tellExchange has all sessions read the record of an exchange again.
-func (s *Session) tellExchange(name string) error {
-	s.forgetExchange(name)
-	return s.nc.Publish(s.vhost.changeSubject()+"."+routing.NameToken(name), nil)
+func (es *exchanges) tell(name string) error {
+	es.forget(name)
+	return es.link.nc.Publish(es.vhost.changeSubject()+"."+routing.NameToken(name), nil)
 }
 
 // boundTo counts the bindings that stand from an exchange.
-func (s *Session) boundTo(ctx context.Context, rec *exchangeRecord) (int, error) {
-	queues, err := s.topology.queues(ctx)
+func (es *exchanges) boundTo(ctx context.Context, rec *exchangeRecord) (int, error) {
+	queues, err := es.topology.queues(ctx)
 	if err != nil {
 		return 0, err
 	}
 	count := 0
 	for i := range queues {
-		if s.standsQueue(&queues[i]) && queues[i].boundTo(rec) {
+		if es.epoch.standsQueue(&queues[i]) && queues[i].boundTo(rec) {
 			count++
 		}
 	}
@@ -494,19 +499,19 @@ func (s *Session) boundTo(ctx context.Context, rec *exchangeRecord) (int, error)
 }
 
 // dropUnbound deletes an auto-delete exchange that lost its last binding.
-func (s *Session) dropUnbound(ctx context.Context, name string) error {
-	rec, revision, err := s.loadExchange(ctx, name)
+func (es *exchanges) dropUnbound(ctx context.Context, name string) error {
+	rec, revision, err := es.find(ctx, name)
 	if err != nil || rec == nil || !rec.AutoDelete {
 		return err
 	}
-	bound, err := s.boundTo(ctx, rec)
+	bound, err := es.boundTo(ctx, rec)
 	if isDamage(err) {
 		return nil // a queue that cannot be read may be bound
 	}
 	if err != nil || bound > 0 {
 		return err
 	}
-	err = s.removeExchange(ctx, rec, revision)
+	err = es.remove(ctx, rec, revision)
 	if errors.Is(err, errConflict) {
 		return nil
 	}

@@ -32,8 +32,8 @@ func (v vhost) claimSubject(queue string) string {
 }
 
 // claimOf reads who claims a queue; nil says nobody.
-func (s *Session) claimOf(ctx context.Context, queue string) (*claim, error) {
-	msg, err := jsapi.LastMessage(ctx, s.live, s.vhost.claimSubject(queue))
+func (g *registry) claimOf(ctx context.Context, queue string) (*claim, error) {
+	msg, err := jsapi.LastMessage(ctx, g.live, g.vhost.claimSubject(queue))
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil
 	}
@@ -42,7 +42,7 @@ func (s *Session) claimOf(ctx context.Context, queue string) (*claim, error) {
 	}
 	there := &claim{sequence: msg.Sequence}
 	if json.Unmarshal(msg.Data, there) != nil { // damaged: it is nobody's
-		return nil, s.live.drop(ctx, msg.Sequence)
+		return nil, g.live.drop(ctx, msg.Sequence)
 	}
 	return there, nil
 }
@@ -50,6 +50,11 @@ func (s *Session) claimOf(ctx context.Context, queue string) (*claim, error) {
 // admit lets a registered consumer consume, or refuses it with 403. The record of its
 // queue is for one that begins.
 func (s *Session) admit(ctx context.Context, c *Consumer, begins *queueRecord) error {
+	if begins != nil && !c.opts.Exclusive && s.uses.consumesWith(c) {
+		s.explainConsume(c, begins)
+		c.apply(false, 0)
+		return nil
+	}
 	for pause := contended(); ; {
 		claim, err := s.admitOnce(ctx, c)
 		if err == nil {
@@ -71,7 +76,7 @@ func (s *Session) admit(ctx context.Context, c *Consumer, begins *queueRecord) e
 // admitOnce is admit, and gives the consumer's claim. errConflict says that another
 // one's is undecided.
 func (s *Session) admitOnce(ctx context.Context, c *Consumer) (uint64, error) {
-	there, err := s.claimOf(ctx, c.queue)
+	there, err := s.registry.claimOf(ctx, c.queue)
 	if err != nil {
 		return 0, err
 	}
@@ -119,7 +124,7 @@ func (s *Session) claim(ctx context.Context, c *Consumer) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	in, err := s.usage(ctx, c.queue)
+	in, err := s.contents.usage(ctx, c.queue)
 	if err == nil && in.consumers > 0 {
 		err = s.inExclusiveUse(c.queue)
 	}
@@ -129,21 +134,19 @@ func (s *Session) claim(ctx context.Context, c *Consumer) (uint64, error) {
 	return sequence, nil
 }
 
-func (s *Session) inExclusiveUse(queue string) error {
-	return errAccessRefused("queue '%s' in vhost '%s' in exclusive use", queue, s.cfg.ShownVHost)
+func (at *site) inExclusiveUse(queue string) error {
+	return errAccessRefused("queue '%s' in vhost '%s' in exclusive use", queue, at.cfg.ShownVHost)
 }
 
 // answerClaim says whether a consumer claims its queue still, and whether it is decided
 // that it may.
-func (s *Session) answerClaim(there *claim, a *answer) {
-	u := s.userOf(there.Queue)
-	if u == nil {
-		return
-	}
-	for _, c := range u.list() {
-		if c.id == there.Consumer && c.counted() {
-			a.Undecided, _ = c.application()
-			a.Claims = !a.Undecided
+func (n *node) answerClaim(there *claim, a *answer) {
+	for _, u := range n.uses.of(there.Queue) {
+		for _, c := range u.list() {
+			if c.id == there.Consumer && c.counted() {
+				a.Undecided, _ = c.application()
+				a.Claims = !a.Undecided
+			}
 		}
 	}
 }
@@ -168,12 +171,12 @@ func (u *user) readmit(ctx context.Context) error {
 }
 
 // endClaim takes away who claims a queue, if it is whom is meant.
-func (s *Session) endClaim(ctx context.Context, queue string, meant func(*claim) bool) error {
-	there, err := s.claimOf(ctx, queue)
+func (g *registry) endClaim(ctx context.Context, queue string, meant func(*claim) bool) error {
+	there, err := g.claimOf(ctx, queue)
 	if err != nil || there == nil || !meant(there) {
 		return err
 	}
-	return s.live.drop(ctx, there.sequence)
+	return g.live.drop(ctx, there.sequence)
 }
 
 // unclaim gives up what an exclusive consumer claims. Where that cannot be told, the
@@ -182,7 +185,7 @@ func (c *Consumer) unclaim(ctx context.Context) {
 	if !c.opts.Exclusive || c.s.nc.IsClosed() {
 		return
 	}
-	err := c.s.endClaim(ctx, c.queue, func(there *claim) bool { return there.Consumer == c.id })
+	err := c.s.registry.endClaim(ctx, c.queue, func(there *claim) bool { return there.Consumer == c.id })
 	if err != nil && c.s.ctx.Err() == nil {
 		c.s.cfg.Logger.Debug("could not give up a claim", "queue", c.queue, "error", err)
 	}
@@ -194,6 +197,11 @@ func (c *Consumer) apply(applying bool, claim uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.applying, c.claiming = applying, claim
+}
+
+func (c *Consumer) isApplying() bool {
+	applying, _ := c.application()
+	return applying
 }
 
 // application is what apply has noted.

@@ -52,18 +52,18 @@ type appearance struct {
 // hasEnded reports whether a message is over that would be given now. One that comes for
 // the first time to who asked before it was stored is in time, however long it took to
 // arrive.
-func (s *Session) hasEnded(life time.Duration, a appearance) bool {
+func (cs *contents) hasEnded(life time.Duration, a appearance) bool {
 	stored := time.Unix(0, a.stamp)
-	if a.delivered == 1 && !a.before && !a.asked.IsZero() && s.clock.when(a.asked).Before(stored) {
+	if a.delivered == 1 && !a.before && !a.asked.IsZero() && cs.clock.when(a.asked).Before(stored) {
 		return false
 	}
-	return over(stored, life, s.clock.now())
+	return over(stored, life, cs.clock.now())
 }
 
 // isOver reports whether a message of a source has ended, for whoever did not wait for it.
-func (s *Session) isOver(src *source, msg *nats.Msg, a arrival) bool {
+func (cs *contents) isOver(src *source, msg *nats.Msg, a arrival) bool {
 	life, ends := lifetime(src.sieve.ttl, msg.Header)
-	return ends && s.hasEnded(life, appearance{arrival: a})
+	return ends && cs.hasEnded(life, appearance{arrival: a})
 }
 
 // over reports whether a life that began at a time has ended. It has begun, whatever a
@@ -74,7 +74,7 @@ func over(began time.Time, life time.Duration, now time.Time) bool {
 
 // An expirySweep drops the messages that have ended at the front of a source.
 type expirySweep struct {
-	s    *Session
+	c    *contents
 	src  *source
 	info *jetstream.ConsumerInfo
 	held int // how many messages of the source sessions hold
@@ -92,7 +92,7 @@ func (e *expirySweep) run(ctx context.Context) (taken bool, err error) {
 	if due, err := e.due(ctx); err != nil || !due {
 		return false, err
 	}
-	unlock, err := e.s.sweeping.Lock(ctx, e.src.stream+" "+e.src.queue)
+	unlock, err := e.c.sweeping.Lock(ctx, e.src.stream+" "+e.src.queue)
 	if err != nil {
 		return false, err
 	}
@@ -108,7 +108,7 @@ func (e *expirySweep) run(ctx context.Context) (taken bool, err error) {
 			return true, err
 		}
 		// What was taken may have been never given before.
-		if _, e.info, err = e.s.lookAt(ctx, e.src.stream, e.src.queue); err != nil || e.info == nil {
+		if _, e.info, err = e.c.reader.lookAt(ctx, e.src.stream, e.src.queue); err != nil || e.info == nil {
 			return true, err
 		}
 	}
@@ -117,7 +117,7 @@ func (e *expirySweep) run(ctx context.Context) (taken bool, err error) {
 
 // dueNow is due, by what the server says now.
 func (e *expirySweep) dueNow(ctx context.Context) (due bool, err error) {
-	if _, e.info, err = e.s.lookAt(ctx, e.src.stream, e.src.queue); err != nil || e.info == nil {
+	if _, e.info, err = e.c.reader.lookAt(ctx, e.src.stream, e.src.queue); err != nil || e.info == nil {
 		return false, err
 	}
 	return e.due(ctx)
@@ -131,7 +131,7 @@ func (e *expirySweep) back() int { return max(e.info.NumAckPending-e.held, 0) }
 // given and are not acknowledged.
 func (e *expirySweep) due(ctx context.Context) (bool, error) {
 	if e.back() > 0 {
-		return e.s.findGiven(ctx, e.src, e.info, func(msg *nats.Msg, a arrival) bool { return e.s.isOver(e.src, msg, a) })
+		return e.c.reader.findGiven(ctx, e.src, e.info, func(msg *nats.Msg, a arrival) bool { return e.c.isOver(e.src, msg, a) })
 	}
 	if e.info.NumPending == 0 {
 		return false, nil
@@ -141,7 +141,7 @@ func (e *expirySweep) due(ctx context.Context) (bool, error) {
 
 // findGiven reports whether there is such a message among those of a source that were
 // given, and of which some are not acknowledged.
-func (s *Session) findGiven(
+func (rd *reader) findGiven(
 	ctx context.Context, src *source, info *jetstream.ConsumerInfo, is func(*nats.Msg, arrival) bool,
 ) (found bool, err error) {
 	to := info.Delivered.Stream
@@ -149,7 +149,7 @@ func (s *Session) findGiven(
 		for next := info.AckFloor.Stream + 1; next <= to && !found; {
 			request := jsapi.ReadRequest{Seq: next, Batch: scanBatch, Most: scanBytes, Subject: filter}
 			last, err := jsapi.UntilAnswered(ctx, func() (last uint64, err error) {
-				err = jsapi.ReadBatch(ctx, s.nc, src.stream, request, func(msg *nats.Msg, at jsapi.Position) {
+				err = jsapi.ReadBatch(ctx, rd.link.nc, src.stream, request, func(msg *nats.Msg, at jsapi.Position) {
 					last = at.Seq
 					found = found || at.Seq <= to && is(msg, readAt(at))
 				})
@@ -215,7 +215,7 @@ type passing struct {
 
 func (e *expirySweep) readSome(ctx context.Context, filter string, from uint64) (some []passing, err error) {
 	request := jsapi.ReadRequest{Seq: from, Batch: sweepBatch, Most: scanBytes, Subject: filter}
-	err = jsapi.ReadBatch(ctx, e.s.nc, e.src.stream, request, func(msg *nats.Msg, at jsapi.Position) {
+	err = jsapi.ReadBatch(ctx, e.c.link.nc, e.src.stream, request, func(msg *nats.Msg, at jsapi.Position) {
 		a := readAt(at)
 		wanted := e.src.sieve.wants(msg, a)
 		some = append(some, passing{a.seq, wanted, wanted && e.passes(msg, a)})
@@ -228,7 +228,7 @@ func (e *expirySweep) headPasses(ctx context.Context, filters []string, from uin
 	var head *nats.Msg
 	var first jsapi.Position
 	for _, filter := range filters {
-		msg, at, err := jsapi.ReadFirst(ctx, e.s.nc, e.src.stream, filter, from)
+		msg, at, err := jsapi.ReadFirst(ctx, e.c.link.nc, e.src.stream, filter, from)
 		if err != nil {
 			return false, err
 		}
@@ -237,7 +237,7 @@ func (e *expirySweep) headPasses(ctx context.Context, filters []string, from uin
 		}
 	}
 	if head != nil && e.src.plain {
-		e.s.fronts.note(e.src, head, readAt(first))
+		e.c.fronts.note(e.src, head, readAt(first))
 	}
 	return head != nil && e.passes(head, readAt(first)), nil
 }
@@ -277,14 +277,14 @@ func (e *expirySweep) passes(msg *nats.Msg, a arrival) bool {
 	if !e.src.sieve.wants(msg, a) {
 		return true
 	}
-	return e.s.isOver(e.src, msg, a) && (e.spares == nil || !e.spares(msg.Header))
+	return e.c.isOver(e.src, msg, a) && (e.spares == nil || !e.spares(msg.Header))
 }
 
 // take takes messages from the front, drops those that have ended up to the first that
 // lives, and hands the others back in order. It reports how many were dropped, and
 // whether others live.
 func (e *expirySweep) take(ctx context.Context, n int) (dropped int, lives bool, err error) {
-	p, err := e.s.newPuller(e.src, sweepBatch)
+	p, err := e.c.reader.newPuller(e.src, sweepBatch)
 	if err != nil {
 		return 0, false, err
 	}
@@ -305,7 +305,7 @@ func (e *expirySweep) take(ctx context.Context, n int) (dropped int, lives bool,
 		}
 		dropped += ended
 		lives = ended < len(msgs)
-		err = errors.Join(err, e.s.settleAll(ctx, msgs[:ended], verdictAck), e.s.settleAll(ctx, msgs[ended:], verdictRequeue))
+		err = errors.Join(err, e.c.reader.settleAll(ctx, msgs[:ended], verdictAck), e.c.reader.settleAll(ctx, msgs[ended:], verdictRequeue))
 	}
 	return dropped, lives, err
 }
@@ -344,10 +344,10 @@ func (q *askings) end(n int) {
 
 // sweepSource drops what has ended at the front of a source, but what is spared. A source
 // that is not there has nothing.
-func (s *Session) sweepSource(ctx context.Context, src *source, held int, spares func(nats.Header) bool) error {
-	stream, err := s.streamInfo(ctx, src.stream)
+func (cs *contents) sweepSource(ctx context.Context, src *source, held int, spares func(nats.Header) bool) error {
+	stream, err := cs.reader.streamInfo(ctx, src.stream)
 	if err == nil {
-		_, err = s.sweepFront(ctx, stream, src, held, spares)
+		_, err = cs.sweepFront(ctx, stream, src, held, spares)
 	}
 	if errors.Is(err, errSwept) || errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return nil
@@ -356,13 +356,13 @@ func (s *Session) sweepSource(ctx context.Context, src *source, held int, spares
 }
 
 // sweepQueue drops what has ended at the front of a queue, but what is spared.
-func (s *Session) sweepQueue(ctx context.Context, rec *queueRecord, spares func(nats.Header) bool) error {
-	in, err := s.usage(ctx, rec.Name)
+func (cs *contents) sweepQueue(ctx context.Context, rec *queueRecord, spares func(nats.Header) bool) error {
+	in, err := cs.usage(ctx, rec.Name)
 	if err != nil {
 		return err
 	}
-	for _, src := range s.sourcesOf(rec) {
-		if err := s.sweepSource(ctx, src, in.heldAt[src.stream], spares); err != nil {
+	for _, src := range cs.queues.sourcesOf(rec) {
+		if err := cs.sweepSource(ctx, src, in.heldAt[src.stream], spares); err != nil {
 			return err
 		}
 	}

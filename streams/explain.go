@@ -19,18 +19,18 @@ type Step struct {
 	NATS []string
 }
 
-func (s *Session) explain(amqp string, nats ...string) {
-	if s.cfg.Explain != nil {
-		s.cfg.Explain(Step{AMQP: amqp, NATS: nats})
+func (at *site) explain(amqp string, nats ...string) {
+	if at.cfg.Explain != nil {
+		at.cfg.Explain(Step{AMQP: amqp, NATS: nats})
 	}
 }
 
 // explains is explain for those that may have no session, or nobody to tell; nil tells nobody.
-func (s *Session) explains() func(amqp string, nats ...string) {
-	if s.cfg.Explain == nil {
+func (at *site) explains() func(amqp string, nats ...string) {
+	if at.cfg.Explain == nil {
 		return nil
 	}
-	return s.explain
+	return at.explain
 }
 
 func (s *Session) explainExchange(ctx context.Context, method string, x Exchange) {
@@ -38,7 +38,7 @@ func (s *Session) explainExchange(ctx context.Context, method string, x Exchange
 		return
 	}
 	subject := s.vhost.exchangeSubject(x.Name)
-	known, err := s.exchanges.load(ctx, s, x.Name)
+	known, err := s.exchanges.load(ctx, x.Name)
 	if err != nil {
 		return // it has gone again
 	}
@@ -67,11 +67,11 @@ func (s *Session) explainQueue(method string, q Queue) {
 		fmt.Sprintf("consumer %s: durable pull, explicit ack, lease %v", routing.ConsumerName(q.Name), s.cfg.Lease))
 }
 
-func (s *Session) explainBinding(method string, b Binding, x *exchangeRecord, rec *queueRecord) {
-	if s.cfg.Explain == nil {
+func (qs *queues) explainBinding(method string, b Binding, x *exchangeRecord, rec *queueRecord) {
+	if qs.cfg.Explain == nil {
 		return
 	}
-	subjects, exact := s.viewFilters(rec, x.origin())
+	subjects, exact := qs.viewFilters(rec, x.origin())
 	how := "the filters say it exactly"
 	if !exact {
 		how = "the filters take more; the consumer decides"
@@ -80,8 +80,8 @@ func (s *Session) explainBinding(method string, b Binding, x *exchangeRecord, re
 	if filters == "" {
 		filters = "none: the consumer is deleted"
 	}
-	s.explain(fmt.Sprintf("%s queue=%s exchange=%s routing_key=%s", method, b.Queue, b.Exchange, b.Key),
-		fmt.Sprintf("consumer %s on stream %s", routing.ConsumerName(b.Queue), s.vhost.originStream(x.origin())),
+	qs.explain(fmt.Sprintf("%s queue=%s exchange=%s routing_key=%s", method, b.Queue, b.Exchange, b.Key),
+		fmt.Sprintf("consumer %s on stream %s", routing.ConsumerName(b.Queue), qs.vhost.originStream(x.origin())),
 		"filters "+filters, how)
 }
 
@@ -90,7 +90,7 @@ func (s *Session) explainConsume(c *Consumer, rec *queueRecord) {
 		return
 	}
 	var from []string
-	for _, src := range s.sourcesOf(rec) {
+	for _, src := range s.queues.sourcesOf(rec) {
 		from = append(from, fmt.Sprintf("pull requests to consumer %s on stream %s", routing.ConsumerName(c.queue), src.stream))
 	}
 	ack := "manual"

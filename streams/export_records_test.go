@@ -8,7 +8,7 @@ import (
 // HalfSave writes the pages of a queue that would have more bindings and stops before
 // its record, as a session does that is killed.
 func HalfSave(ctx context.Context, s *Session, queue string) error {
-	change, _, err := s.holdQueue(ctx, queue)
+	change, _, err := s.queues.hold(ctx, queue)
 	if err != nil {
 		return err
 	}
@@ -21,4 +21,12 @@ func HalfSave(ctx context.Context, s *Session, queue string) error {
 		}
 	}
 	return nil
+}
+
+// SaveAsBefore changes a queue as a release does that knows no sessions of a node.
+func SaveAsBefore(ctx context.Context, s *Session, queue string) error {
+	return s.queues.change(ctx, queue, func(c *queueChange) error {
+		c.rec.OwnerSession = 0
+		return c.save(ctx)
+	})
 }

@@ -68,7 +68,7 @@ func AwaitWritten(s *Session) { s.awaitWritten() }
 // HalfMove begins to move an exchange to files and stops after some of its steps,
 // as a session does that is killed.
 func HalfMove(ctx context.Context, s *Session, exchange string, steps int) error {
-	rec, revision, err := s.needExchange(ctx, exchange)
+	rec, revision, err := s.exchanges.need(ctx, exchange)
 	if err != nil {
 		return err
 	}
@@ -80,17 +80,17 @@ func HalfMove(ctx context.Context, s *Session, exchange string, steps int) error
 	moved.Volatile = false
 	files, memory := moved.origin(), rec.origin()
 	for _, step := range []func() error{
-		func() error { return s.prepareFiles(ctx, &moved) },
+		func() error { return s.exchanges.prepareFiles(ctx, &moved) },
 		func() error {
-			return s.changeBound(ctx, rec, func(c *queueChange) error { return c.bindInFiles(ctx, &moved) })
+			return s.exchanges.changeBound(ctx, rec, func(c *queueChange) error { return c.bindInFiles(ctx, &moved) })
 		},
-		func() error { return s.park(ctx, memory) },
-		func() error { _, err := s.ensureOrigin(ctx, files); return err },
+		func() error { return s.exchanges.park(ctx, memory) },
+		func() error { _, err := s.exchanges.ensureOrigin(ctx, files); return err },
 		func() error {
-			return s.updateExchange(ctx, rec, func(rec *exchangeRecord) { rec.Volatile = false })
+			return s.exchanges.update(ctx, rec, func(rec *exchangeRecord) { rec.Volatile = false })
 		},
 		func() error {
-			return s.changeBound(ctx, rec, func(c *queueChange) error { return c.leaveMemory(ctx, &moved) })
+			return s.exchanges.changeBound(ctx, rec, func(c *queueChange) error { return c.leaveMemory(ctx, &moved) })
 		},
 	}[:steps] {
 		if err := step(); err != nil {
@@ -143,18 +143,18 @@ func OpenLeased(ctx context.Context, nc *nats.Conn, cfg Config, lease time.Durat
 
 // Hold begins to change a queue and stops there, as a session does that is killed.
 func Hold(ctx context.Context, s *Session, queue string) error {
-	unlock, err := s.queueLocks.Lock(ctx, queue)
+	unlock, err := s.queues.locks.Lock(ctx, queue)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	_, _, err = s.holdQueue(ctx, queue)
+	_, _, err = s.queues.hold(ctx, queue)
 	return err
 }
 
 // Rewrite writes the record of a queue once more, after a step of a test.
 func Rewrite(ctx context.Context, s *Session, queue string, before func()) error {
-	return s.changeQueue(ctx, queue, func(change *queueChange) error {
+	return s.queues.change(ctx, queue, func(change *queueChange) error {
 		before()
 		return change.save(ctx)
 	})
@@ -163,7 +163,7 @@ func Rewrite(ctx context.Context, s *Session, queue string, before func()) error
 // HalfChange begins to change a queue, takes its view of an exchange away, and
 // ends with an error, as a change does that is cut off.
 func HalfChange(ctx context.Context, s *Session, queue string, cut error) error {
-	return s.changeQueue(ctx, queue, func(c *queueChange) error {
+	return s.queues.change(ctx, queue, func(c *queueChange) error {
 		for _, o := range c.rec.origins() {
 			if err := s.js.DeleteConsumer(ctx, s.vhost.originStream(o), routing.ConsumerName(queue)); err != nil {
 				return err
@@ -176,7 +176,7 @@ func HalfChange(ctx context.Context, s *Session, queue string, cut error) error 
 // WidenView makes the view of a queue on an exchange take all there is in its
 // stream.
 func WidenView(ctx context.Context, s *Session, queue string) error {
-	return s.changeQueue(ctx, queue, func(c *queueChange) error {
+	return s.queues.change(ctx, queue, func(c *queueChange) error {
 		for _, o := range c.rec.origins() {
 			if err := c.makeView(ctx, o, []string{s.vhost.exchangeSubject(o.exchange) + ".>"}); err != nil {
 				return err
@@ -193,15 +193,15 @@ func Sweep(ctx context.Context, s *Session, queue string, meanwhile func()) erro
 	if err != nil {
 		return err
 	}
-	for _, src := range s.sourcesOf(rec)[1:] {
+	for _, src := range s.queues.sourcesOf(rec)[1:] {
 		name := src.stream + " " + src.queue
-		unlock, err := s.sweeping.Lock(ctx, name)
+		unlock, err := s.contents.sweeping.Lock(ctx, name)
 		if err != nil {
 			return err
 		}
 		swept := make(chan error, 1)
-		go func() { swept <- s.sweepSource(ctx, src, 0, nil) }()
-		for s.sweeping.Users(name) < 2 {
+		go func() { swept <- s.contents.sweepSource(ctx, src, 0, nil) }()
+		for s.contents.sweeping.Users(name) < 2 {
 			if err := jsapi.Sleep(ctx, time.Millisecond); err != nil {
 				return err
 			}
@@ -219,7 +219,7 @@ func Sweep(ctx context.Context, s *Session, queue string, meanwhile func()) erro
 // consumers there, which it does a while after it has confirmed it.
 func AwaitCounted(ctx context.Context, s *Session, queue string) error {
 	for {
-		state, info, err := s.lookAt(ctx, s.vhost.homeStream(queue), queue)
+		state, info, err := s.reader.lookAt(ctx, s.vhost.homeStream(queue), queue)
 		if err != nil || info != nil && info.NumPending+uint64(info.NumAckPending) >= state.Msgs {
 			return err
 		}
@@ -230,7 +230,7 @@ func AwaitCounted(ctx context.Context, s *Session, queue string) error {
 }
 
 // Told reports whether the broker knows how a session uses a queue.
-func Told(s *Session, queue string) bool { return s.knows(queue) }
+func Told(s *Session, queue string) bool { return s.uses.knows(queue) }
 
 // TakeForOwn has a session take the sequences of another's records for those of its own, as
 // when they are of another life of the broker.
@@ -246,4 +246,17 @@ func IsPresent(ctx context.Context, s *Session) (bool, error) {
 func ReadClock(ctx context.Context, s *Session) error { return s.clock.read(ctx) }
 
 // TakeTurn takes the turn to clear away what dead sessions have left.
-func TakeTurn(ctx context.Context, s *Session) bool { return s.takeTurn(ctx) }
+func TakeTurn(ctx context.Context, s *Session) bool { return s.janitor.takeTurn(ctx) }
+
+// Disown has a session forget its exclusive queues, as when it cannot delete them.
+func Disown(s *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.owned)
+}
+
+// Doubt is what a lost connection does to what a session knows of a queue.
+func Doubt(s *Session, queue string) { s.userOf(queue).doubt() }
+
+// SessionsOf counts the open sessions of a session's node.
+func SessionsOf(s *Session) int { return len(s.allSessions()) }

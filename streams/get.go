@@ -46,7 +46,7 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 		return nil, err
 	}
 	defer u.gotten(ctx)
-	if there, err := s.useQueue(ctx, u.record()); err != nil {
+	if there, err := s.queues.useQueue(ctx, u.record()); err != nil {
 		return nil, err
 	} else if !there {
 		return nil, s.noQueue(queue)
@@ -142,7 +142,7 @@ var few = reading{most: 64, enough: math.MaxInt}
 
 // readBehind counts what is ready as an inspection does.
 func (u *user) readBehind(ctx context.Context) (int, error) {
-	info, err := u.s.countQueue(ctx, u.record(), few)
+	info, err := u.s.contents.countQueue(ctx, u.record(), few)
 	return info.Ready, err
 }
 
@@ -176,7 +176,7 @@ func (u *user) take(ctx context.Context, src *source) (d *Delivery, g *glance, e
 		}
 		a, _ := parseArrival(msg.Reply)
 		wanted := src.sieve.wants(msg, a)
-		ended := wanted && u.s.isOver(src, msg, a)
+		ended := wanted && u.s.contents.isOver(src, msg, a)
 		if wanted && !ended {
 			return newDelivery(msg, a, src), g, nil
 		}
@@ -194,7 +194,7 @@ func (u *user) pass(ctx context.Context, src *source, msg *nats.Msg, ended bool)
 		return err
 	}
 	// It is to be done with before the source is looked at.
-	if err := u.s.settleAll(ctx, []*nats.Msg{msg}, verdictAck); err != nil {
+	if err := u.s.reader.settleAll(ctx, []*nats.Msg{msg}, verdictAck); err != nil {
 		return err
 	}
 	u.taken.passOver(src.stream, msg.Reply)
@@ -203,9 +203,9 @@ func (u *user) pass(ctx context.Context, src *source, msg *nats.Msg, ended bool)
 
 // sweep drops what has ended at the front of a source.
 func (u *user) sweep(ctx context.Context, src *source) error {
-	in, err := u.s.usage(ctx, u.queue)
+	in, err := u.s.contents.usage(ctx, u.queue)
 	if err != nil {
 		return err
 	}
-	return u.s.sweepSource(ctx, src, in.heldAt[src.stream], nil)
+	return u.s.contents.sweepSource(ctx, src, in.heldAt[src.stream], nil)
 }

@@ -35,7 +35,7 @@ func (g *glance) isEmpty() bool { return g.state != nil && g.state.Messages == 0
 // glance takes a message that is ready and asks for the state of the stream, both at once:
 // what was stored before is in that.
 func (p *puller) glance(ctx context.Context) (*glance, error) {
-	last := p.src.plain && !p.large && p.s.cfg.Replicas == 1
+	last := p.src.plain && !p.large && p.r.cfg.Replicas == 1
 	if err := p.askState(last); err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (p *puller) glance(ctx context.Context) (*glance, error) {
 // awaitServer returns nil when a source where nobody answered is there: its server had gone
 // for a moment. Its error is errSourceGone if the source is not there.
 func (p *puller) awaitServer(ctx context.Context) error {
-	_, info, err := p.s.lookAt(ctx, p.src.stream, p.src.queue)
+	_, info, err := p.r.lookAt(ctx, p.src.stream, p.src.queue)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (g *gets) sourcesFor(s *Session, rec *queueRecord) []*source {
 	defer g.mu.Unlock()
 	if epoch := s.epoch.id(); g.rec != rec || g.epoch != epoch {
 		g.rec, g.epoch = rec, epoch
-		g.sources = s.sourcesOf(rec)
+		g.sources = s.queues.sourcesOf(rec)
 	}
 	return g.sources
 }
@@ -158,7 +158,7 @@ func (g *gets) puller(s *Session, src *source) (*puller, error) {
 	i := slices.IndexFunc(g.idle, func(p *puller) bool { return p.src.stream == src.stream })
 	if i < 0 {
 		g.mu.Unlock()
-		return s.newPuller(src, 1)
+		return s.reader.newPuller(src, 1)
 	}
 	defer g.mu.Unlock()
 	p := g.idle[i]

@@ -25,27 +25,44 @@ type reading struct{ most, enough int }
 // briefly is how much a call reads that must not take longer the more there is.
 var briefly = reading{most: scanBatch, enough: math.MaxInt}
 
+// Contents are what queues hold: how much that is, by what the streams and the users of
+// the queue say, and what of it has ended.
+type contents struct {
+	*site
+	link         *link
+	live         *live
+	clock        *brokerClock
+	epoch        *epoch
+	reader       *reader
+	registry     *registry
+	peers        *peers
+	queues       *queues
+	sweeping     jsapi.KeyedLocks // by source: dropping what has ended
+	fronts       fronts
+	settledHomes settledHomes
+}
+
 // queueInfo counts what a queue holds. What its consumers hold they know
 // themselves; of what a killed consumer held, see orphaned. Everything else is ready.
-func (s *Session) queueInfo(ctx context.Context, rec *queueRecord) (QueueInfo, error) {
-	return s.countQueue(ctx, rec, briefly)
+func (cs *contents) queueInfo(ctx context.Context, rec *queueRecord) (QueueInfo, error) {
+	return cs.countQueue(ctx, rec, briefly)
 }
 
 // countQueue is queueInfo for who reads more or less: where it would be more, it
 // counts all that came through the filters.
-func (s *Session) countQueue(ctx context.Context, rec *queueRecord, r reading) (QueueInfo, error) {
-	in, err := s.usage(ctx, rec.Name)
+func (cs *contents) countQueue(ctx context.Context, rec *queueRecord, r reading) (QueueInfo, error) {
+	in, err := cs.usage(ctx, rec.Name)
 	if err != nil {
 		return QueueInfo{}, err
 	}
-	return s.countUsed(ctx, rec, in, r, s.streamInfo)
+	return cs.countUsed(ctx, rec, in, r, cs.reader.streamInfo)
 }
 
 // A lookup finds the state of a stream: it asks for it, or knows it.
 type lookup func(ctx context.Context, stream string) (*jetstream.StreamInfo, error)
 
-func (s *Session) streamInfo(ctx context.Context, stream string) (*jetstream.StreamInfo, error) {
-	found, err := s.js.Stream(ctx, stream)
+func (rd *reader) streamInfo(ctx context.Context, stream string) (*jetstream.StreamInfo, error) {
+	found, err := rd.js.Stream(ctx, stream)
 	if err != nil {
 		return nil, err
 	}
@@ -53,16 +70,16 @@ func (s *Session) streamInfo(ctx context.Context, stream string) (*jetstream.Str
 }
 
 // countUsed is countQueue of a queue of which it is known how sessions use it.
-func (s *Session) countUsed(ctx context.Context, rec *queueRecord, in use, r reading, look lookup) (QueueInfo, error) {
-	total, err := s.messages(ctx, rec, in, r, look)
+func (cs *contents) countUsed(ctx context.Context, rec *queueRecord, in use, r reading, look lookup) (QueueInfo, error) {
+	total, err := cs.messages(ctx, rec, in, r, look)
 	if err != nil {
 		return QueueInfo{}, err
 	}
-	scheduled, err := s.countScheduled(ctx, rec)
+	scheduled, err := cs.countScheduled(ctx, rec)
 	if err != nil {
 		return QueueInfo{}, err
 	}
-	orphaned, err := s.orphaned(ctx, rec, in)
+	orphaned, err := cs.orphaned(ctx, rec, in)
 	if err != nil {
 		return QueueInfo{}, err
 	}
@@ -77,16 +94,16 @@ func (s *Session) countUsed(ctx context.Context, rec *queueRecord, in use, r rea
 // isEmpty reports whether nothing is ready in a queue, or waits for its time or for the
 // lease of a dead session. What was counted and may not be the queue's is read, up to the
 // first that is.
-func (s *Session) isEmpty(ctx context.Context, rec *queueRecord, info QueueInfo) (bool, error) {
+func (cs *contents) isEmpty(ctx context.Context, rec *queueRecord, info QueueInfo) (bool, error) {
 	if info.Scheduled > 0 || info.Ready+info.Orphaned == 0 {
 		return info.Scheduled == 0, nil
 	}
-	in, err := s.usage(ctx, rec.Name)
+	in, err := cs.usage(ctx, rec.Name)
 	if err != nil {
 		return false, err
 	}
 	r := reading{most: math.MaxInt, enough: info.Unacked - info.Orphaned + 1}
-	total, err := s.messages(ctx, rec, in, r, s.streamInfo)
+	total, err := cs.messages(ctx, rec, in, r, cs.reader.streamInfo)
 	return total <= info.Unacked-info.Orphaned, err
 }
 
@@ -99,14 +116,14 @@ type use struct {
 }
 
 // usage counts the consumers of a queue and what all sessions hold of it.
-func (s *Session) usage(ctx context.Context, queue string) (all use, err error) {
-	sessions, left, err := s.registry.usersAndLeft(ctx, queue)
+func (cs *contents) usage(ctx context.Context, queue string) (all use, err error) {
+	sessions, left, err := cs.registry.usersAndLeft(ctx, queue)
 	if err != nil {
 		return use{}, err
 	}
-	answers, err := s.peers.askAll(ctx, sessions, question{Queue: queue})
+	answers, err := cs.peers.askAll(ctx, sessions, question{Queue: queue})
 	if err == nil && slices.Contains(answers, nil) { // what it has left may be noted only now
-		_, left, err = s.registry.usersAndLeft(ctx, queue)
+		_, left, err = cs.registry.usersAndLeft(ctx, queue)
 	}
 	if err != nil {
 		return use{}, err
@@ -116,7 +133,7 @@ func (s *Session) usage(ctx context.Context, queue string) (all use, err error) 
 		switch {
 		case a == nil:
 		case a.silent:
-			consuming, err := s.registry.consumes(ctx, queue, sessions[i])
+			consuming, err := cs.registry.consumes(ctx, queue, sessions[i])
 			if err != nil {
 				return use{}, err
 			}
@@ -147,16 +164,16 @@ func (g *registry) consumes(ctx context.Context, queue, session string) (int, er
 
 // messages counts everything in a queue, ready or not, and drops before what has ended at
 // its front.
-func (s *Session) messages(ctx context.Context, rec *queueRecord, in use, r reading, look lookup) (int, error) {
+func (cs *contents) messages(ctx context.Context, rec *queueRecord, in use, r reading, look lookup) (int, error) {
 	total := 0
-	for _, src := range s.sourcesOf(rec) {
-		count, err := s.countAt(ctx, src, in.heldAt[src.stream], r, look)
+	for _, src := range cs.queues.sourcesOf(rec) {
+		count, err := cs.countAt(ctx, src, in.heldAt[src.stream], r, look)
 		gone := errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
 		switch {
 		case gone && src.exchange != "":
 			continue // the view is not there yet, or not any more
 		case gone:
-			return 0, fmt.Errorf("%w (its stream is missing)", s.noQueue(rec.Name))
+			return 0, fmt.Errorf("%w (its stream is missing)", cs.noQueue(rec.Name))
 		case err != nil:
 			return 0, err
 		}
@@ -167,20 +184,20 @@ func (s *Session) messages(ctx context.Context, rec *queueRecord, in use, r read
 
 // countAt counts what a source has for the queue, so many held messages among it, and
 // drops before what has ended at its front.
-func (s *Session) countAt(ctx context.Context, src *source, held int, r reading, look lookup) (int, error) {
+func (cs *contents) countAt(ctx context.Context, src *source, held int, r reading, look lookup) (int, error) {
 	stream, err := look(ctx, src.stream)
 	if err != nil {
 		return 0, err
 	}
-	info, err := s.sweepFront(ctx, stream, src, held, nil)
+	info, err := cs.sweepFront(ctx, stream, src, held, nil)
 	if errors.Is(err, errSwept) {
 		info = nil
-		stream, err = s.streamInfo(ctx, src.stream)
+		stream, err = cs.reader.streamInfo(ctx, src.stream)
 	}
 	if err != nil {
 		return 0, err
 	}
-	return s.countStored(ctx, stream, src, info, r)
+	return cs.countStored(ctx, stream, src, info, r)
 }
 
 // errSwept says that the front of a source has changed since it was looked at.
@@ -188,7 +205,7 @@ var errSwept = errors.New("what is over was dropped")
 
 // sweepFront drops what has ended at the front of a source, but what is spared. It gives
 // the state of the source's consumer, if it had to look at it.
-func (s *Session) sweepFront(
+func (cs *contents) sweepFront(
 	ctx context.Context, stream *jetstream.StreamInfo, src *source, held int, spares func(nats.Header) bool,
 ) (*jetstream.ConsumerInfo, error) {
 	state := stream.State
@@ -196,20 +213,20 @@ func (s *Session) sweepFront(
 		return nil, nil
 	}
 	if src.plain {
-		if dropped, err := s.dropAcked(ctx, stream, src); err != nil || dropped {
+		if dropped, err := cs.dropAcked(ctx, stream, src); err != nil || dropped {
 			return nil, cmp.Or(err, errSwept)
 		}
 	}
-	e := expirySweep{s: s, src: src, held: held, spares: spares}
+	e := expirySweep{c: cs, src: src, held: held, spares: spares}
 	if src.plain && held == 0 {
-		if s.fronts.lasts(src.stream, state) {
+		if cs.fronts.lasts(src.stream, state) {
 			return nil, nil
 		}
 		if passes, err := e.headPasses(ctx, []string{">"}, state.FirstSeq); err != nil || !passes {
 			return nil, err
 		}
 	}
-	info, err := s.settledInfo(ctx, stream, src)
+	info, err := cs.reader.settledInfo(ctx, stream, src)
 	if err != nil {
 		return nil, err
 	}
@@ -222,17 +239,17 @@ func (s *Session) sweepFront(
 
 // countStored counts what a source has for the queue. The state of its consumer is read
 // where it is needed and not known.
-func (s *Session) countStored(
+func (cs *contents) countStored(
 	ctx context.Context, stream *jetstream.StreamInfo, src *source, info *jetstream.ConsumerInfo, r reading,
 ) (int, error) {
 	state := stream.State
 	if src.plain {
 		c := counted{src: src, state: state, next: state.FirstSeq, waiting: int(state.Msgs), filters: []string{">"}}
-		return s.sifted(ctx, c, r)
+		return cs.sifted(ctx, c, r)
 	}
 	if info == nil {
 		var err error
-		if info, err = s.settledInfo(ctx, stream, src); err != nil {
+		if info, err = cs.reader.settledInfo(ctx, stream, src); err != nil {
 			return 0, err
 		}
 	}
@@ -240,7 +257,7 @@ func (s *Session) countStored(
 		src: src, state: state, next: max(info.Delivered.Stream+1, state.FirstSeq),
 		waiting: int(info.NumPending), filters: filtersOf(info), late: isFresh(state, info) && isLittle(stream, info),
 	}
-	waiting, err := s.sifted(ctx, c, r)
+	waiting, err := cs.sifted(ctx, c, r)
 	return waiting + info.NumAckPending, err
 }
 
@@ -258,19 +275,19 @@ type counted struct {
 // sifted takes what is not the queue's out of the server's count. It may be where
 // the filters let through more than the bindings ask for, or count a message twice;
 // and otherwise only up to a sequence, so that what lies behind it need not be read.
-func (s *Session) sifted(ctx context.Context, c counted, r reading) (int, error) {
+func (cs *contents) sifted(ctx context.Context, c counted, r reading) (int, error) {
 	if c.waiting == 0 && !c.late {
 		return 0, nil
 	}
 	all := c.late || !c.src.sieve.exact || routing.Overlap(c.filters)
 	until, err := c.state.LastSeq, error(nil)
 	if !all {
-		until, err = s.lastDoubtful(ctx, c)
+		until, err = cs.lastDoubtful(ctx, c)
 	}
 	if err != nil || c.next > until || c.waiting-int(c.state.LastSeq-until) > r.most {
 		return c.waiting, err
 	}
-	found, err := s.scan(ctx, c.src, scanRange{c.filters, c.next, until, r})
+	found, err := cs.reader.scan(ctx, c.src, scanRange{c.filters, c.next, until, r})
 	switch {
 	case err != nil || found.over:
 		return c.waiting, err
@@ -283,21 +300,21 @@ func (s *Session) sifted(ctx context.Context, c counted, r reading) (int, error)
 // lastDoubtful is the last sequence at which a message may not be the queue's: it came
 // before the last of its bindings, or before the broker's life began, and ended
 // with the one before.
-func (s *Session) lastDoubtful(ctx context.Context, c counted) (uint64, error) {
+func (cs *contents) lastDoubtful(ctx context.Context, c counted) (uint64, error) {
 	began, after := c.src.sieve.doomed, c.src.sieve.after
 	if !c.state.FirstTime.Before(began) {
 		return after, nil
 	}
-	last, err := s.lastBefore(ctx, c.src.stream, c.state, began)
+	last, err := cs.reader.lastBefore(ctx, c.src.stream, c.state, began)
 	return min(max(after, last), c.state.LastSeq), err
 }
 
 // lastBefore is the last sequence of a stream that was stored before a time.
-func (s *Session) lastBefore(ctx context.Context, stream string, state jetstream.StreamState, at time.Time) (uint64, error) {
+func (rd *reader) lastBefore(ctx context.Context, stream string, state jetstream.StreamState, at time.Time) (uint64, error) {
 	if state.LastTime.Before(at) {
 		return state.LastSeq, nil
 	}
-	first, err := jsapi.FirstSince(ctx, s.nc, stream, at)
+	first, err := jsapi.FirstSince(ctx, rd.link.nc, stream, at)
 	if err != nil || first == 0 {
 		return state.LastSeq, err
 	}
@@ -316,18 +333,18 @@ func filtersOf(info *jetstream.ConsumerInfo) []string {
 // consumers a while after it has confirmed it: on a busy machine, tenths of a second. So
 // right after one was stored what waits is counted anew, unless there is so little that
 // who counts can read it.
-func (s *Session) settledInfo(ctx context.Context, stream *jetstream.StreamInfo, src *source) (*jetstream.ConsumerInfo, error) {
-	info, err := s.sourceInfo(ctx, src)
+func (rd *reader) settledInfo(ctx context.Context, stream *jetstream.StreamInfo, src *source) (*jetstream.ConsumerInfo, error) {
+	info, err := rd.sourceInfo(ctx, src)
 	if err != nil || !isFresh(stream.State, info) || isLittle(stream, info) {
 		return info, err
 	}
 	filters := filtersOf(info)
 	if stream.Config.Replicas > 1 || routing.Overlap(filters) {
-		return s.standingInfo(ctx, src, info)
+		return rd.standingInfo(ctx, src, info)
 	}
 	info.NumPending = 0
 	for _, filter := range filters {
-		n, err := jsapi.CountFrom(ctx, s.nc, src.stream, filter, info.Delivered.Stream+1)
+		n, err := jsapi.CountFrom(ctx, rd.link.nc, src.stream, filter, info.Delivered.Stream+1)
 		if err != nil {
 			return nil, err
 		}
@@ -338,13 +355,13 @@ func (s *Session) settledInfo(ctx context.Context, stream *jetstream.StreamInfo,
 
 // standingInfo reads the state of a view until it stands: of several replicas a reader
 // may meet one that is behind, and what two filters let through is to be counted once.
-func (s *Session) standingInfo(ctx context.Context, src *source, last *jetstream.ConsumerInfo) (*jetstream.ConsumerInfo, error) {
+func (rd *reader) standingInfo(ctx context.Context, src *source, last *jetstream.ConsumerInfo) (*jetstream.ConsumerInfo, error) {
 	const moment, tries = 2 * time.Millisecond, 10
 	for range tries {
 		if err := jsapi.Sleep(ctx, moment); err != nil {
 			return nil, err
 		}
-		info, err := s.sourceInfo(ctx, src)
+		info, err := rd.sourceInfo(ctx, src)
 		if err != nil || last.NumPending == info.NumPending && last.NumAckPending == info.NumAckPending {
 			return info, err
 		}
@@ -353,8 +370,8 @@ func (s *Session) standingInfo(ctx context.Context, src *source, last *jetstream
 	return last, nil
 }
 
-func (s *Session) sourceInfo(ctx context.Context, src *source) (*jetstream.ConsumerInfo, error) {
-	consumer, err := s.js.Consumer(ctx, src.stream, routing.ConsumerName(src.queue))
+func (rd *reader) sourceInfo(ctx context.Context, src *source) (*jetstream.ConsumerInfo, error) {
+	consumer, err := rd.js.Consumer(ctx, src.stream, routing.ConsumerName(src.queue))
 	if err != nil {
 		return nil, err
 	}

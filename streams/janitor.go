@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,23 +20,26 @@ import (
 // cleared away.
 const rounds = 5 * time.Second
 
-// janitor takes its turn at clearing away what sessions that died have left:
+// A janitor clears away what nobody uses any more.
+type janitor struct{ n *node }
+
+// round takes its turn at clearing away what sessions that died have left:
 // exclusive queues, auto-delete queues without consumers, registrations. The
 // sessions of a virtual host share one turn, a key that expires.
-func (s *Session) janitor() {
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
+func (j *janitor) round() {
+	ctx, cancel := context.WithTimeout(j.n.ctx, j.n.cfg.Timeout)
 	defer cancel()
-	s.clock.renew(ctx) // before anything goes because of its time
-	if s.takeTurn(ctx) {
-		if err := s.sweepSessions(ctx); err != nil && s.ctx.Err() == nil {
-			s.cfg.Logger.Warn("could not clear away what dead sessions left", "error", err)
+	j.n.clock.renew(ctx) // before anything goes because of its time
+	if j.takeTurn(ctx) {
+		if err := j.sweepSessions(ctx); err != nil && j.n.ctx.Err() == nil {
+			j.n.cfg.Logger.Warn("could not clear away what dead sessions left", "error", err)
 		}
-		if err := s.sweepSomeQueues(ctx); err != nil && s.ctx.Err() == nil {
-			s.cfg.Logger.Debug("could not drop all messages that have ended", "error", err)
+		if err := j.sweepSomeQueues(ctx); err != nil && j.n.ctx.Err() == nil {
+			j.n.cfg.Logger.Debug("could not drop all messages that have ended", "error", err)
 		}
 	}
-	s.enrollUntold(ctx)
-	s.settleUsed(ctx)
+	j.n.uses.enrollUntold(ctx)
+	j.settleUsed(ctx)
 }
 
 // sweptQueues is how many queues of those that may have messages with an expiration of
@@ -44,8 +48,8 @@ const sweptQueues = 20
 
 // sweepSomeQueues drops messages that have ended and that nobody asks for, so that they do
 // not take room: in all queues with a TTL, and in some of the others.
-func (s *Session) sweepSomeQueues(ctx context.Context) error {
-	queues, err := readable(s.topology.queues(ctx))
+func (j *janitor) sweepSomeQueues(ctx context.Context) error {
+	queues, err := readable(j.n.topology.queues(ctx))
 	if err != nil {
 		return err
 	}
@@ -57,10 +61,10 @@ func (s *Session) sweepSomeQueues(ctx context.Context) error {
 		if rec.MessageTTL == nil {
 			others++
 		}
-		if !s.standsQueue(rec) || rec.Busy != "" || rec.MessageTTL == nil && others > sweptQueues {
+		if !j.n.epoch.standsQueue(rec) || rec.Busy != "" || rec.MessageTTL == nil && others > sweptQueues {
 			continue
 		}
-		errs = errors.Join(errs, s.sweepQueue(ctx, rec, isTask))
+		errs = errors.Join(errs, j.n.contents.sweepQueue(ctx, rec, isTask))
 	}
 	return errs
 }
@@ -68,125 +72,117 @@ func (s *Session) sweepSomeQueues(ctx context.Context) error {
 func (v vhost) turnSubject() string { return v.liveSubject() + ".janitor" }
 
 // takeTurn reports whether this session is the one to do this round.
-func (s *Session) takeTurn(ctx context.Context) bool {
-	if !s.nc.IsConnected() {
+func (j *janitor) takeTurn(ctx context.Context) bool {
+	if !j.n.nc.IsConnected() {
 		return false
 	}
-	msg := &nats.Msg{Subject: s.vhost.turnSubject(), Header: nats.Header{}, Data: []byte(s.id)}
+	msg := &nats.Msg{Subject: j.n.vhost.turnSubject(), Header: nats.Header{}, Data: []byte(j.n.id)}
 	msg.Header.Set(jetstream.MsgTTLHeader, (rounds - time.Second).String())
-	_, err := jsapi.CompareAndSet(ctx, s.js, s.live, msg, 0)
+	_, err := jsapi.CompareAndSet(ctx, j.n.js, j.n.live, msg, 0)
 	return err == nil
 }
 
 // sweepSessions clears away what sessions that are gone have left.
-func (s *Session) sweepSessions(ctx context.Context) error {
-	if s.isClosed() {
-		return ErrClosed
-	}
-	queues, err := readable(s.topology.queues(ctx))
+func (j *janitor) sweepSessions(ctx context.Context) error {
+	queues, err := readable(j.n.topology.queues(ctx))
 	if err != nil {
 		return err
 	}
-	_, err = s.sweepSessionsOf(ctx, queues)
+	_, err = j.sweepSessionsOf(ctx, queues)
 	return err
 }
 
 // sweepSessionsOf is sweepSessions of who has read all queues, and reports whether it
 // cleared something away.
-func (s *Session) sweepSessionsOf(ctx context.Context, queues []queueRecord) (cleared bool, err error) {
-	subjects, err := s.registry.registered(ctx, ">")
+func (j *janitor) sweepSessionsOf(ctx context.Context, queues []queueRecord) (cleared bool, err error) {
+	subjects, err := j.n.registry.registered(ctx, ">")
 	if err != nil {
 		return false, err
 	}
-	names := make(map[string]bool)
+	nodes := make(map[string][]uint64) // their sessions that own queues
 	for _, subject := range subjects {
-		if _, session, left := parseRegistration(subject); !left {
-			names[session] = true
+		if _, node, left := parseRegistration(subject); !left {
+			nodes[node] = nil
 		}
 	}
 	for i := range queues {
-		if queues[i].Owner != "" {
-			names[queues[i].Owner] = true
+		rec := &queues[i]
+		if rec.Owner == "" {
+			continue
 		}
+		sessions := nodes[rec.Owner]
+		if rec.OwnerSession != 0 { // an earlier release has none
+			sessions = append(sessions, rec.OwnerSession)
+		}
+		nodes[rec.Owner] = sessions
 	}
-	dead, err := s.peers.deadAmong(ctx, names)
+	dead, err := j.n.peers.deadAmong(ctx, nodes)
 	if err != nil || len(dead) == 0 {
 		return false, err
 	}
 	var left []registration
-	for session := range dead {
-		some, err := s.registry.registrations(ctx, "*."+session)
+	for gone := range dead {
+		if gone.session != 0 {
+			continue
+		}
+		some, err := j.n.registry.registrations(ctx, "*."+gone.node)
 		if err != nil {
 			return true, err
 		}
 		left = append(left, some...)
 	}
-	return true, errors.Join(s.sweepOwned(ctx, queues, dead), s.sweepRegistrations(ctx, left, dead))
+	return true, errors.Join(j.sweepOwned(ctx, queues, dead), j.sweepRegistrations(ctx, left, dead))
 }
 
 // sweepUsers clears away what dead users of one queue have left, before it is
 // declared: if it goes with its last consumer it went with them, and the new one
 // has nothing to do with them.
-func (s *Session) sweepUsers(ctx context.Context, queue string) error {
-	left, err := s.registry.registrations(ctx, routing.NameToken(queue)+".*")
+func (j *janitor) sweepUsers(ctx context.Context, queue string) error {
+	left, err := j.n.registry.registrations(ctx, routing.NameToken(queue)+".*")
 	if err != nil {
 		return err
 	}
-	names := make(map[string]bool)
+	dead, err := j.n.peers.deadAmong(ctx, nodesOf(left))
+	if err != nil {
+		return err
+	}
+	return j.sweepRegistrations(ctx, left, dead)
+}
+
+// nodesOf are the nodes that have registered, with no sessions of theirs.
+func nodesOf(left []registration) map[string][]uint64 {
+	nodes := make(map[string][]uint64)
 	for _, r := range left {
-		names[r.Session] = true
+		nodes[r.Session] = nil
 	}
-	dead, err := s.peers.deadAmong(ctx, names)
-	if err != nil {
-		return err
-	}
-	return s.sweepRegistrations(ctx, left, dead)
+	return nodes
 }
 
-// deadAmong asks sessions for a sign of life and gives those that are gone.
-func (p *peers) deadAmong(ctx context.Context, names map[string]bool) (map[string]bool, error) {
-	sessions := make([]string, 0, len(names))
-	for name := range names {
-		sessions = append(sessions, name)
-	}
-	answers, err := p.askAll(ctx, sessions, question{})
-	if err != nil {
-		return nil, err
-	}
-	dead := make(map[string]bool)
-	for i, a := range answers {
-		if a == nil {
-			dead[sessions[i]] = true
-		}
-	}
-	return dead, nil
-}
-
-func (s *Session) sweepOwned(ctx context.Context, queues []queueRecord, dead map[string]bool) error {
+func (j *janitor) sweepOwned(ctx context.Context, queues []queueRecord, dead map[member]bool) error {
 	var errs error
 	for i := range queues {
-		if dead[queues[i].Owner] {
-			errs = errors.Join(errs, s.removeQueue(ctx, queues[i].Name, queues[i].Life))
+		if dead[member{queues[i].Owner, queues[i].OwnerSession}] {
+			errs = errors.Join(errs, j.n.queues.remove(ctx, queues[i].Name, queues[i].Life))
 		}
 	}
 	return errs
 }
 
-func (s *Session) sweepRegistrations(ctx context.Context, left []registration, dead map[string]bool) error {
+func (j *janitor) sweepRegistrations(ctx context.Context, left []registration, dead map[member]bool) error {
 	var errs error
 	for _, r := range left {
-		if !dead[r.Session] {
+		if !dead[member{r.Session, 0}] {
 			continue
 		}
 		if r.Consuming {
 			theirs := func(there *claim) bool { return there.Session == r.Session }
-			errs = errors.Join(errs, s.endUse(ctx, r.Queue), s.endClaim(ctx, r.Queue, theirs))
+			errs = errors.Join(errs, j.n.queues.endUse(ctx, r.Queue), j.n.registry.endClaim(ctx, r.Queue, theirs))
 		}
 		// This registration and no later one: a session that was cut off when it was
 		// looked for may be back, and registered again.
-		errs = errors.Join(errs, s.live.drop(ctx, r.sequence))
+		errs = errors.Join(errs, j.n.live.drop(ctx, r.sequence))
 		if r.Consuming {
-			errs = errors.Join(errs, s.dropUnused(ctx, r.Queue))
+			errs = errors.Join(errs, j.dropUnused(ctx, r.Queue))
 		}
 	}
 	return errs
@@ -194,30 +190,30 @@ func (s *Session) sweepRegistrations(ctx context.Context, left []registration, d
 
 // endUse tells of a queue that expires that it was used until now: by a consumer whose end
 // nobody has told.
-func (s *Session) endUse(ctx context.Context, queue string) error {
+func (qs *queues) endUse(ctx context.Context, queue string) error {
 	rec := new(queueRecord)
-	revision, err := s.topology.get(ctx, queueKey(queue), rec)
+	revision, err := qs.topology.get(ctx, queueKey(queue), rec)
 	if err != nil || revision == 0 {
 		return err
 	}
-	return s.tellUse(ctx, rec)
+	return qs.tellUse(ctx, rec)
 }
 
 // dropUnused deletes an auto-delete queue whose last consumer has gone.
-func (s *Session) dropUnused(ctx context.Context, queue string) error {
+func (j *janitor) dropUnused(ctx context.Context, queue string) error {
 	rec := new(queueRecord)
-	revision, err := s.topology.get(ctx, queueKey(queue), rec)
+	revision, err := j.n.topology.get(ctx, queueKey(queue), rec)
 	if err != nil || revision == 0 || !rec.AutoDelete {
 		return err
 	}
-	in, err := s.usage(ctx, queue)
+	in, err := j.n.contents.usage(ctx, queue)
 	if err != nil || in.consumers > 0 {
 		return err
 	}
-	if err := s.removeQueue(ctx, queue, rec.Life); err != nil || len(in.left) == 0 {
+	if err := j.n.queues.remove(ctx, queue, rec.Life); err != nil || len(in.left) == 0 {
 		return err
 	}
-	return s.registry.forgetLeftovers(ctx, queue)
+	return j.n.registry.forgetLeftovers(ctx, queue)
 }
 
 // registrations reads who uses what.
@@ -247,16 +243,15 @@ func (g *registry) registrations(ctx context.Context, filter string) ([]registra
 	return list, nil
 }
 
-// settleUsed forgets, for the queues this session uses, ended bindings whose
-// messages are settled.
-func (s *Session) settleUsed(ctx context.Context) {
-	for _, u := range s.allUsers() {
-		rec := u.record()
-		if rec == nil || len(rec.endedOrigins()) == 0 {
+// settleUsed forgets, for the queues this node uses, ended bindings whose messages are
+// settled.
+func (j *janitor) settleUsed(ctx context.Context) {
+	for _, queue := range j.n.uses.queues() {
+		if !slices.ContainsFunc(j.n.uses.of(queue), (*user).hasEndedBindings) {
 			continue
 		}
-		if err := s.settleEnded(ctx, u.queue); err != nil && s.ctx.Err() == nil {
-			s.cfg.Logger.Warn("could not narrow the views of a queue", "queue", u.queue, "error", err)
+		if err := j.n.queues.settleEnded(ctx, queue); err != nil && j.n.ctx.Err() == nil {
+			j.n.cfg.Logger.Warn("could not narrow the views of a queue", "queue", queue, "error", err)
 		}
 	}
 }

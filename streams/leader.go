@@ -29,7 +29,7 @@ const leaderRenewal = time.Second
 const surveys = time.Minute
 
 type leader struct {
-	s        *Session
+	n        *node
 	revision uint64    // of its record; 0 while it has none
 	until    time.Time // when it stops being the leader, unless it renews
 	renewed  time.Time // when it last tried to
@@ -68,7 +68,7 @@ func (v vhost) useSubject(queue string) string {
 // tellUse tells that a queue is used, before which it does not expire. It is told before
 // the queue is loaded, or by whoever loads it again: so that either the leader sees it, or
 // the queue is seen to go.
-func (s *Session) tellUse(ctx context.Context, rec *queueRecord) error {
+func (qs *queues) tellUse(ctx context.Context, rec *queueRecord) error {
 	if rec == nil || rec.Expires == 0 {
 		return nil
 	}
@@ -77,28 +77,28 @@ func (s *Session) tellUse(ctx context.Context, rec *queueRecord) error {
 		return err
 	}
 	_, err = jsapi.Change(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
-		return s.js.Store(ctx, s.live, &nats.Msg{Subject: s.vhost.useSubject(rec.Name), Data: data})
+		return qs.js.Store(ctx, qs.live, &nats.Msg{Subject: qs.vhost.useSubject(rec.Name), Data: data})
 	})
 	return err
 }
 
 // useQueue tells that a queue was used, and reports whether that was in time: false says
 // that it has gone.
-func (s *Session) useQueue(ctx context.Context, rec *queueRecord) (bool, error) {
+func (qs *queues) useQueue(ctx context.Context, rec *queueRecord) (bool, error) {
 	if rec.Expires == 0 {
 		return true, nil
 	}
-	if err := s.tellUse(ctx, rec); err != nil {
+	if err := qs.tellUse(ctx, rec); err != nil {
 		return false, err
 	}
-	now, _, err := s.loadQueue(ctx, rec.Name)
+	now, _, err := qs.find(ctx, rec.Name)
 	return now != nil && now.Life == rec.Life, err
 }
 
 // lastUse is when a queue was used last, by the broker's clock; zero if the broker does
 // not know, for it was started since.
-func (s *Session) lastUse(ctx context.Context, queue, life string) (time.Time, error) {
-	msg, err := jsapi.LastMessage(ctx, s.live, s.vhost.useSubject(queue))
+func (qs *queues) lastUse(ctx context.Context, queue, life string) (time.Time, error) {
+	msg, err := jsapi.LastMessage(ctx, qs.live, qs.vhost.useSubject(queue))
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		return time.Time{}, nil
 	}
@@ -113,23 +113,23 @@ func (s *Session) lastUse(ctx context.Context, queue, life string) (time.Time, e
 }
 
 // forgetUse forgets a queue that has gone.
-func (s *Session) forgetUse(ctx context.Context, queue string) {
+func (qs *queues) forgetUse(ctx context.Context, queue string) {
 	err := jsapi.ChangeOnly(ctx, func(ctx context.Context) error {
-		return s.live.Purge(ctx, jetstream.WithPurgeSubject(s.vhost.useSubject(queue)))
+		return qs.live.Purge(ctx, jetstream.WithPurgeSubject(qs.vhost.useSubject(queue)))
 	})
-	if err != nil && s.ctx.Err() == nil {
-		s.cfg.Logger.Debug("could not forget when a queue was used", "queue", queue, "error", err)
+	if err != nil && qs.link.ctx.Err() == nil {
+		qs.cfg.Logger.Debug("could not forget when a queue was used", "queue", queue, "error", err)
 	}
 }
 
 // needLeader waits for a leader that keeps the time of a queue, as long as it takes
 // another one to follow one that has gone.
-func (s *Session) needLeader(ctx context.Context, queue string) error {
+func (qs *queues) needLeader(ctx context.Context, queue string) error {
 	const pause = 25 * time.Millisecond
 	wait, cancel := context.WithTimeout(ctx, leaderLease+2*leaderRenewal)
 	defer cancel()
 	for {
-		_, err := jsapi.LastMessage(wait, s.live, s.vhost.leaderSubject())
+		_, err := jsapi.LastMessage(wait, qs.live, qs.vhost.leaderSubject())
 		if err == nil || wait.Err() == nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return err
 		}
@@ -140,17 +140,17 @@ func (s *Session) needLeader(ctx context.Context, queue string) error {
 			return ctx.Err()
 		}
 		return withHint(
-			errNotImplemented("queue '%s' in vhost '%s' is to expire, and there is no leader that keeps its time", queue, s.cfg.ShownVHost),
+			errNotImplemented("queue '%s' in vhost '%s' is to expire, and there is no leader that keeps its time", queue, qs.cfg.ShownVHost),
 			"Start 'warren serve' beside the NATS server, or open a session with Config.Lead in a program that stays.")
 	}
 }
 
 // lead takes part in the election of the leader, and acts as it, until the session ends.
-func (s *Session) lead() {
-	l := &leader{s: s, wake: make(chan struct{}, 1), timers: make(map[string]*queueTimer)}
-	uses, err := s.nc.Subscribe(s.vhost.liveSubject()+".used.*", l.used)
+func (n *node) lead() {
+	l := &leader{n: n, wake: make(chan struct{}, 1), timers: make(map[string]*queueTimer)}
+	uses, err := n.nc.Subscribe(n.vhost.liveSubject()+".used.*", l.used)
 	if err != nil {
-		s.cfg.Logger.Warn("could not listen to how queues are used", "error", err)
+		n.cfg.Logger.Warn("could not listen to how queues are used", "error", err)
 		return
 	}
 	defer func() { _ = uses.Unsubscribe() }()
@@ -160,7 +160,7 @@ func (s *Session) lead() {
 		select {
 		case <-timer.C:
 		case <-l.wake:
-		case <-s.ctx.Done():
+		case <-n.ctx.Done():
 			timer.Stop()
 			return
 		}
@@ -170,13 +170,13 @@ func (s *Session) lead() {
 
 // act does what is due, and says in which time to look again.
 func (l *leader) act() time.Duration {
-	if !l.s.nc.IsConnected() {
+	if !l.n.nc.IsConnected() {
 		return leaderRenewal
 	}
-	ctx, cancel := context.WithTimeout(l.s.ctx, l.s.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(l.n.ctx, l.n.cfg.Timeout)
 	defer cancel()
-	if l.s.clock.setHere() {
-		if err := l.s.clock.read(ctx); err != nil {
+	if l.n.clock.setHere() {
+		if err := l.n.clock.read(ctx); err != nil {
 			l.failed("could not look at the broker's clock", err)
 		}
 	}
@@ -198,8 +198,8 @@ func (l *leader) act() time.Duration {
 }
 
 func (l *leader) failed(what string, err error) {
-	if l.s.ctx.Err() == nil {
-		l.s.cfg.Logger.Warn(what, "error", err)
+	if l.n.ctx.Err() == nil {
+		l.n.cfg.Logger.Warn(what, "error", err)
 	}
 }
 
@@ -210,9 +210,9 @@ func (l *leader) renew(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaderLease)
 	defer cancel()
 	l.renewed = time.Now()
-	msg := &nats.Msg{Subject: l.s.vhost.leaderSubject(), Header: nats.Header{}, Data: []byte(l.s.id)}
+	msg := &nats.Msg{Subject: l.n.vhost.leaderSubject(), Header: nats.Header{}, Data: []byte(l.n.id)}
 	msg.Header.Set(jetstream.MsgTTLHeader, leaderLease.String())
-	revision, err := jsapi.CompareAndSet(ctx, l.s.js, l.s.live, msg, l.revision)
+	revision, err := jsapi.CompareAndSet(ctx, l.n.js, l.n.live, msg, l.revision)
 	switch {
 	case err == nil:
 		l.revision, l.until = revision, l.renewed.Add(leaderLease*9/10)
@@ -237,24 +237,24 @@ func (l *leader) follow() {
 
 // resign makes room for another leader at once.
 func (l *leader) resign() {
-	if l.revision == 0 || !l.s.nc.IsConnected() {
+	if l.revision == 0 || !l.n.nc.IsConnected() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), jsapi.AnswerTime)
 	defer cancel()
 	// What was its sequence may be another record's, in another life of the broker.
-	msg, err := jsapi.LastMessage(ctx, l.s.live, l.s.vhost.leaderSubject())
-	if err == nil && string(msg.Data) == l.s.id {
-		err = l.s.live.drop(ctx, msg.Sequence)
+	msg, err := jsapi.LastMessage(ctx, l.n.live, l.n.vhost.leaderSubject())
+	if err == nil && string(msg.Data) == l.n.id {
+		err = l.n.live.drop(ctx, msg.Sequence)
 	}
 	if err != nil {
-		l.s.cfg.Logger.Debug("could not say that the leader has gone", "error", err)
+		l.n.cfg.Logger.Debug("could not say that the leader has gone", "error", err)
 	}
 }
 
 // used is told of the use of a queue.
 func (l *leader) used(msg *nats.Msg) {
-	token := msg.Subject[len(l.s.vhost.liveSubject())+len(".used."):]
+	token := msg.Subject[len(l.n.vhost.liveSubject())+len(".used."):]
 	queue, err := routing.TokenName(token)
 	var use queueUse
 	if err != nil || json.Unmarshal(msg.Data, &use) != nil {
@@ -262,7 +262,7 @@ func (l *leader) used(msg *nats.Msg) {
 	}
 	l.mu.Lock()
 	if l.leads {
-		l.timers[queue] = &queueTimer{life: use.Life, expires: use.Expires, due: l.s.clock.now().Add(use.Expires)}
+		l.timers[queue] = &queueTimer{life: use.Life, expires: use.Expires, due: l.n.clock.now().Add(use.Expires)}
 	}
 	soon := l.leads && use.Expires < leaderRenewal // otherwise it looks before that anyway
 	l.mu.Unlock()
@@ -277,7 +277,7 @@ func (l *leader) used(msg *nats.Msg) {
 
 // survey reads which queues expire, and looks again at those that had consumers.
 func (l *leader) survey(ctx context.Context) error {
-	queues, err := readable(l.s.topology.queues(ctx))
+	queues, err := readable(l.n.topology.queues(ctx))
 	if err != nil {
 		return err
 	}
@@ -285,7 +285,7 @@ func (l *leader) survey(ctx context.Context) error {
 	defer l.mu.Unlock()
 	for i := range queues {
 		rec := &queues[i]
-		if rec.Expires == 0 || !l.s.standsQueue(rec) {
+		if rec.Expires == 0 || !l.n.epoch.standsQueue(rec) {
 			continue
 		}
 		t := l.timers[rec.Name]
@@ -304,7 +304,7 @@ func (l *leader) survey(ctx context.Context) error {
 func (l *leader) untilDue() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now, wait := l.s.clock.surelyNow(), leaderRenewal
+	now, wait := l.n.clock.surelyNow(), leaderRenewal
 	for _, t := range l.timers {
 		if !t.asleep() {
 			wait = min(wait, t.due.Sub(now))
@@ -318,7 +318,7 @@ func (l *leader) expireDue(ctx context.Context) {
 	due := make(map[string]queueTimer)
 	l.mu.Lock()
 	for queue, t := range l.timers {
-		if !t.asleep() && !t.due.After(l.s.clock.surelyNow()) {
+		if !t.asleep() && !t.due.After(l.n.clock.surelyNow()) {
 			due[queue] = *t
 		}
 	}
@@ -327,11 +327,11 @@ func (l *leader) expireDue(ctx context.Context) {
 		if !l.isLeader() || ctx.Err() != nil {
 			return
 		}
-		next, gone, err := l.s.expire(ctx, queue, t)
+		next, gone, err := l.n.expire(ctx, queue, t)
 		if err != nil {
 			l.failed("could not see whether a queue has expired", err)
 			next = t
-			next.due = l.s.clock.now().Add(leaderRenewal)
+			next.due = l.n.clock.now().Add(leaderRenewal)
 		}
 		l.keep(queue, t, next, gone)
 	}
@@ -351,22 +351,22 @@ func (l *leader) keep(queue string, looked, next queueTimer, gone bool) {
 }
 
 // expire deletes a queue that has expired, or says when it is due.
-func (s *Session) expire(ctx context.Context, queue string, t queueTimer) (next queueTimer, gone bool, err error) {
-	if err := s.sweepUsers(ctx, queue); err != nil { // whose consumers end by that
+func (n *node) expire(ctx context.Context, queue string, t queueTimer) (next queueTimer, gone bool, err error) {
+	if err := n.janitor.sweepUsers(ctx, queue); err != nil { // whose consumers end by that
 		return t, false, err
 	}
-	next, err = s.whenExpired(ctx, queue, t)
-	if err != nil || next.asleep() || next.due.After(s.clock.surelyNow()) {
+	next, err = n.whenExpired(ctx, queue, t)
+	if err != nil || next.asleep() || next.due.After(n.clock.surelyNow()) {
 		return next, false, err
 	}
-	err = s.changeQueue(ctx, queue, func(c *queueChange) error {
+	err = n.queues.change(ctx, queue, func(c *queueChange) error {
 		if c.rec.Life != t.life {
 			gone = true
 			return nil
 		}
 		// From here on, whoever uses the queue sees that it is held.
-		next, err = s.whenExpired(ctx, queue, t)
-		if err != nil || next.asleep() || next.due.After(s.clock.surelyNow()) {
+		next, err = n.whenExpired(ctx, queue, t)
+		if err != nil || next.asleep() || next.due.After(n.clock.surelyNow()) {
 			return err
 		}
 		gone = true
@@ -376,7 +376,7 @@ func (s *Session) expire(ctx context.Context, queue string, t queueTimer) (next 
 		return t, true, nil
 	}
 	if err == nil && gone {
-		s.cfg.Logger.Info("deleted a queue that has expired", "queue", queue, "after", t.expires)
+		n.cfg.Logger.Info("deleted a queue that has expired", "queue", queue, "after", t.expires)
 	}
 	return next, gone, err
 }
@@ -385,16 +385,16 @@ func (s *Session) expire(ctx context.Context, queue string, t queueTimer) (next 
 func (c *brokerClock) surelyNow() time.Time { return c.now().Add(-c.accuracy()) }
 
 // whenExpired says when a queue is due. One that was used, nobody knows when, is used now.
-func (s *Session) whenExpired(ctx context.Context, queue string, t queueTimer) (queueTimer, error) {
-	last, err := s.lastUse(ctx, queue, t.life)
+func (n *node) whenExpired(ctx context.Context, queue string, t queueTimer) (queueTimer, error) {
+	last, err := n.queues.lastUse(ctx, queue, t.life)
 	if err != nil {
 		return t, err
 	}
-	in, err := s.usage(ctx, queue)
+	in, err := n.contents.usage(ctx, queue)
 	if err != nil {
 		return t, err
 	}
-	now := s.clock.now()
+	now := n.clock.now()
 	next := queueTimer{life: t.life, expires: t.expires}
 	if in.consumers > 0 {
 		next.consumed = now
@@ -402,7 +402,7 @@ func (s *Session) whenExpired(ctx context.Context, queue string, t queueTimer) (
 	}
 	unknown := last.IsZero() || !t.consumed.IsZero() && !last.After(t.consumed)
 	if unknown {
-		err = s.tellUse(ctx, &queueRecord{Queue: Queue{Name: queue, Expires: t.expires}, Life: t.life})
+		err = n.queues.tellUse(ctx, &queueRecord{Queue: Queue{Name: queue, Expires: t.expires}, Life: t.life})
 		last = now
 	}
 	next.due = last.Add(t.expires)

@@ -108,7 +108,7 @@ func (l *ledger) syncEach(ctx context.Context, s *Session, each []settlement) er
 		if !s.nc.IsConnected() {
 			return nil
 		}
-		err := s.settledAt(ctx, last.reply)
+		err := s.reader.settledAt(ctx, last.reply)
 		if err != nil && !errors.Is(err, nats.ErrNoResponders) { // whose source has gone
 			return err
 		}

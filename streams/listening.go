@@ -33,14 +33,14 @@ func (l *listening) begin(subscribe func() (*nats.Subscription, error)) error {
 
 // listenEarly begins in a cluster what begins later elsewhere: there, one server after the
 // other learns of a subscription, and one that was away learns of it late.
-func (s *Session) listenEarly() error {
-	if s.nc.ConnectedClusterName() == "" {
+func (n *node) listenEarly() error {
+	if n.nc.ConnectedClusterName() == "" {
 		return nil
 	}
-	if err := s.confirms.listen(); err != nil {
+	if err := n.confirms.listen(); err != nil {
 		return err
 	}
-	return s.listenChanges()
+	return n.exchanges.listenChanges()
 }
 
 // end unsubscribes, for good.

@@ -16,17 +16,17 @@ import (
 // the bindings in memory end. Every step may be repeated, by anyone.
 
 // moveToFiles has an exchange store in files what is published from now on.
-func (s *Session) moveToFiles(ctx context.Context, name string) error {
+func (es *exchanges) moveToFiles(ctx context.Context, name string) error {
 	for {
-		rec, revision, err := s.needExchange(ctx, name)
+		rec, revision, err := es.need(ctx, name)
 		if err != nil || !rec.Volatile && !rec.Moving {
 			return err
 		}
 		if rec.Moving {
-			return s.finishMove(ctx, rec)
+			return es.finishMove(ctx, rec)
 		}
 		rec.Moving = true
-		_, err = s.topology.put(ctx, exchangeKey(name), rec, revision)
+		_, err = es.topology.put(ctx, exchangeKey(name), rec, revision)
 		if err != nil && !errors.Is(err, errConflict) {
 			return err
 		}
@@ -34,46 +34,46 @@ func (s *Session) moveToFiles(ctx context.Context, name string) error {
 }
 
 // finishMove moves an exchange whose record says that it moves.
-func (s *Session) finishMove(ctx context.Context, x *exchangeRecord) error {
+func (es *exchanges) finishMove(ctx context.Context, x *exchangeRecord) error {
 	moved := *x
 	moved.Volatile = false
 	if x.Volatile {
-		if err := s.prepareFiles(ctx, &moved); err != nil {
+		if err := es.prepareFiles(ctx, &moved); err != nil {
 			return err
 		}
-		err := s.changeBound(ctx, x, func(c *queueChange) error { return c.bindInFiles(ctx, &moved) })
+		err := es.changeBound(ctx, x, func(c *queueChange) error { return c.bindInFiles(ctx, &moved) })
 		if err != nil {
 			return err
 		}
-		if err := s.switchToFiles(ctx, x); err != nil {
+		if err := es.switchToFiles(ctx, x); err != nil {
 			return err
 		}
 	}
-	err := s.changeBound(ctx, x, func(c *queueChange) error { return c.leaveMemory(ctx, &moved) })
+	err := es.changeBound(ctx, x, func(c *queueChange) error { return c.leaveMemory(ctx, &moved) })
 	if err != nil {
 		return err
 	}
-	if err := s.clearLeftStream(ctx, origin{x.Name, true}); err != nil {
+	if err := es.clearLeftStream(ctx, origin{x.Name, true}); err != nil {
 		return err
 	}
-	return s.updateExchange(ctx, x, func(rec *exchangeRecord) { rec.Moving = false })
+	return es.update(ctx, x, func(rec *exchangeRecord) { rec.Moving = false })
 }
 
 // prepareFiles makes sure of a stream in files, to which nobody publishes yet. One
 // of an earlier exchange has filters that are interest, but no route.
-func (s *Session) prepareFiles(ctx context.Context, x *exchangeRecord) error {
-	cfg := s.originConfig(x.origin())
-	cfg.Subjects = []string{s.vhost.parkedSubject(x.origin())}
-	_, err := s.js.CreateStream(ctx, cfg)
+func (es *exchanges) prepareFiles(ctx context.Context, x *exchangeRecord) error {
+	cfg := es.originConfig(x.origin())
+	cfg.Subjects = []string{es.vhost.parkedSubject(x.origin())}
+	_, err := es.js.CreateStream(ctx, cfg)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		return s.setWide(ctx, x.Name)
+		return es.setWide(ctx, x.Name)
 	}
 	return err
 }
 
 // changeBound changes all queues that are bound to an exchange.
-func (s *Session) changeBound(ctx context.Context, x *exchangeRecord, f func(*queueChange) error) error {
-	queues, err := readable(s.topology.queues(ctx))
+func (es *exchanges) changeBound(ctx context.Context, x *exchangeRecord, f func(*queueChange) error) error {
+	queues, err := readable(es.topology.queues(ctx))
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (s *Session) changeBound(ctx context.Context, x *exchangeRecord, f func(*qu
 		if !queues[i].boundTo(x) {
 			continue
 		}
-		if err := s.changeQueue(ctx, queues[i].Name, f); err != nil && !isNotFound(err) {
+		if err := es.queues.change(ctx, queues[i].Name, f); err != nil && !isNotFound(err) {
 			return err
 		}
 	}
@@ -90,7 +90,7 @@ func (s *Session) changeBound(ctx context.Context, x *exchangeRecord, f func(*qu
 
 // bindInFiles gives each binding in memory a twin in files.
 func (c *queueChange) bindInFiles(ctx context.Context, moved *exchangeRecord) error {
-	last, err := c.s.lastSequence(ctx, moved.origin())
+	last, err := c.q.reader.lastSequence(ctx, moved.origin())
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (c *queueChange) followMoves(ctx context.Context) error {
 		if !o.volatile {
 			continue
 		}
-		x, err := c.s.standing(ctx, o.exchange)
+		x, err := c.q.exchanges.standing(ctx, o.exchange)
 		if err != nil {
 			return err
 		}
@@ -155,29 +155,29 @@ func (c *queueChange) followMoves(ctx context.Context) error {
 
 // switchToFiles has an exchange's stream in files listen instead of the one in
 // memory.
-func (s *Session) switchToFiles(ctx context.Context, x *exchangeRecord) error {
-	err := s.holdExchange(ctx, x.Name, func(rec *exchangeRecord, _ bool) bool {
-		return rec.Life == x.Life && rec.Moving && rec.Volatile && s.standsExchange(rec)
+func (es *exchanges) switchToFiles(ctx context.Context, x *exchangeRecord) error {
+	err := es.hold(ctx, x.Name, func(rec *exchangeRecord, _ bool) bool {
+		return rec.Life == x.Life && rec.Moving && rec.Volatile && es.epoch.standsExchange(rec)
 	}, func(uint64) error {
-		if err := s.swap(ctx, x.Name); err != nil {
+		if err := es.swap(ctx, x.Name); err != nil {
 			return err
 		}
-		return s.updateExchange(ctx, x, func(rec *exchangeRecord) { rec.Volatile, rec.Busy = false, "" })
+		return es.update(ctx, x, func(rec *exchangeRecord) { rec.Volatile, rec.Busy = false, "" })
 	})
 	if err != nil {
 		return err
 	}
-	return s.tellExchange(x.Name)
+	return es.tell(x.Name)
 }
 
 // swap gives the subjects of an exchange to its stream in files. Who has read the
 // record before it was marked may give them to the other one again.
-func (s *Session) swap(ctx context.Context, exchange string) error {
+func (es *exchanges) swap(ctx context.Context, exchange string) error {
 	for {
-		if err := s.park(ctx, origin{exchange, true}); err != nil {
+		if err := es.park(ctx, origin{exchange, true}); err != nil {
 			return err
 		}
-		_, err := s.ensureOrigin(ctx, origin{exchange, false})
+		_, err := es.ensureOrigin(ctx, origin{exchange, false})
 		if !jsapi.IsError(err, jsapi.CodeSubjectOverlap) {
 			return err
 		}
@@ -188,9 +188,9 @@ func (s *Session) swap(ctx context.Context, exchange string) error {
 }
 
 // updateExchange changes the record of an exchange, if that stands.
-func (s *Session) updateExchange(ctx context.Context, x *exchangeRecord, f func(*exchangeRecord)) error {
-	return s.editExchange(ctx, x.Name, func(rec *exchangeRecord) bool {
-		if rec.Life != x.Life || !s.standsExchange(rec) {
+func (es *exchanges) update(ctx context.Context, x *exchangeRecord, f func(*exchangeRecord)) error {
+	return es.edit(ctx, x.Name, func(rec *exchangeRecord) bool {
+		if rec.Life != x.Life || !es.epoch.standsExchange(rec) {
 			return false
 		}
 		f(rec)

@@ -225,10 +225,10 @@ func (n *notice) end() {
 func (s *Session) noticed(n *notice) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed {
+	if !s.isClosed() {
 		s.notices[n] = struct{}{}
 	}
-	return !s.closed
+	return !s.isClosed()
 }
 
 // unnoticed says whether there was anything to end.

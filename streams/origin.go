@@ -59,12 +59,12 @@ func bothOrigins(name string) [2]origin {
 // ensureOrigin derives the stream of an origin and gives its last sequence. The
 // stream may have outlived an earlier exchange of the name, for queues that still
 // drain it, and may end while it is looked at.
-func (s *Session) ensureOrigin(ctx context.Context, o origin) (uint64, error) {
-	want := s.originConfig(o)
+func (es *exchanges) ensureOrigin(ctx context.Context, o origin) (uint64, error) {
+	want := es.originConfig(o)
 	for pause := contended(); ; {
-		stream, err := s.js.CreateStream(ctx, want)
+		stream, err := es.js.CreateStream(ctx, want)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			stream, err = s.listen(ctx, want.Name, want.Subjects)
+			stream, err = es.listen(ctx, want.Name, want.Subjects)
 		}
 		if err == nil {
 			return stream.CachedInfo().State.LastSeq, nil
@@ -76,8 +76,8 @@ func (s *Session) ensureOrigin(ctx context.Context, o origin) (uint64, error) {
 }
 
 // listen gives a stream its subjects, and leaves the rest of it as it is.
-func (s *Session) listen(ctx context.Context, name string, subjects []string) (jetstream.Stream, error) {
-	stream, err := s.js.Stream(ctx, name)
+func (es *exchanges) listen(ctx context.Context, name string, subjects []string) (jetstream.Stream, error) {
+	stream, err := es.js.Stream(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -86,33 +86,33 @@ func (s *Session) listen(ctx context.Context, name string, subjects []string) (j
 		return stream, nil
 	}
 	cfg.Subjects = subjects
-	return s.js.UpdateStream(ctx, cfg)
+	return es.js.UpdateStream(ctx, cfg)
 }
 
-func (s *Session) originConfig(o origin) jetstream.StreamConfig {
-	subject := s.vhost.exchangeSubject(o.exchange)
+func (es *exchanges) originConfig(o origin) jetstream.StreamConfig {
+	subject := es.vhost.exchangeSubject(o.exchange)
 	storage := jetstream.FileStorage
 	if o.volatile {
 		storage = jetstream.MemoryStorage
 	}
 	return jetstream.StreamConfig{
-		Name:         s.vhost.originStream(o),
+		Name:         es.vhost.originStream(o),
 		Description:  "exchange " + o.exchange,
 		Subjects:     []string{subject, subject + ".>"},
 		Retention:    jetstream.InterestPolicy,
 		Storage:      storage,
-		Replicas:     s.cfg.Replicas,
+		Replicas:     es.cfg.Replicas,
 		MaxConsumers: maxConsumers,
 		AllowDirect:  true,
 		Metadata:     map[string]string{"warren.exchange": o.exchange},
 
-		AllowAtomicPublish: !s.noBatches.Load(),
+		AllowAtomicPublish: !es.link.noBatches.Load(),
 	}
 }
 
 // park has a stream that its exchange leaves take no more messages.
-func (s *Session) park(ctx context.Context, o origin) error {
-	_, err := s.listen(ctx, s.vhost.originStream(o), []string{s.vhost.parkedSubject(o)})
+func (es *exchanges) park(ctx context.Context, o origin) error {
+	_, err := es.listen(ctx, es.vhost.originStream(o), []string{es.vhost.parkedSubject(o)})
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
 	}
@@ -120,8 +120,8 @@ func (s *Session) park(ctx context.Context, o origin) error {
 }
 
 // isParked reports whether a stream's exchange has left it.
-func (s *Session) isParked(o origin, info *jetstream.StreamInfo) bool {
-	return info.Config.Subjects[0] == s.vhost.parkedSubject(o)
+func (es *exchanges) isParked(o origin, info *jetstream.StreamInfo) bool {
+	return info.Config.Subjects[0] == es.vhost.parkedSubject(o)
 }
 
 // finalSequence is the last sequence of a parked stream, when it has stored what it was
@@ -130,10 +130,10 @@ func (s *Session) isParked(o origin, info *jetstream.StreamInfo) bool {
 // which they came, and one to the parked subject waits behind them. That one is refused, so
 // that it leaves no trace; of several replicas, which agree on a message after it was
 // accepted, it is accepted, and not kept, as no queue is interested in it.
-func (s *Session) finalSequence(ctx context.Context, o origin) (uint64, error) {
-	behind := nats.NewMsg(strings.TrimSuffix(s.vhost.parkedSubject(o), ">") + "behind")
+func (es *exchanges) finalSequence(ctx context.Context, o origin) (uint64, error) {
+	behind := nats.NewMsg(strings.TrimSuffix(es.vhost.parkedSubject(o), ">") + "behind")
 	for {
-		stream, err := s.js.Stream(ctx, s.vhost.originStream(o))
+		stream, err := es.js.Stream(ctx, es.vhost.originStream(o))
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return 0, nil
 		}
@@ -141,19 +141,19 @@ func (s *Session) finalSequence(ctx context.Context, o origin) (uint64, error) {
 			return 0, err
 		}
 		info := stream.CachedInfo()
-		if !s.isParked(o, info) {
+		if !es.isParked(o, info) {
 			return info.State.LastSeq, nil
 		}
 		alone := info.Config.Replicas == 1
 		if alone {
 			behind.Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(math.MaxUint64, 10))
 		}
-		answer, err := jsapi.Ask(ctx, func(ctx context.Context) (*nats.Msg, error) { return s.nc.RequestMsgWithContext(ctx, behind) })
+		answer, err := jsapi.Ask(ctx, func(ctx context.Context) (*nats.Msg, error) { return es.link.nc.RequestMsgWithContext(ctx, behind) })
 		switch {
 		case errors.Is(err, nats.ErrNoResponders): // its server has gone for a moment
 			err = jsapi.Sleep(ctx, time.Millisecond)
 		case err == nil && alone:
-			return s.lastSequence(ctx, o)
+			return es.reader.lastSequence(ctx, o)
 		case err == nil:
 			if err := ackError(answer.Data); err != nil {
 				return 0, err
@@ -166,9 +166,9 @@ func (s *Session) finalSequence(ctx context.Context, o origin) (uint64, error) {
 	}
 }
 
-func (s *Session) parkBoth(ctx context.Context, exchange string) error {
+func (es *exchanges) parkBoth(ctx context.Context, exchange string) error {
 	for _, o := range bothOrigins(exchange) {
-		if err := s.park(ctx, o); err != nil {
+		if err := es.park(ctx, o); err != nil {
 			return err
 		}
 	}
@@ -177,15 +177,15 @@ func (s *Session) parkBoth(ctx context.Context, exchange string) error {
 
 // dropParked deletes a stream that its exchange has left once no queue has a view
 // of it. The exchange must be held.
-func (s *Session) dropParked(ctx context.Context, o origin) error {
-	stream, err := s.js.Stream(ctx, s.vhost.originStream(o))
+func (es *exchanges) dropParked(ctx context.Context, o origin) error {
+	stream, err := es.js.Stream(ctx, es.vhost.originStream(o))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
 	}
-	if err != nil || !s.drained(o, stream.CachedInfo()) {
+	if err != nil || !es.drained(o, stream.CachedInfo()) {
 		return err
 	}
-	err = s.js.DeleteStream(ctx, stream.CachedInfo().Config.Name)
+	err = es.js.DeleteStream(ctx, stream.CachedInfo().Config.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
 	}

@@ -87,17 +87,17 @@ type orphans struct {
 
 // orphaned counts the messages of a queue that dead sessions held. It is called after the
 // sessions that live were asked what they hold.
-func (s *Session) orphaned(ctx context.Context, rec *queueRecord, in use) (o orphans, err error) {
+func (cs *contents) orphaned(ctx context.Context, rec *queueRecord, in use) (o orphans, err error) {
 	if len(in.left) == 0 {
 		return o, nil
 	}
-	pending, now, err := s.unsettled(ctx, rec)
+	pending, now, err := cs.unsettled(ctx, rec)
 	if err != nil || pending <= in.held {
 		return o, err
 	}
 	most := 0
 	for _, subject := range in.left {
-		msg, err := jsapi.LastMessage(ctx, s.live, subject)
+		msg, err := jsapi.LastMessage(ctx, cs.live, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}
@@ -121,9 +121,9 @@ func (s *Session) orphaned(ctx context.Context, rec *queueRecord, in use) (o orp
 
 // unsettled counts what the broker has sent of a queue and is not settled, and says what
 // its clock shows.
-func (s *Session) unsettled(ctx context.Context, rec *queueRecord) (n int, now time.Time, err error) {
-	for _, src := range s.sourcesOf(rec) {
-		consumer, err := s.js.Consumer(ctx, src.stream, routing.ConsumerName(src.queue))
+func (cs *contents) unsettled(ctx context.Context, rec *queueRecord) (n int, now time.Time, err error) {
+	for _, src := range cs.queues.sourcesOf(rec) {
+		consumer, err := cs.js.Consumer(ctx, src.stream, routing.ConsumerName(src.queue))
 		if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound) {
 			continue
 		}

@@ -91,7 +91,7 @@ func (p *Pending) send(ctx context.Context) error {
 	if err := s.awaitOnline(ctx); err != nil {
 		return err
 	}
-	confirm := &Confirm{msg: msg, store: p.t, sink: p, deadline: p.deadline, done: make(chan struct{})}
+	confirm := &Confirm{session: s, msg: msg, store: p.t, sink: p, deadline: p.deadline, done: make(chan struct{})}
 	if err := s.confirms.enter(confirm); err != nil {
 		return err
 	}

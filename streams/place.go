@@ -34,14 +34,14 @@ func expect(h nats.Header, seq uint64, subject string) {
 }
 
 // placeToken is the last word of a message for later of this session.
-func (s *Session) placeToken(number uint64) string {
-	return s.id + "-" + strconv.FormatUint(number, 36)
+func (n *node) placeToken(number uint64) string {
+	return n.id + "-" + strconv.FormatUint(number, 36)
 }
 
 // supersede publishes a message for later again, now in the place of what the
 // stream said waits under its id.
 func (c *confirms) supersede(confirm *Confirm) {
-	c.s.run(func() {
+	c.n.run(func() {
 		done, err := c.takePlace(confirm)
 		if done || err != nil {
 			c.resolve(confirm, err)
@@ -52,33 +52,33 @@ func (c *confirms) supersede(confirm *Confirm) {
 // takePlace reports whether the message has lost its place already, to one that
 // this session published after it.
 func (c *confirms) takePlace(confirm *Confirm) (lost bool, err error) {
-	ctx, cancel := context.WithDeadline(c.s.ctx, confirm.deadline)
+	ctx, cancel := context.WithDeadline(c.n.ctx, confirm.deadline)
 	defer cancel()
-	waits, at, err := jsapi.ReadLast(ctx, c.s.nc, confirm.place.stream, confirm.place.any)
+	waits, at, err := jsapi.ReadLast(ctx, c.n.nc, confirm.place.stream, confirm.place.any)
 	if err != nil {
 		return false, err
 	}
 	again := *confirm.msg
 	again.Header = maps.Clone(confirm.msg.Header)
 	if waits != nil {
-		if c.s.placedAfter(waits.Subject, confirm.place) {
+		if c.n.placedAfter(waits.Subject, confirm.place) {
 			return true, nil
 		}
 		again.Header.Set(schedulerHeader, waits.Subject)
 		again.Header.Set(scheduleNextHeader, "purge")
 	}
 	expect(again.Header, at.Seq, confirm.place.any)
-	if err := c.s.awaitOnline(ctx); err != nil {
+	if err := c.n.awaitOnline(ctx); err != nil {
 		return false, err
 	}
-	return false, hand(c.s.nc, &again)
+	return false, hand(c.n.nc, &again)
 }
 
 // placedAfter reports whether what waits at a subject is of this session, and
 // later than what is to have the place.
-func (s *Session) placedAfter(subject string, p *place) bool {
+func (n *node) placedAfter(subject string, p *place) bool {
 	token := subject[strings.LastIndexByte(subject, '.')+1:]
-	digits, ours := strings.CutPrefix(token, s.id+"-")
+	digits, ours := strings.CutPrefix(token, n.id+"-")
 	number, err := strconv.ParseUint(digits, 36, 64)
 	return ours && err == nil && number > p.number
 }

@@ -150,49 +150,49 @@ func (a *attendance) withdraw(ctx context.Context) {
 }
 
 // stayPresent renews the record until the session ends.
-func (s *Session) stayPresent() {
+func (n *node) stayPresent() {
 	behind := false
-	s.every(s.attendance.lease/renewals, func() {
-		if !s.nc.IsConnected() {
+	n.every(n.attendance.lease/renewals, func() {
+		if !n.nc.IsConnected() {
 			return // what is put right when it is has the record among it
 		}
-		behind = s.renewOnce(behind) != nil
-		if behind && s.ctx.Err() == nil {
-			s.cfg.Logger.Warn("could not say yet that the session is there")
+		behind = n.renewOnce(behind) != nil
+		if behind && n.ctx.Err() == nil {
+			n.cfg.Logger.Warn("could not say yet that the session is there")
 		}
 	})
 }
 
 // renewOnce renews the record, and puts right what the session may have missed.
-func (s *Session) renewOnce(behind bool) error {
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
+func (n *node) renewOnce(behind bool) error {
+	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timeout)
 	defer cancel()
 	asked := time.Now()
-	err := s.attendance.renew(ctx)
-	late := time.Since(asked) > s.attendance.lease/renewals*3/4
+	err := n.attendance.renew(ctx)
+	late := time.Since(asked) > n.attendance.lease/renewals*3/4
 	if err == nil && !late && !behind {
 		return nil
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if s.ctx.Err() == nil {
-		s.cfg.Logger.Info("registers again: it may have missed something", "error", err)
+	if n.ctx.Err() == nil {
+		n.cfg.Logger.Info("registers again: it may have missed something", "error", err)
 	}
-	return s.comeBack()
+	return n.comeBack()
 }
 
 // comeBack registers the session again with all that it uses, reads what it may
 // have missed of changes, and has its consumers follow it.
-func (s *Session) comeBack() error {
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
+func (n *node) comeBack() error {
+	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timeout)
 	defer cancel()
-	s.exchanges.clear()
-	for _, n := range s.allNotices() {
-		n.hold()
-		s.run(func() { n.catchUp(s.ctx) })
+	n.exchanges.clear()
+	for _, notice := range n.allNotices() {
+		notice.hold()
+		n.run(func() { notice.catchUp(n.ctx) })
 	}
-	return s.rejoin(ctx, false)
+	return n.rejoin(ctx, false)
 }
 
 // presenceOf reads the record of a session; nil says that there is none.

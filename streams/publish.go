@@ -86,7 +86,7 @@ func (s *Session) prepare(ctx context.Context, exchange, key string, m *Message,
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := s.mayBegin(ctx); err != nil {
 		return nil, err
 	}
 	subject, err := s.address(ctx, exchange, key)
@@ -112,6 +112,14 @@ func (s *Session) prepare(ctx context.Context, exchange, key string, m *Message,
 	return confirm, s.checkSize(confirm.msg, more)
 }
 
+// mayBegin says why nothing is published any more, if that is so.
+func (s *Session) mayBegin(ctx context.Context) error {
+	if s.isClosed() {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
+
 // compose writes a message for a subject.
 func (s *Session) compose(ctx context.Context, subject string, m *Message, flags PublishFlag) (*Confirm, error) {
 	if err := s.checkMessage(m, flags); err != nil {
@@ -123,7 +131,7 @@ func (s *Session) compose(ctx context.Context, subject string, m *Message, flags
 	}
 	deadline, _ := ctx.Deadline()
 	return &Confirm{
-		flags: flags, deadline: deadline,
+		session: s, flags: flags, deadline: deadline,
 		msg:  &nats.Msg{Subject: subject, Header: header, Data: m.Body},
 		done: make(chan struct{}),
 	}, nil
@@ -150,7 +158,7 @@ func (s *Session) address(ctx context.Context, exchange, key string) (string, er
 	if exchange == "" {
 		return s.vhost.homeSubject(key), nil
 	}
-	known, err := s.exchanges.load(ctx, s, exchange)
+	known, err := s.exchanges.load(ctx, exchange)
 	if err != nil {
 		return "", err
 	}
@@ -173,8 +181,8 @@ func (s *Session) checkMessage(m *Message, flags PublishFlag) error {
 	if m.ReplyTo == replyTo {
 		return errNotImplemented("direct reply-to is not yet supported")
 	}
-	if m.UserID != "" && s.login != "" && m.UserID != s.login {
-		return errPrecondition("user_id property set to '%s' but authenticated user was '%s'", m.UserID, s.login)
+	if m.UserID != "" && s.user != "" && m.UserID != s.user {
+		return errPrecondition("user_id property set to '%s' but authenticated user was '%s'", m.UserID, s.user)
 	}
 	if flags&Deduplicate != 0 && m.MessageID == "" {
 		return errPrecondition("deduplication needs a message id; set MessageID")
@@ -205,27 +213,27 @@ func (s *Session) hand(confirm *Confirm) {
 // unheard decides about a message that no stream listened for. It is published
 // again when there should be one, or when nobody says so: a server that was lost
 // takes the question with it.
-func (s *Session) unheard(confirm *Confirm) (again bool, err error) {
-	ctx, cancel := context.WithDeadline(s.ctx, confirm.deadline)
+func (n *node) unheard(confirm *Confirm) (again bool, err error) {
+	ctx, cancel := context.WithDeadline(n.ctx, confirm.deadline)
 	defer cancel()
 	try, giveUp := context.WithTimeout(ctx, silence)
 	defer giveUp()
-	again, err = s.lookForStream(try, confirm)
+	again, err = n.lookForStream(try, confirm)
 	if err != nil && try.Err() != nil && ctx.Err() == nil {
 		return true, nil
 	}
 	return again, err
 }
 
-func (s *Session) lookForStream(ctx context.Context, confirm *Confirm) (again bool, err error) {
+func (n *node) lookForStream(ctx context.Context, confirm *Confirm) (again bool, err error) {
 	if confirm.store != nil {
 		return true, confirm.store.there(ctx)
 	}
 	if confirm.exchange == "" {
-		return s.unheardByQueue(ctx, confirm)
+		return n.unheardByQueue(ctx, confirm)
 	}
-	s.exchanges.forget(confirm.exchange)
-	rec, revision, err := s.needExchange(ctx, confirm.exchange)
+	n.exchanges.forget(confirm.exchange)
+	rec, revision, err := n.exchanges.need(ctx, confirm.exchange)
 	if err != nil {
 		return false, err
 	}
@@ -235,21 +243,21 @@ func (s *Session) lookForStream(ctx context.Context, confirm *Confirm) (again bo
 		}
 		return false, nil
 	}
-	return true, s.completeExchange(ctx, rec)
+	return true, n.exchanges.complete(ctx, rec)
 }
 
-func (s *Session) unheardByQueue(ctx context.Context, confirm *Confirm) (again bool, err error) {
+func (n *node) unheardByQueue(ctx context.Context, confirm *Confirm) (again bool, err error) {
 	rec := new(queueRecord)
-	revision, err := s.topology.get(ctx, queueKey(confirm.key), rec)
+	revision, err := n.topology.get(ctx, queueKey(confirm.key), rec)
 	if err != nil {
 		return false, err
 	}
-	stands := revision != 0 && s.standsQueue(rec)
+	stands := revision != 0 && n.epoch.standsQueue(rec)
 	switch {
 	case confirm.place != nil && !stands:
-		return false, s.noQueue(confirm.key)
+		return false, n.noQueue(confirm.key)
 	case confirm.place != nil && !rec.Schedules:
-		return false, s.noSchedules(confirm.key)
+		return false, n.noSchedules(confirm.key)
 	case stands:
 		return true, nil
 	}
@@ -261,20 +269,20 @@ func (s *Session) unheardByQueue(ctx context.Context, confirm *Confirm) (again b
 
 // verifyRouted looks at the bindings themselves where filters take more than
 // bindings ask for.
-func (s *Session) verifyRouted(confirm *Confirm) error {
-	ctx, cancel := context.WithDeadline(s.ctx, confirm.deadline)
+func (n *node) verifyRouted(confirm *Confirm) error {
+	ctx, cancel := context.WithDeadline(n.ctx, confirm.deadline)
 	defer cancel()
-	rec, _, err := s.needExchange(ctx, confirm.exchange)
+	rec, _, err := n.exchanges.need(ctx, confirm.exchange)
 	if err != nil || !rec.Wide {
 		return err
 	}
-	queues, err := s.topology.queues(ctx)
+	queues, err := n.topology.queues(ctx)
 	if err != nil {
 		return err
 	}
 	headers := confirm.Message().Headers
 	for i := range queues {
-		if s.standsQueue(&queues[i]) && queues[i].routes(rec, confirm.key, headers) {
+		if n.epoch.standsQueue(&queues[i]) && queues[i].routes(rec, confirm.key, headers) {
 			return nil
 		}
 	}
@@ -314,29 +322,38 @@ func (c *exchangeCache) volatile(name string) bool {
 	return c.known[name].volatile
 }
 
-func (c *exchangeCache) load(ctx context.Context, s *Session, name string) (knownExchange, error) {
-	c.mu.RLock()
-	known, is := c.known[name]
-	changes := c.changes
-	c.mu.RUnlock()
+// load says what publishers need to know of an exchange, 404 if there is none.
+func (es *exchanges) load(ctx context.Context, name string) (knownExchange, error) {
+	known, is, changes := es.look(name)
 	if is {
 		return known, nil
 	}
-	if s.isClosed() {
-		return knownExchange{}, ErrClosed
-	}
-	rec, err := call(ctx, s, func(ctx context.Context) (*exchangeRecord, error) {
+	rec, err := call(ctx, es.link, func(ctx context.Context) (*exchangeRecord, error) {
 		// What is read behind the subscription is told of every later change.
-		if err := s.listenChanges(); err != nil {
+		if err := es.listenChanges(); err != nil {
 			return nil, err
 		}
-		rec, _, err := s.needExchange(ctx, name)
+		rec, _, err := es.need(ctx, name)
 		return rec, err
 	})
 	if err != nil {
 		return knownExchange{}, err
 	}
-	known = knownExchange{subject: s.vhost.exchangeSubject(name), internal: rec.Internal, volatile: rec.Volatile}
+	known = knownExchange{subject: es.vhost.exchangeSubject(name), internal: rec.Internal, volatile: rec.Volatile}
+	es.note(name, known, changes)
+	return known, nil
+}
+
+// look says what is known of an exchange, and how many changes there were so far.
+func (c *exchangeCache) look(name string) (known knownExchange, is bool, changes int) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	known, is = c.known[name]
+	return known, is, c.changes
+}
+
+// note keeps what was read of an exchange, unless one has changed since.
+func (c *exchangeCache) note(name string, known knownExchange, changes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known == nil {
@@ -345,7 +362,6 @@ func (c *exchangeCache) load(ctx context.Context, s *Session, name string) (know
 	if c.changes == changes {
 		c.known[name] = known
 	}
-	return known, nil
 }
 
 func (c *exchangeCache) forget(name string) {
@@ -361,5 +377,3 @@ func (c *exchangeCache) clear() {
 	c.changes++
 	c.known = nil
 }
-
-func (s *Session) forgetExchange(name string) { s.exchanges.forget(name) }

@@ -13,7 +13,7 @@ import (
 // A puller takes what is ready at one source, outside of any consumer.
 type puller struct {
 	jsapi.Replies
-	s   *Session
+	r   *reader
 	src *source
 	// broken says that an answer may still come to a request that nobody waits for.
 	broken bool
@@ -26,10 +26,10 @@ type puller struct {
 // newPuller makes a puller that asks for up to so many messages at once. It needs a
 // subscription of its own: a request would share one, where answers are told apart by a
 // subject that JetStream overwrites. Whoever makes a puller closes it.
-func (s *Session) newPuller(src *source, most int) (*puller, error) {
+func (rd *reader) newPuller(src *source, most int) (*puller, error) {
 	const others = 2 // how a request ends, and what else is asked with it
-	in, err := jsapi.NewReplies(s.nc, most+others)
-	return &puller{Replies: in, s: s, src: src}, err
+	in, err := jsapi.NewReplies(rd.link.nc, most+others)
+	return &puller{Replies: in, r: rd, src: src}, err
 }
 
 // patience is how long a puller lets the server look for a message that lies in
@@ -100,7 +100,7 @@ func (p *puller) ask(ctx context.Context, most int, look time.Duration) ([]*nats
 // left reports whether something is left in the stream that is the queue's and
 // that no consumer was sent, of what was stored when this was asked first.
 func (p *puller) left(ctx context.Context) (bool, error) {
-	state, info, err := p.s.lookAt(ctx, p.src.stream, p.src.queue)
+	state, info, err := p.r.lookAt(ctx, p.src.stream, p.src.queue)
 	if err != nil || info == nil {
 		return false, err
 	}
@@ -123,7 +123,7 @@ func (p *puller) leftOf(ctx context.Context, filter string, from uint64) (bool, 
 		if from > p.until {
 			return false, nil
 		}
-		msg, at, err := jsapi.ReadNext(ctx, p.s.nc, p.src.stream, filter, from)
+		msg, at, err := jsapi.ReadNext(ctx, p.r.link.nc, p.src.stream, filter, from)
 		if err != nil || msg == nil || at.Seq > p.until {
 			return false, err
 		}
@@ -137,24 +137,24 @@ func (p *puller) leftOf(ctx context.Context, filter string, from uint64) (bool, 
 
 // settleAll settles messages all in one way, and returns when the server has done what
 // they say.
-func (s *Session) settleAll(ctx context.Context, msgs []*nats.Msg, v verdict) error {
+func (rd *reader) settleAll(ctx context.Context, msgs []*nats.Msg, v verdict) error {
 	for _, msg := range msgs {
-		if err := s.settleRaw(msg.Reply, v); err != nil {
+		if err := rd.link.settleRaw(msg.Reply, v); err != nil {
 			return err
 		}
 	}
 	if len(msgs) == 0 {
 		return nil
 	}
-	return s.settledAt(ctx, msgs[len(msgs)-1].Reply)
+	return rd.settledAt(ctx, msgs[len(msgs)-1].Reply)
 }
 
 // settledAt returns when the broker has taken note of what was settled before of the
 // source of a reply. A renewal of what is settled does nothing; its answer comes behind
 // everything said before.
-func (s *Session) settledAt(ctx context.Context, reply string) error {
+func (rd *reader) settledAt(ctx context.Context, reply string) error {
 	_, err := jsapi.Ask(ctx, func(ctx context.Context) (*nats.Msg, error) {
-		return s.nc.RequestWithContext(ctx, reply, verdictBytes[leaseRenewal])
+		return rd.link.nc.RequestWithContext(ctx, reply, verdictBytes[leaseRenewal])
 	})
 	return err
 }

@@ -32,12 +32,12 @@ func (s *Session) purgeQueue(ctx context.Context, queue string) (int, error) {
 			return 0, err
 		}
 	}
-	if err := s.sweepQueue(ctx, rec, nil); err != nil { // what has ended does not count
+	if err := s.contents.sweepQueue(ctx, rec, nil); err != nil { // what has ended does not count
 		return 0, err
 	}
 	total := 0
-	for _, src := range s.sourcesOf(rec) {
-		count, err := s.purge(ctx, src)
+	for _, src := range s.queues.sourcesOf(rec) {
+		count, err := s.contents.purge(ctx, src)
 		total += count
 		if err != nil {
 			return total, err
@@ -50,12 +50,12 @@ func (s *Session) purgeQueue(ctx context.Context, queue string) (int, error) {
 // it began: a publisher that goes on must not keep it from ending. JetStream's own
 // purge would also take away what consumers hold, and a message requeued after
 // it would be lost.
-func (s *Session) purge(ctx context.Context, src *source) (int, error) {
-	state, info, err := s.lookAt(ctx, src.stream, src.queue)
+func (cs *contents) purge(ctx context.Context, src *source) (int, error) {
+	state, info, err := cs.reader.lookAt(ctx, src.stream, src.queue)
 	if err != nil || info == nil {
 		return 0, err
 	}
-	p, err := s.newPuller(src, purgeBatch)
+	p, err := cs.reader.newPuller(src, purgeBatch)
 	if err != nil {
 		return 0, err
 	}
@@ -64,7 +64,7 @@ func (s *Session) purge(ctx context.Context, src *source) (int, error) {
 		msgs, err := p.pull(ctx, purgeBatch)
 		wanted, last := sift(src, msgs)
 		total += wanted
-		if err := errors.Join(err, s.settleAll(ctx, msgs, verdictAck)); err != nil {
+		if err := errors.Join(err, cs.reader.settleAll(ctx, msgs, verdictAck)); err != nil {
 			return total, err
 		}
 		if len(msgs) == 0 || last > end {

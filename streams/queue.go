@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/streams/internal/amqp"
+	"warren/streams/internal/jsapi"
 )
 
 // A Queue holds messages until a consumer settles them. On JetStream it is a
@@ -76,12 +77,15 @@ type queueRecord struct {
 	Queue
 	Life string `json:"life"`
 	// Version counts the record's changes within its life.
-	Version  uint64          `json:"version"`
-	Epoch    string          `json:"epoch,omitempty"`
-	Owner    string          `json:"owner,omitempty"`
-	Lease    time.Duration   `json:"lease"`
-	Bindings []bindingRecord `json:"bindings,omitempty"`
-	Pages    []pageRef       `json:"pages,omitempty"` // which have the first of the bindings
+	Version uint64 `json:"version"`
+	Epoch   string `json:"epoch,omitempty"`
+	// Owner is the node that has an exclusive queue, and OwnerSession its session, which
+	// earlier releases do not write.
+	Owner        string          `json:"owner,omitempty"`
+	OwnerSession uint64          `json:"owner_session,omitempty"`
+	Lease        time.Duration   `json:"lease"`
+	Bindings     []bindingRecord `json:"bindings,omitempty"`
+	Pages        []pageRef       `json:"pages,omitempty"` // which have the first of the bindings
 	// Busy is the session that is changing the queue's streams and consumers;
 	// they have no compare-and-set of their own.
 	Busy     string `json:"busy,omitempty"`
@@ -116,6 +120,23 @@ func (rec *queueRecord) UnmarshalJSON(data []byte) error {
 		return errors.New(err.Error()) // nobody has asked for it: it is damage
 	}
 	return nil
+}
+
+// Queues are the queues of the virtual host: their records, the streams and consumers
+// that are derived from them, and who changes them now.
+type queues struct {
+	*site
+	link      *link
+	topology  *topology
+	live      *live
+	clock     *brokerClock
+	epoch     *epoch
+	reader    *reader
+	registry  *registry
+	peers     *peers
+	exchanges *exchanges
+	locks     jsapi.KeyedLocks   // by name: changing a queue
+	gone      func(*queueRecord) // is told of each queue that this node has deleted
 }
 
 // notYet are the arguments of a queue that ask for what Warren does not have.
@@ -198,7 +219,7 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 		return QueueInfo{}, err
 	}
 	if q.AutoDelete {
-		if err := s.sweepUsers(ctx, q.Name); err != nil {
+		if err := s.janitor.sweepUsers(ctx, q.Name); err != nil {
 			return QueueInfo{}, err
 		}
 	}
@@ -211,23 +232,23 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 			if err := rec.equivalent(q, s.cfg.ShownVHost); err != nil {
 				return QueueInfo{}, err
 			}
-			if there, err := s.useQueue(ctx, rec); err != nil {
+			if there, err := s.queues.useQueue(ctx, rec); err != nil {
 				return QueueInfo{}, err
 			} else if !there {
 				continue
 			}
-			info, err := s.queueInfo(ctx, rec)
-			if isNotFound(err) && s.ended(ctx, rec) {
+			info, err := s.contents.queueInfo(ctx, rec)
+			if isNotFound(err) && s.queues.ended(ctx, rec) {
 				continue
 			}
 			return info, err
 		}
 		if q.Expires != 0 {
-			if err := s.needLeader(ctx, q.Name); err != nil {
+			if err := s.queues.needLeader(ctx, q.Name); err != nil {
 				return QueueInfo{}, err
 			}
 		}
-		err = s.createQueue(ctx, q, revision)
+		err = s.queues.create(ctx, q, s, revision)
 		if err == nil {
 			return QueueInfo{Queue: q}, nil
 		}
@@ -256,29 +277,29 @@ func (rec *queueRecord) equivalent(q Queue, vhost string) error {
 
 // createQueue makes a queue: the record first, held busy, then its home. A
 // crash between the two leaves a record that the next one to touch completes.
-func (s *Session) createQueue(ctx context.Context, q Queue, revision uint64) error {
-	unlock, err := s.queueLocks.Lock(ctx, q.Name)
+func (qs *queues) create(ctx context.Context, q Queue, owner *Session, revision uint64) error {
+	unlock, err := qs.locks.Lock(ctx, q.Name)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	rec := &queueRecord{Queue: q, Life: newID(), Busy: s.id, Lease: s.cfg.Lease}
+	rec := &queueRecord{Queue: q, Life: newID(), Busy: qs.id, Lease: qs.cfg.Lease}
 	if q.Exclusive {
-		rec.Owner = s.id
-		s.owns(q.Name) // also if this is not completed
+		rec.Owner, rec.OwnerSession = qs.id, owner.number
+		owner.owns(q.Name) // also if this is not completed
 	}
 	if !q.survives() {
-		rec.Epoch = s.epoch.id()
+		rec.Epoch = qs.epoch.id()
 	}
-	revision, err = s.topology.put(ctx, queueKey(q.Name), rec, revision)
+	revision, err = qs.topology.put(ctx, queueKey(q.Name), rec, revision)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.ensureHome(ctx, rec), s.tellUse(ctx, rec)); err != nil {
+	if err := errors.Join(qs.ensureHome(ctx, rec), qs.tellUse(ctx, rec)); err != nil {
 		return err
 	}
 	rec.Busy = ""
-	_, err = s.topology.put(ctx, queueKey(q.Name), rec, revision)
+	_, err = qs.topology.put(ctx, queueKey(q.Name), rec, revision)
 	return err
 }
 
@@ -287,42 +308,42 @@ func (s *Session) createQueue(ctx context.Context, q Queue, revision uint64) err
 func (q Queue) survives() bool { return q.Durable && !q.Exclusive }
 
 // standsQueue reports whether a record is of a queue that is there.
-func (s *Session) standsQueue(rec *queueRecord) bool {
-	return !rec.Deleting && (rec.Epoch == "" || rec.Epoch == s.epoch.id())
+func (e *epoch) standsQueue(rec *queueRecord) bool {
+	return !rec.Deleting && (rec.Epoch == "" || rec.Epoch == e.id())
 }
 
 // ended reports whether a life of a queue is over.
-func (s *Session) ended(ctx context.Context, rec *queueRecord) bool {
+func (qs *queues) ended(ctx context.Context, rec *queueRecord) bool {
 	now := new(queueRecord)
-	revision, err := s.topology.get(ctx, queueKey(rec.Name), now)
-	return err == nil && (revision == 0 || now.Life != rec.Life || !s.standsQueue(now))
+	revision, err := qs.topology.get(ctx, queueKey(rec.Name), now)
+	return err == nil && (revision == 0 || now.Life != rec.Life || !qs.epoch.standsQueue(now))
 }
 
 // loadQueue reads a queue; nil says that there is none, with the revision at
 // which it may be created. A queue exclusive to another session that lives is
 // 405; what is left of a queue that has gone is cleared away first.
-func (s *Session) loadQueue(ctx context.Context, name string) (*queueRecord, uint64, error) {
+func (qs *queues) find(ctx context.Context, name string) (*queueRecord, uint64, error) {
 	for {
-		rec, revision, err := s.topology.queue(ctx, name)
+		rec, revision, err := qs.topology.queue(ctx, name)
 		if err != nil || revision == 0 {
 			return nil, 0, err
 		}
-		gone := !s.standsQueue(rec)
-		if !gone && rec.Owner != "" && rec.Owner != s.id {
-			alive, err := s.peers.alive(ctx, rec.Owner)
+		gone := !qs.epoch.standsQueue(rec)
+		if !gone && rec.Owner != "" {
+			alive, err := qs.peers.alive(ctx, rec.Owner, rec.OwnerSession)
 			if err != nil {
 				return nil, 0, err
 			}
-			if alive {
-				return nil, 0, errResourceLocked(lockedQueue, name, s.cfg.ShownVHost)
+			if alive && rec.Owner != qs.id {
+				return nil, 0, qs.lockedQueue(name)
 			}
-			gone = true
+			gone = !alive
 		}
 		if !gone && rec.Busy == "" {
 			return rec, revision, nil
 		}
 		// Somebody is at it, or was when it died: take part.
-		err = s.changeQueue(ctx, name, func(change *queueChange) error {
+		err = qs.change(ctx, name, func(change *queueChange) error {
 			if gone && change.rec.Life == rec.Life {
 				return change.remove(ctx)
 			}
@@ -337,6 +358,19 @@ func (s *Session) loadQueue(ctx context.Context, name string) (*queueRecord, uin
 // lockedQueue is RabbitMQ's text.
 const lockedQueue = "cannot obtain exclusive access to locked queue '%s' in vhost '%s'. " +
 	"It could be originally declared on another connection or the exclusive property value does not match that of the original declaration."
+
+func (at *site) lockedQueue(name string) error {
+	return errResourceLocked(lockedQueue, name, at.cfg.ShownVHost)
+}
+
+// loadQueue is find for a session: 405 if the queue is exclusive to another one.
+func (s *Session) loadQueue(ctx context.Context, name string) (*queueRecord, uint64, error) {
+	rec, revision, err := s.queues.find(ctx, name)
+	if err == nil && rec != nil && rec.Owner != "" && !s.isOwner(rec) {
+		return nil, 0, s.lockedQueue(name)
+	}
+	return rec, revision, err
+}
 
 // needQueue loads a queue that must exist.
 func (s *Session) needQueue(ctx context.Context, name string) (*queueRecord, error) {
@@ -353,8 +387,8 @@ func (s *Session) needQueue(ctx context.Context, name string) (*queueRecord, err
 	return rec, err
 }
 
-func (s *Session) noQueue(name string) error {
-	return errNotFound("no queue '%s' in vhost '%s'", name, s.cfg.ShownVHost)
+func (at *site) noQueue(name string) error {
+	return errNotFound("no queue '%s' in vhost '%s'", name, at.cfg.ShownVHost)
 }
 
 // InspectQueue is AMQP's passive declare: what the queue holds, 404 when there
@@ -372,18 +406,18 @@ func (s *Session) inspectQueue(ctx context.Context, name string) (QueueInfo, err
 	if err != nil {
 		return QueueInfo{}, err
 	}
-	if there, err := s.useQueue(ctx, rec); err != nil {
+	if there, err := s.queues.useQueue(ctx, rec); err != nil {
 		return QueueInfo{}, err
 	} else if !there {
 		return QueueInfo{}, s.noQueue(name)
 	}
-	return s.queueInfo(ctx, rec)
+	return s.contents.queueInfo(ctx, rec)
 }
 
 // Queues lists the queues of the virtual host by name. With a [DamagedError], the list
 // is complete but for what that names.
 func (s *Session) Queues(ctx context.Context) ([]QueueInfo, error) {
-	return call(ctx, s, s.queues)
+	return call(ctx, s, s.listQueues)
 }
 
 // DeleteQueue deletes a queue with its messages and says how many were ready.
@@ -418,7 +452,7 @@ func (s *Session) deleteQueue(ctx context.Context, name string, only deletion) (
 	if err != nil {
 		return 0, err
 	}
-	info, err := s.queueInfo(ctx, rec)
+	info, err := s.contents.queueInfo(ctx, rec)
 	if err != nil && !isNotFound(err) { // its stream may be missing, the rest of it not
 		return 0, err
 	}
@@ -426,7 +460,7 @@ func (s *Session) deleteQueue(ctx context.Context, name string, only deletion) (
 		return 0, errPrecondition("queue '%s' in vhost '%s' in use", name, s.cfg.ShownVHost)
 	}
 	if only.empty == IfEmpty {
-		empty, err := s.isEmpty(ctx, rec, info)
+		empty, err := s.contents.isEmpty(ctx, rec, info)
 		if err != nil {
 			return 0, err
 		}
@@ -434,12 +468,12 @@ func (s *Session) deleteQueue(ctx context.Context, name string, only deletion) (
 			return 0, errPrecondition("queue '%s' in vhost '%s' is not empty", name, s.cfg.ShownVHost)
 		}
 	}
-	return info.Ready + info.Orphaned, s.removeQueue(ctx, name, rec.Life)
+	return info.Ready + info.Orphaned, s.queues.remove(ctx, name, rec.Life)
 }
 
 // removeQueue deletes one life of a queue; a later one of the name stays.
-func (s *Session) removeQueue(ctx context.Context, name, life string) error {
-	err := s.changeQueue(ctx, name, func(change *queueChange) error {
+func (qs *queues) remove(ctx context.Context, name, life string) error {
+	err := qs.change(ctx, name, func(change *queueChange) error {
 		if change.rec.Life != life {
 			return nil
 		}

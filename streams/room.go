@@ -75,11 +75,11 @@ func (c *confirms) extend(p *Publisher, refused *Confirm) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if len(p.queue) == 0 || refused != p.queue[0] && refused.deadline.Sub(now) > c.s.cfg.Timeout/4*3 {
+	if len(p.queue) == 0 || refused != p.queue[0] && refused.deadline.Sub(now) > c.n.cfg.Timeout/4*3 {
 		return
 	}
 	for _, confirm := range p.queue {
-		confirm.deadline = now.Add(c.s.cfg.Timeout)
+		confirm.deadline = now.Add(c.n.cfg.Timeout)
 	}
 }
 

@@ -31,14 +31,21 @@ type sifting struct {
 	over         bool
 }
 
+// A reader reads what streams have, without taking it, and says verdicts in a way that
+// is answered.
+type reader struct {
+	*site
+	link *link
+}
+
 // scan reads messages of a source's stream, and tells which are the queue's. It is
 // for where the server cannot count them. A message that two filters let through
 // counts once.
-func (s *Session) scan(ctx context.Context, src *source, r scanRange) (found sifting, err error) {
+func (rd *reader) scan(ctx context.Context, src *source, r scanRange) (found sifting, err error) {
 	seen := make(map[uint64]struct{}) // by sequence: filters may cross
 	for _, filter := range r.filters {
 		for next := max(r.first, 1); next <= r.last; {
-			batch, err := jsapi.UntilAnswered(ctx, func() (scanned, error) { return s.scanSome(ctx, src, filter, next) })
+			batch, err := jsapi.UntilAnswered(ctx, func() (scanned, error) { return rd.scanSome(ctx, src, filter, next) })
 			if err != nil {
 				return found, fmt.Errorf("count stream %q: %w", src.stream, err)
 			}
@@ -84,9 +91,9 @@ type sighting struct {
 }
 
 // scanSome reads one batch of a filter's messages from a sequence on.
-func (s *Session) scanSome(ctx context.Context, src *source, filter string, next uint64) (batch scanned, err error) {
+func (rd *reader) scanSome(ctx context.Context, src *source, filter string, next uint64) (batch scanned, err error) {
 	request := jsapi.ReadRequest{Seq: next, Batch: scanBatch, Most: scanBytes, Subject: filter}
-	err = jsapi.ReadBatch(ctx, s.nc, src.stream, request, func(msg *nats.Msg, at jsapi.Position) {
+	err = jsapi.ReadBatch(ctx, rd.link.nc, src.stream, request, func(msg *nats.Msg, at jsapi.Position) {
 		batch.last = at.Seq
 		batch.list = append(batch.list, sighting{at.Seq, src.sieve.wants(msg, readAt(at))})
 	})

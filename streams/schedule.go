@@ -74,7 +74,7 @@ func publishAtError(queue, id string, err error) error {
 
 // prepareAt checks a message for later and writes it for NATS.
 func (s *Session) prepareAt(ctx context.Context, at time.Time, queue, id string, m *Message) (*Confirm, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mayBegin(ctx); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(checkQueueName(queue), checkID(id), checkTime(at)); err != nil {
@@ -146,8 +146,8 @@ func (s *Session) checkSchedules(q Queue) error {
 	return nil
 }
 
-func (s *Session) noSchedules(queue string) error {
-	return errPrecondition("queue '%s' in vhost '%s' takes no messages for later; declare it with schedules", queue, s.cfg.ShownVHost)
+func (at *site) noSchedules(queue string) error {
+	return errPrecondition("queue '%s' in vhost '%s' takes no messages for later; declare it with schedules", queue, at.cfg.ShownVHost)
 }
 
 // needSchedules refuses a queue that is not there or has no schedules.
@@ -302,16 +302,16 @@ func (s *Session) readScheduled(queue string, msg *nats.Msg) (one Scheduled, ok 
 
 // countScheduled counts the messages that wait for a queue: the subjects of its
 // home without the one that is consumed.
-func (s *Session) countScheduled(ctx context.Context, rec *queueRecord) (int, error) {
+func (cs *contents) countScheduled(ctx context.Context, rec *queueRecord) (int, error) {
 	if !rec.Schedules {
 		return 0, nil
 	}
-	stream, err := s.js.Stream(ctx, s.vhost.homeStream(rec.Name))
+	stream, err := cs.js.Stream(ctx, cs.vhost.homeStream(rec.Name))
 	if err != nil {
 		return 0, err
 	}
 	count := int(stream.CachedInfo().State.NumSubjects)
-	due, _, err := jsapi.ReadLast(ctx, s.nc, s.vhost.homeStream(rec.Name), s.vhost.homeSubject(rec.Name))
+	due, _, err := jsapi.ReadLast(ctx, cs.link.nc, cs.vhost.homeStream(rec.Name), cs.vhost.homeSubject(rec.Name))
 	if due != nil {
 		count--
 	}

@@ -1,20 +1,20 @@
 package streams
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 )
 
-// Config is how a session works. The zero value works.
+// Config is how a node works, and so its sessions. The zero value works.
 type Config struct {
 	// VHost is the virtual host: letters, digits, - and _. Default: "warren".
 	VHost string
@@ -24,7 +24,7 @@ type Config struct {
 	// the user that the connection to NATS logged in as, if it did with one.
 	User string
 	// Replicas is how many servers of a cluster keep each stream that this
-	// session creates, 1 to 5. Default: 1.
+	// node creates, 1 to 5. Default: 1.
 	Replicas int
 	// Lease is how long the broker waits for a sign of life from the holder of
 	// an unsettled message before it gives the message to another consumer.
@@ -33,10 +33,10 @@ type Config struct {
 	// away. It is fixed for a queue when the queue is created, at least
 	// 100ms. Default: 10s.
 	Lease time.Duration
-	// Lead makes the session stand for election as the leader of the virtual host: the
-	// session that deletes queues which expire, see [Queue.Expires]. It is for a program
+	// Lead makes the node stand for election as the leader of the virtual host: the
+	// node that deletes queues which expire, see [Queue.Expires]. It is for a program
 	// that stays for as long as the broker does, as 'warren serve'. When the leader goes,
-	// another such session follows within seconds. Default: the session leads nobody.
+	// another such node follows within seconds. Default: the node leads nobody.
 	Lead bool
 	// Timeout bounds an operation whose context has no deadline, and a confirm
 	// that nobody waits for with one. Default: 10s.
@@ -91,91 +91,51 @@ func (c Config) check() error {
 // called from any goroutine.
 type Session struct {
 	*node
-	login string // the user the connection logged in as, if it did with one
+	*errands        // its own: they end with the session
+	number   uint64 // among the sessions of its node
+	user     string // it acts for; "" if nobody knows
+	sole     bool   // the node is its own, and closed with it
+
+	closed atomic.Bool
+	users  map[string]*user // by queue; the lock of the node's uses guards them
 
 	mu         sync.Mutex
-	closed     bool
-	owned      map[string]struct{}
-	users      map[string]*user
-	told       map[string]standing // to the broker, by queue
+	owned      map[string]struct{} // exclusive queues
 	tagged     map[string]*Consumer
 	notices    map[*notice]struct{}
-	tags       uint64
 	refreshing map[string]bool // the queues being looked at, and whether again
 }
 
 // Open starts a session on a connection, which stays the caller's to close,
 // after the session. It needs JetStream and a server of version 2.11 or newer,
-// and says so when they are not there.
+// and says so when they are not there. A process that acts for many users opens one
+// [Node], and sessions on it.
 func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Session, error) {
 	return openLeased(ctx, nc, cfg, sessionLease)
 }
 
 func openLeased(ctx context.Context, nc *nats.Conn, cfg Config, lease time.Duration) (*Session, error) {
-	cfg = cfg.withDefaults()
-	if err := cfg.check(); err != nil {
-		return nil, fmt.Errorf("open session: %w", err)
-	}
-	v, err := newVHost(cfg.VHost)
+	n, err := openNode(ctx, nc, cfg, lease)
 	if err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
 	}
-	cfg.ShownVHost = cmp.Or(cfg.ShownVHost, string(v))
-	s := &Session{
-		node:       newNode(nc, v, cfg, lease),
+	s, err := n.openSession(SessionOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("open session: %w", err)
+	}
+	s.sole = true
+	return s, nil
+}
+
+func newSession(n *node, login string) *Session {
+	return &Session{
+		node: n, errands: newErrands(n.ctx), user: login,
 		owned:      make(map[string]struct{}),
 		users:      make(map[string]*user),
-		told:       make(map[string]standing),
 		tagged:     make(map[string]*Consumer),
 		notices:    make(map[*notice]struct{}),
 		refreshing: make(map[string]bool),
 	}
-	s.confirms = newConfirms(s)
-	connection := s.link
-	connection.listen, connection.changed = s.confirms.listen, s.connectionChanged
-	s.peers.answer = s.answer
-	s.clock.wasSet = s.clockWasSet
-	_, err = within(ctx, s,
-		func(ctx context.Context) (*Session, error) { return s, s.open(ctx) },
-		func(s *Session) { _ = s.Close(context.Background()) })
-	if err != nil {
-		return nil, fmt.Errorf("open session: %w", err)
-	}
-	return s, nil
-}
-
-// open makes the session ready, or leaves nothing of it.
-func (s *Session) open(ctx context.Context) (err error) {
-	defer func() {
-		if err != nil {
-			s.shut()
-		}
-	}()
-	if err := s.connect(ctx); err != nil {
-		return err
-	}
-	if err := s.peers.listenControl(); err != nil {
-		return err
-	}
-	if err := s.listenEarly(); err != nil {
-		return err
-	}
-	if err := s.openLive(ctx); err != nil {
-		return err
-	}
-	if err := s.attendance.appearFirst(ctx); err != nil {
-		return err
-	}
-	s.clock.compare()
-	s.noteServer()
-	s.login = cmp.Or(s.cfg.User, login(s.nc))
-	s.watch()
-	s.every(rounds, s.janitor)
-	s.stayPresent()
-	if s.cfg.Lead {
-		s.run(s.lead)
-	}
-	return nil
 }
 
 // login is the user a connection logged in as; a URL may have a token in the
@@ -196,27 +156,44 @@ func (s *Session) VHost() string { return string(s.vhost) }
 // handed back, and its exclusive queues are deleted when Close returns. The
 // connection stays open. Closing twice is closing once.
 func (s *Session) Close(ctx context.Context) error {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
+	if !s.beginClosing() {
 		return nil
 	}
-	s.closed = true
-	s.mu.Unlock()
-	err := s.do(ctx, func(ctx context.Context) error {
-		defer s.shut()
-		return s.leave(ctx)
-	})
+	err := s.do(ctx, s.leave)
 	s.stop() // also while the rest is held up
+	if s.sole {
+		s.node.stop()
+	}
 	if err != nil {
 		return fmt.Errorf("close session: %w", err)
 	}
 	return nil
 }
 
-// leave goes in order: consumers stop before what they hold is handed back,
-// and queues go last, when nobody of this session uses them any more.
+// beginClosing says false if the session is closed already. It begins nothing any more.
+func (s *Session) beginClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed.Swap(true)
+}
+
+// leave ends the session, and its node if that is its own.
 func (s *Session) leave(ctx context.Context) error {
+	err := s.handBack(ctx)
+	s.shut()
+	if s.sole {
+		s.node.beginClosing()
+		return errors.Join(err, s.node.leave(ctx))
+	}
+	if s.nc.IsClosed() {
+		return err
+	}
+	return errors.Join(err, s.nc.FlushWithContext(ctx))
+}
+
+// handBack goes in order: consumers stop before what they hold is handed back,
+// and queues go last, when nobody of this session uses them any more.
+func (s *Session) handBack(ctx context.Context) error {
 	if s.nc.IsClosed() {
 		s.cancelAll(nats.ErrConnectionClosed)
 		return nil
@@ -225,28 +202,28 @@ func (s *Session) leave(ctx context.Context) error {
 	for _, queue := range s.ownedQueues() {
 		err = errors.Join(err, s.removeOwned(ctx, queue))
 	}
-	s.attendance.withdraw(ctx)
-	s.awaitWritten()
-	return errors.Join(err, s.nc.FlushWithContext(ctx))
+	return err
 }
 
 // shut stops the goroutines and subscriptions of the session.
 func (s *Session) shut() {
 	s.stop()
-	s.peers.control.end()
-	s.changes.end()
+	s.confirms.abandon(s)
 	for _, n := range s.allNotices() {
 		n.end()
 	}
-	s.unwatch()
-	s.confirms.close()
 	s.end()
+	s.forgetSession(s)
 }
 
-func (s *Session) isClosed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closed
+func (s *Session) isClosed() bool { return s.closed.Load() }
+
+// whileOpen is do, unless the session is closed.
+func (s *Session) whileOpen(ctx context.Context, f func(context.Context) error) error {
+	if s.isClosed() {
+		return ErrClosed
+	}
+	return s.do(ctx, f)
 }
 
 // owns notes an exclusive queue of this session.
@@ -254,6 +231,18 @@ func (s *Session) owns(queue string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.owned[queue] = struct{}{}
+}
+
+// isOwner reports whether an exclusive queue is this session's. An earlier release that
+// changes the record leaves the number of the session out.
+func (s *Session) isOwner(rec *queueRecord) bool {
+	if rec.Owner != s.id || rec.OwnerSession != 0 {
+		return rec.Owner == s.id && rec.OwnerSession == s.number
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, is := s.owned[rec.Name]
+	return is
 }
 
 func (s *Session) disowns(queue string) {
@@ -276,10 +265,10 @@ func (s *Session) ownedQueues() []string {
 func (s *Session) removeOwned(ctx context.Context, queue string) error {
 	rec := new(queueRecord)
 	revision, err := s.topology.get(ctx, queueKey(queue), rec)
-	if err != nil || revision == 0 || rec.Owner != s.id {
+	if err != nil || revision == 0 || !s.isOwner(rec) {
 		return err
 	}
-	return s.removeQueue(ctx, queue, rec.Life)
+	return s.queues.remove(ctx, queue, rec.Life)
 }
 
 // newID makes a name that nobody else has.

@@ -54,10 +54,10 @@ func (sp *span) covers(seq uint64) bool {
 }
 
 // newSieve is the sieve of a queue's view of an origin.
-func (s *Session) newSieve(rec *queueRecord, o origin) *sieve {
-	v := &sieve{base: s.vhost.exchangeSubject(o.exchange), ttl: rec.MessageTTL}
-	v.doom(s, rec)
-	v.filters, v.exact = s.viewFilters(rec, o)
+func (qs *queues) newSieve(rec *queueRecord, o origin) *sieve {
+	v := &sieve{base: qs.vhost.exchangeSubject(o.exchange), ttl: rec.MessageTTL}
+	v.doom(qs.epoch, rec)
+	v.filters, v.exact = qs.viewFilters(rec, o)
 	v.crossing = sync.OnceValue(func() bool { return routing.Overlap(v.filters) })
 	var standing []routing.Binding
 	var kind Kind
@@ -78,19 +78,19 @@ func (s *Session) newSieve(rec *queueRecord, o origin) *sieve {
 }
 
 // newHomeSieve is the sieve of a queue's home, which holds what it shows.
-func (s *Session) newHomeSieve(rec *queueRecord) *sieve {
-	v := &sieve{exact: true, ttl: rec.MessageTTL, filters: []string{s.vhost.homeSubject(rec.Name)}}
+func (qs *queues) newHomeSieve(rec *queueRecord) *sieve {
+	v := &sieve{exact: true, ttl: rec.MessageTTL, filters: []string{qs.vhost.homeSubject(rec.Name)}}
 	v.crossing = func() bool { return false }
-	v.doom(s, rec)
+	v.doom(qs.epoch, rec)
 	if rec.Schedules && rec.survives() {
-		v.epoch = s.epoch.id()
+		v.epoch = qs.epoch.id()
 	}
 	return v
 }
 
-func (v *sieve) doom(s *Session, rec *queueRecord) {
+func (v *sieve) doom(e *epoch, rec *queueRecord) {
 	if rec.survives() {
-		v.doomed = s.epoch.start()
+		v.doomed = e.start()
 	}
 }
 

@@ -92,12 +92,12 @@ func (src *source) startOver() {
 }
 
 // sourcesOf are the home and the views of a queue.
-func (s *Session) sourcesOf(rec *queueRecord) []*source {
-	home := newSource(rec.Name, "", s.vhost.homeStream(rec.Name), s.newHomeSieve(rec))
+func (qs *queues) sourcesOf(rec *queueRecord) []*source {
+	home := newSource(rec.Name, "", qs.vhost.homeStream(rec.Name), qs.newHomeSieve(rec))
 	home.plain = !rec.Schedules
 	list := []*source{home}
 	for _, o := range rec.origins() {
-		list = append(list, newSource(rec.Name, o.exchange, s.vhost.originStream(o), s.newSieve(rec, o)))
+		list = append(list, newSource(rec.Name, o.exchange, qs.vhost.originStream(o), qs.newSieve(rec, o)))
 	}
 	return list
 }

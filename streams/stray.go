@@ -19,7 +19,7 @@ func (u *user) meetStrays(ctx context.Context) {
 	if rec == nil || u.s.nc.IsClosed() {
 		return
 	}
-	srcs := u.s.sourcesOf(rec)
+	srcs := u.s.queues.sourcesOf(rec)
 	for _, src := range srcs {
 		if !src.sieve.exact && u.meetStraysAt(ctx, src, srcs) != nil {
 			return // somebody meets them later
@@ -31,7 +31,7 @@ func (u *user) meetStraysAt(ctx context.Context, src *source, srcs []*source) er
 	const longest = 50 * time.Millisecond // longer is what a killed consumer held
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	p, err := u.s.newPuller(src, 1)
+	p, err := u.s.reader.newPuller(src, 1)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (u *user) meetStraysAt(ctx context.Context, src *source, srcs []*source) er
 		if src.sieve.wants(msgs[0], a) {
 			return u.s.settleRaw(msgs[0].Reply, verdictRequeue)
 		}
-		if err := u.s.settleAll(ctx, msgs, verdictAck); err != nil {
+		if err := u.s.reader.settleAll(ctx, msgs, verdictAck); err != nil {
 			return err
 		}
 	}
@@ -64,14 +64,14 @@ func (u *user) meetStraysAt(ctx context.Context, src *source, srcs []*source) er
 // that nobody holds, and one of those that it has sent is not the queue's. Others may be on
 // their way, or their acks; a message that was never given must not be taken for a look.
 func (u *user) strayAt(ctx context.Context, src *source, srcs []*source) (bool, error) {
-	in, err := u.s.usage(ctx, u.queue)
+	in, err := u.s.contents.usage(ctx, u.queue)
 	if err != nil {
 		return false, err
 	}
 	var at *jetstream.ConsumerInfo
 	sent := 0
 	for _, other := range srcs {
-		_, info, err := u.s.lookAt(ctx, other.stream, other.queue)
+		_, info, err := u.s.reader.lookAt(ctx, other.stream, other.queue)
 		if err != nil {
 			return false, err
 		}
@@ -85,5 +85,5 @@ func (u *user) strayAt(ctx context.Context, src *source, srcs []*source) (bool, 
 	if sent <= in.held || at == nil {
 		return false, nil
 	}
-	return u.s.findGiven(ctx, src, at, func(msg *nats.Msg, a arrival) bool { return !src.sieve.wants(msg, a) })
+	return u.s.reader.findGiven(ctx, src, at, func(msg *nats.Msg, a arrival) bool { return !src.sieve.wants(msg, a) })
 }

@@ -25,21 +25,21 @@ type survey struct {
 	uses    map[string]use // by token of the queue
 }
 
-func (s *Session) queues(ctx context.Context) ([]QueueInfo, error) {
+func (s *Session) listQueues(ctx context.Context) ([]QueueInfo, error) {
 	if s.isClosed() {
 		return nil, ErrClosed
 	}
-	records, damaged, err := s.listQueues(ctx)
+	records, damaged, err := s.janitor.standing(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.survey(ctx)
+	all, err := s.contents.survey(ctx)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]*QueueInfo, len(records))
 	err = sideBySide(len(records), func(i int) error {
-		info, err := s.countUsed(ctx, &records[i], all.uses[routing.NameToken(records[i].Name)], briefly, all.look)
+		info, err := s.contents.countUsed(ctx, &records[i], all.uses[routing.NameToken(records[i].Name)], briefly, all.look)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			return nil // deleted since it was listed
@@ -61,29 +61,29 @@ func (s *Session) queues(ctx context.Context) ([]QueueInfo, error) {
 	return infos, damaged
 }
 
-// listQueues reads the records of all queues that stand, by name, when what dead sessions
+// standing reads the records of all queues that stand, by name, when what dead sessions
 // have left is cleared away. Damaged ones are named beside.
-func (s *Session) listQueues(ctx context.Context) (records []queueRecord, damaged, err error) {
+func (j *janitor) standing(ctx context.Context) (records []queueRecord, damaged, err error) {
 	for cleared := true; cleared; {
-		records, damaged = s.topology.queues(ctx)
+		records, damaged = j.n.topology.queues(ctx)
 		if damaged != nil && !isDamage(damaged) {
 			return nil, nil, damaged
 		}
-		if cleared, err = s.sweepSessionsOf(ctx, records); err != nil {
+		if cleared, err = j.sweepSessionsOf(ctx, records); err != nil {
 			return nil, nil, err
 		}
 	}
-	records = slices.DeleteFunc(records, func(rec queueRecord) bool { return !s.standsQueue(&rec) })
+	records = slices.DeleteFunc(records, func(rec queueRecord) bool { return !j.n.epoch.standsQueue(&rec) })
 	slices.SortFunc(records, func(a, b queueRecord) int { return strings.Compare(a.Name, b.Name) })
 	return records, damaged, nil
 }
 
 // survey asks how all queues are used, and then what their streams hold.
-func (s *Session) survey(ctx context.Context) (all survey, err error) {
-	if all.uses, err = s.usages(ctx); err != nil {
+func (cs *contents) survey(ctx context.Context) (all survey, err error) {
+	if all.uses, err = cs.usages(ctx); err != nil {
 		return all, err
 	}
-	all.streams, err = s.listStreams(ctx, string(s.vhost)+".>")
+	all.streams, err = cs.reader.listStreams(ctx, string(cs.vhost)+".>")
 	return all, err
 }
 
@@ -105,15 +105,15 @@ type streamPage struct {
 
 // listStreams finds the streams with subjects of a pattern, page by page, several at a
 // time.
-func (s *Session) listStreams(ctx context.Context, subject string) (map[string]*jetstream.StreamInfo, error) {
-	first, err := s.streamPage(ctx, subject, 0)
+func (rd *reader) listStreams(ctx context.Context, subject string) (map[string]*jetstream.StreamInfo, error) {
+	first, err := rd.streamPage(ctx, subject, 0)
 	if err != nil || first.Limit <= 0 {
 		return nil, err
 	}
 	pages := make([]*streamPage, max((first.Total+first.Limit-1)/first.Limit, 1))
 	pages[0] = first
 	err = sideBySide(len(pages)-1, func(i int) (err error) {
-		pages[i+1], err = s.streamPage(ctx, subject, (i+1)*first.Limit)
+		pages[i+1], err = rd.streamPage(ctx, subject, (i+1)*first.Limit)
 		return err
 	})
 	if err != nil {
@@ -128,13 +128,13 @@ func (s *Session) listStreams(ctx context.Context, subject string) (map[string]*
 	return all, nil
 }
 
-func (s *Session) streamPage(ctx context.Context, subject string, offset int) (*streamPage, error) {
+func (rd *reader) streamPage(ctx context.Context, subject string, offset int) (*streamPage, error) {
 	request, err := json.Marshal(map[string]any{"subject": subject, "offset": offset})
 	if err != nil {
 		return nil, err
 	}
 	return jsapi.Ask(ctx, func(ctx context.Context) (*streamPage, error) {
-		answer, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.LIST", request)
+		answer, err := rd.link.nc.RequestWithContext(ctx, "$JS.API.STREAM.LIST", request)
 		if err != nil {
 			return nil, err
 		}
@@ -150,8 +150,8 @@ func (s *Session) streamPage(ctx context.Context, subject string, offset int) (*
 }
 
 // usages is usage of all queues that somebody uses, by token.
-func (s *Session) usages(ctx context.Context) (map[string]use, error) {
-	subjects, err := s.registry.registered(ctx, ">")
+func (cs *contents) usages(ctx context.Context) (map[string]use, error) {
+	subjects, err := cs.registry.registered(ctx, ">")
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (s *Session) usages(ctx context.Context) (map[string]use, error) {
 	unknown := make(map[string]bool)
 	parts := partsOf(queues)
 	err = sideBySide(len(parts), func(i int) error {
-		answers, err := s.askUses(ctx, parts[i])
+		answers, err := cs.peers.askUses(ctx, parts[i])
 		mu.Lock()
 		defer mu.Unlock()
 		for j, queue := range parts[i].queues {
@@ -186,7 +186,7 @@ func (s *Session) usages(ctx context.Context) (map[string]use, error) {
 	if err != nil {
 		return nil, err
 	}
-	return all, s.askUnknown(ctx, all, slices.Collect(maps.Keys(unknown)))
+	return all, cs.askUnknown(ctx, all, slices.Collect(maps.Keys(unknown)))
 }
 
 // with adds what one session says of its use.
@@ -223,23 +223,23 @@ func partsOf(queues map[string][]string) (parts []surveyPart) {
 
 // askUses asks a session how it uses some queues; nil says that it has gone, is silent, or
 // is of a release that does not know the question.
-func (s *Session) askUses(ctx context.Context, p surveyPart) ([]*answer, error) {
-	a, err := s.peers.ask(ctx, p.session, question{Uses: p.queues})
-	if err != nil || a == nil || len(a.Uses) != len(p.queues) {
+func (p *peers) askUses(ctx context.Context, part surveyPart) ([]*answer, error) {
+	a, err := p.ask(ctx, part.session, question{Uses: part.queues})
+	if err != nil || a == nil || len(a.Uses) != len(part.queues) {
 		return nil, err
 	}
 	return a.Uses, nil
 }
 
 // askUnknown asks for the use of queues of which a session has not told it.
-func (s *Session) askUnknown(ctx context.Context, all map[string]use, queues []string) error {
+func (cs *contents) askUnknown(ctx context.Context, all map[string]use, queues []string) error {
 	var mu sync.Mutex
 	return sideBySide(len(queues), func(i int) error {
 		name, err := routing.TokenName(queues[i])
 		if err != nil {
 			return err
 		}
-		in, err := s.usage(ctx, name)
+		in, err := cs.usage(ctx, name)
 		mu.Lock()
 		defer mu.Unlock()
 		all[queues[i]] = in
@@ -247,21 +247,30 @@ func (s *Session) askUnknown(ctx context.Context, all map[string]use, queues []s
 	})
 }
 
-// answerUse says how the session uses a queue.
-func (s *Session) answerUse(ctx context.Context, queue string, a *answer) {
-	if u := s.userOf(queue); u != nil {
+// answerUse says how the sessions of the node use a queue.
+func (n *node) answerUse(ctx context.Context, queue string, a *answer) {
+	for _, u := range n.uses.of(queue) {
 		_ = u.settled(ctx)
-		a.Consumers, a.Held, a.HeldAt = u.counts()
+		consumers, held, at := u.counts()
+		a.Consumers += consumers
+		a.Held += held
+		if a.HeldAt == nil {
+			a.HeldAt = at
+			continue
+		}
+		for stream, n := range at {
+			a.HeldAt[stream] += n
+		}
 	}
 }
 
-// answerUses says how the session uses some queues.
-func (s *Session) answerUses(ctx context.Context, tokens []string) []*answer {
+// answerUses says how the sessions of the node use some queues.
+func (n *node) answerUses(ctx context.Context, tokens []string) []*answer {
 	answers := make([]*answer, len(tokens))
 	for i, token := range tokens {
 		answers[i] = new(answer)
 		if name, err := routing.TokenName(token); err == nil {
-			s.answerUse(ctx, name, answers[i])
+			n.answerUse(ctx, name, answers[i])
 		}
 	}
 	return answers

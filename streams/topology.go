@@ -20,7 +20,7 @@ import (
 // Records change by compare-and-set only; the configuration of streams and consumers
 // is derived from them.
 type topology struct {
-	js     jsapi.Client
+	*site
 	stream jetstream.Stream
 	prefix string
 	pages  pages
@@ -32,17 +32,22 @@ var errConflict = jsapi.ErrConflict
 // maxConsumers is set on every stream: unset, the server allows 1000.
 const maxConsumers = 1 << 20
 
-func openTopology(ctx context.Context, js jsapi.Client, v vhost, replicas int) (*topology, error) {
-	base := v.topologySubject()
+func newTopology(at *site) *topology {
+	return &topology{site: at, prefix: at.vhost.topologySubject() + "."}
+}
+
+// open opens the stream of the records, and creates it if the broker has none.
+func (t *topology) open(ctx context.Context) error {
+	v, base := t.vhost, t.vhost.topologySubject()
 	stream, err := migration{
-		js: js, base: base,
+		js: t.js, base: base,
 		from: "KV_" + v.earlierTopology(), fromBase: "$KV." + v.earlierTopology(),
 		old: v.movingSubject(v.topologyStream()),
 		to: jetstream.StreamConfig{
 			Name:         v.topologyStream(),
 			Description:  "exchanges, queues and bindings of virtual host " + string(v),
 			Storage:      jetstream.FileStorage,
-			Replicas:     replicas,
+			Replicas:     t.cfg.Replicas,
 			MaxConsumers: maxConsumers,
 			// Reads go to the leader: a record read is the record that stands.
 			AllowDirect: false,
@@ -50,9 +55,10 @@ func openTopology(ctx context.Context, js jsapi.Client, v vhost, replicas int) (
 		},
 	}.open(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open the topology of vhost %q: %w", string(v), err)
+		return fmt.Errorf("open the topology of vhost %q: %w", string(v), err)
 	}
-	return &topology{js: js, stream: stream, prefix: base + "."}, nil
+	t.stream = stream
+	return nil
 }
 
 func exchangeKey(name string) string { return "x." + routing.NameToken(name) }

@@ -98,11 +98,11 @@ func (c *confirms) ended(confirm *Confirm, err error) {
 
 // commitAgain publishes a batch again that was refused.
 func (c *confirms) commitAgain(confirm *Confirm, refusal error) {
-	c.s.run(func() {
-		ctx, cancel := context.WithDeadline(c.s.ctx, confirm.deadline)
+	c.n.run(func() {
+		ctx, cancel := context.WithDeadline(c.n.ctx, confirm.deadline)
 		defer cancel()
 		if jsapi.IsError(refusal, jsapi.CodeBatchDisabled) {
-			err := c.s.allowBatches(ctx, confirm.batch.stream)
+			err := c.n.allowBatches(ctx, confirm.batch.stream)
 			if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 				c.resolve(confirm, fmt.Errorf("let the stream take transactions: %w", err))
 				return

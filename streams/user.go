@@ -16,8 +16,7 @@ type user struct {
 	taken *ledger // what Get took
 	gets  gets    // what the next Get needs
 
-	// The lock of the session guards who uses the queue, so that joining and
-	// leaving are one decision.
+	// The lock of the node's uses guards these.
 	consumers map[*Consumer]struct{}
 	getting   int           // how many are under way
 	consumed  bool          // it has had a consumer
@@ -43,14 +42,14 @@ func newUser(s *Session, queue string) *user {
 }
 
 func (s *Session) userOf(queue string) *user {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.uses.mu.Lock()
+	defer s.uses.mu.Unlock()
 	return s.users[queue]
 }
 
 func (s *Session) allUsers() []*user {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.uses.mu.Lock()
+	defer s.uses.mu.Unlock()
 	list := make([]*user, 0, len(s.users))
 	for _, u := range s.users {
 		list = append(list, u)
@@ -83,13 +82,14 @@ func (s *Session) use(ctx context.Context, queue string, c *Consumer) (*user, er
 // load is use of a user. A Get need not read a record that the session has, and would be
 // told of a change of.
 func (u *user) load(ctx context.Context, c *Consumer) error {
-	if c == nil && u.s.knows(u.queue) && u.isCurrent() {
+	if c == nil && u.s.uses.knows(u.queue) && u.isCurrent() {
 		return nil
 	}
-	if err := u.s.enroll(ctx, u.queue); err != nil {
+	rec, err := u.register(ctx, c)
+	if err != nil {
 		return err
 	}
-	return u.read(ctx, c)
+	return u.begin(ctx, c, rec)
 }
 
 // read reads the record of the queue.
@@ -98,6 +98,11 @@ func (u *user) read(ctx context.Context, c *Consumer) error {
 	if err != nil {
 		return err
 	}
+	return u.begin(ctx, c, rec)
+}
+
+// begin admits a consumer, and has the use follow the record.
+func (u *user) begin(ctx context.Context, c *Consumer, rec *queueRecord) error {
 	if c != nil {
 		if err := u.s.admit(ctx, c, rec); err != nil {
 			return err
@@ -107,6 +112,22 @@ func (u *user) read(ctx context.Context, c *Consumer) error {
 	return nil
 }
 
+// register registers the use, and loads the queue. Where the node has a consumer of the
+// queue, and so is told of its changes, it knows the queue already, and nobody is asked:
+// only that it may hold more now is told, beside.
+func (u *user) register(ctx context.Context, c *Consumer) (*queueRecord, error) {
+	if c != nil {
+		if rec := u.s.uses.known(u); rec != nil {
+			c.holdsMore()
+			return rec, nil
+		}
+	}
+	if err := u.s.uses.enroll(ctx, u.queue); err != nil {
+		return nil, err
+	}
+	return u.s.needQueue(ctx, u.queue)
+}
+
 // refuse counts out what cannot begin. A consumer that was refused may have been counted
 // when the last one that consumes has left.
 func (u *user) refuse(ctx context.Context, c *Consumer, reason error) error {
@@ -114,20 +135,20 @@ func (u *user) refuse(ctx context.Context, c *Consumer, reason error) error {
 	if !errors.Is(reason, ErrAccessRefused) {
 		return nil
 	}
-	return u.s.dropUnused(ctx, u.queue)
+	return u.s.janitor.dropUnused(ctx, u.queue)
 }
 
 // join counts a consumer, or a Get, in.
 func (s *Session) join(queue string, c *Consumer) (*user, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	s.uses.mu.Lock()
+	defer s.uses.mu.Unlock()
+	if s.isClosed() {
 		return nil, ErrClosed
 	}
 	u := s.users[queue]
 	if u == nil {
 		u = newUser(s, queue)
-		s.users[queue] = u
+		s.uses.enter(u)
 	}
 	u.gone = false
 	if c == nil {
@@ -143,14 +164,16 @@ func (s *Session) join(queue string, c *Consumer) (*user, error) {
 
 // leave counts a consumer, or a Get, out.
 func (u *user) leave(c *Consumer) {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
+	if c != nil {
+		u.s.freeTag(c)
+	}
+	u.s.uses.mu.Lock()
+	defer u.s.uses.mu.Unlock()
 	if c == nil {
 		u.getting--
 		return
 	}
 	delete(u.consumers, c)
-	u.s.freeTag(c)
 }
 
 // dismiss counts a consumer, or a Get, out when it is done, and ends the use
@@ -175,20 +198,20 @@ func (u *user) gotten(ctx context.Context) {
 // end ends the use, if nobody needs it any more.
 func (u *user) end(ctx context.Context) {
 	s := u.s
-	s.mu.Lock()
+	s.uses.mu.Lock()
 	if s.users[u.queue] == u && len(u.consumers) == 0 && u.getting == 0 && u.taken.count() == 0 {
-		delete(s.users, u.queue)
+		s.uses.leave(u)
 		close(u.over)
 		u.gets.end()
 	}
-	s.mu.Unlock()
-	if err := s.enroll(ctx, u.queue); err != nil && !s.nc.IsClosed() {
+	s.uses.mu.Unlock()
+	if err := s.uses.enroll(ctx, u.queue); err != nil && !s.nc.IsClosed() {
 		s.cfg.Logger.Warn("could not end a registration yet", "queue", u.queue, "error", err)
 	}
 }
 
 // most is how many messages the use holds unsettled at most; a negative number is no
-// limit. The lock of the session is held.
+// limit. The lock of the node's uses is held.
 func (u *user) most() (n int) {
 	if u.got {
 		return -1
@@ -200,14 +223,14 @@ func (u *user) most() (n int) {
 }
 
 func (u *user) isOver() bool {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	return u.gone || u.s.closed
+	u.s.uses.mu.Lock()
+	defer u.s.uses.mu.Unlock()
+	return u.gone || u.s.isClosed()
 }
 
 func (u *user) list() []*Consumer {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
+	u.s.uses.mu.Lock()
+	defer u.s.uses.mu.Unlock()
 	list := make([]*Consumer, 0, len(u.consumers))
 	for c := range u.consumers {
 		list = append(list, c)
@@ -290,9 +313,9 @@ func (u *user) void() {
 // nobody else is left to end what only Get used.
 func (u *user) lost() {
 	u.doubt()
-	u.s.mu.Lock()
+	u.s.uses.mu.Lock()
 	u.gone = true
-	u.s.mu.Unlock()
+	u.s.uses.mu.Unlock()
 	u.s.run(func() {
 		ctx, cancel := context.WithTimeout(u.s.ctx, u.s.cfg.Timeout)
 		defer cancel()
@@ -304,7 +327,7 @@ func (u *user) lost() {
 func (u *user) isCurrent() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.current && u.s.standsQueue(u.rec)
+	return u.current && u.s.epoch.standsQueue(u.rec)
 }
 
 // doubt has the next Get read the record again.
@@ -318,6 +341,11 @@ func (u *user) record() *queueRecord {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.rec
+}
+
+func (u *user) hasEndedBindings() bool {
+	rec := u.record()
+	return rec != nil && len(rec.endedOrigins()) > 0
 }
 
 // refresh loads a queue again for its user; when it is gone the consumers are

@@ -22,8 +22,8 @@ const maxAckPending = 1 << 30
 // viewFilters are the filter subjects for the bindings of a queue to one
 // origin, ended ones included until they are settled, and whether they say
 // exactly what the bindings say.
-func (s *Session) viewFilters(rec *queueRecord, o origin) (subjects []string, exact bool) {
-	base := s.vhost.exchangeSubject(o.exchange)
+func (at *site) viewFilters(rec *queueRecord, o origin) (subjects []string, exact bool) {
+	base := at.vhost.exchangeSubject(o.exchange)
 	byKind := make(map[Kind][]routing.Binding)
 	exact = true
 	for i := range rec.Bindings {
@@ -51,28 +51,28 @@ func (s *Session) viewFilters(rec *queueRecord, o origin) (subjects []string, ex
 // planView says what the queue's view of an origin is to take. If that is more than
 // its bindings ask for, it is noted on the exchange, before the view does.
 func (c *queueChange) planView(ctx context.Context, o origin) (subjects []string, err error) {
-	subjects, exact := c.s.viewFilters(c.rec, o)
+	subjects, exact := c.q.viewFilters(c.rec, o)
 	if exact {
 		return subjects, nil
 	}
-	return subjects, c.s.setWide(ctx, o.exchange)
+	return subjects, c.q.exchanges.setWide(ctx, o.exchange)
 }
 
 // deriveView makes the view of the queue on an origin what the bindings say.
 func (c *queueChange) deriveView(ctx context.Context, o origin) error {
-	subjects, _ := c.s.viewFilters(c.rec, o)
+	subjects, _ := c.q.viewFilters(c.rec, o)
 	return c.makeView(ctx, o, subjects)
 }
 
 // makeView makes the view of the queue on an origin take what these subjects say.
 func (c *queueChange) makeView(ctx context.Context, o origin, subjects []string) error {
 	if len(subjects) == 0 {
-		return c.s.dropView(ctx, c.rec.Name, o)
+		return c.q.dropView(ctx, c.rec.Name, o)
 	}
-	stream := c.s.vhost.originStream(o)
-	consumer, err := c.s.js.Consumer(ctx, stream, routing.ConsumerName(c.rec.Name))
+	stream := c.q.vhost.originStream(o)
+	consumer, err := c.q.js.Consumer(ctx, stream, routing.ConsumerName(c.rec.Name))
 	if err == nil && consumer.CachedInfo().Config.Metadata["warren.life"] != c.rec.Life {
-		if err := c.s.dropView(ctx, c.rec.Name, o); err != nil {
+		if err := c.q.dropView(ctx, c.rec.Name, o); err != nil {
 			return err
 		}
 		err = jetstream.ErrConsumerNotFound
@@ -89,11 +89,11 @@ func (c *queueChange) makeView(ctx context.Context, o origin, subjects []string)
 // createView starts a view at the first message its bindings can want.
 // JetStream's own "deliver new" could not be told apart from a reset.
 func (c *queueChange) createView(ctx context.Context, o origin, subjects []string) error {
-	cfg := c.s.consumerConfig(c.rec)
+	cfg := c.q.consumerConfig(c.rec)
 	cfg.FilterSubjects = subjects
 	cfg.DeliverPolicy = jetstream.DeliverByStartSequencePolicy
 	cfg.OptStartSeq = c.rec.firstFrom(o) + 1
-	_, err := c.s.js.CreateConsumer(ctx, c.s.vhost.originStream(o), cfg)
+	_, err := c.q.js.CreateConsumer(ctx, c.q.vhost.originStream(o), cfg)
 	return err
 }
 
@@ -118,12 +118,12 @@ func (c *queueChange) updateView(ctx context.Context, stream string, cfg jetstre
 		return nil
 	}
 	cfg.FilterSubject, cfg.FilterSubjects = "", subjects
-	consumer, err := c.s.js.UpdateConsumer(ctx, stream, cfg)
+	consumer, err := c.q.js.UpdateConsumer(ctx, stream, cfg)
 	if err != nil || consumer.CachedInfo().NumPending == 0 {
 		return err
 	}
 	cfg.MaxAckPending ^= 1
-	_, err = c.s.js.UpdateConsumer(ctx, stream, cfg)
+	_, err = c.q.js.UpdateConsumer(ctx, stream, cfg)
 	return err
 }
 
@@ -131,8 +131,8 @@ func (c *queueChange) updateView(ctx context.Context, stream string, cfg jetstre
 // settled, and narrows the view, or takes it away. They are marked before, and
 // forgotten after: a view that no record told of would keep messages for ever.
 func (c *queueChange) settleView(ctx context.Context, o origin) error {
-	stream := c.s.vhost.originStream(o)
-	state, info, err := c.s.lookAt(ctx, stream, c.rec.Name)
+	stream := c.q.vhost.originStream(o)
+	state, info, err := c.q.reader.lookAt(ctx, stream, c.rec.Name)
 	if err != nil {
 		return err
 	}
@@ -158,20 +158,20 @@ func (c *queueChange) settleView(ctx context.Context, o origin) error {
 	if err := c.save(ctx); err != nil {
 		return err
 	}
-	return c.s.peers.tellUsers(ctx, c.rec)
+	return c.q.peers.tellUsers(ctx, c.rec)
 }
 
 // lookAt reads a stream and a queue's consumer on it; a nil info says that there
 // is none.
-func (s *Session) lookAt(ctx context.Context, name, queue string) (jetstream.StreamState, *jetstream.ConsumerInfo, error) {
-	stream, err := s.js.Stream(ctx, name)
+func (rd *reader) lookAt(ctx context.Context, name, queue string) (jetstream.StreamState, *jetstream.ConsumerInfo, error) {
+	stream, err := rd.js.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return jetstream.StreamState{}, nil, nil
 	}
 	if err != nil {
 		return jetstream.StreamState{}, nil, err
 	}
-	consumer, err := s.js.Consumer(ctx, name, routing.ConsumerName(queue))
+	consumer, err := rd.js.Consumer(ctx, name, routing.ConsumerName(queue))
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return jetstream.StreamState{}, nil, nil
 	}
@@ -193,8 +193,8 @@ func passed(info *jetstream.ConsumerInfo, state jetstream.StreamState, until uin
 }
 
 // settleEnded settles what can be of a queue with ended bindings.
-func (s *Session) settleEnded(ctx context.Context, queue string) error {
-	err := s.changeQueue(ctx, queue, func(change *queueChange) error { return change.settleEnded(ctx) })
+func (qs *queues) settleEnded(ctx context.Context, queue string) error {
+	err := qs.change(ctx, queue, func(change *queueChange) error { return change.settleEnded(ctx) })
 	if isNotFound(err) {
 		return nil
 	}
@@ -212,42 +212,42 @@ func (c *queueChange) settleEnded(ctx context.Context) error {
 
 // dropView takes a queue's view of an origin away, its messages with it, and
 // the stream if that was only waiting for that.
-func (s *Session) dropView(ctx context.Context, queue string, o origin) error {
-	err := s.js.DeleteConsumer(ctx, s.vhost.originStream(o), routing.ConsumerName(queue))
+func (qs *queues) dropView(ctx context.Context, queue string, o origin) error {
+	err := qs.js.DeleteConsumer(ctx, qs.vhost.originStream(o), routing.ConsumerName(queue))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
 	}
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return err
 	}
-	return s.dropDrained(ctx, o)
+	return qs.dropDrained(ctx, o)
 }
 
 // dropDrained deletes a stream that its exchange has left if this was the last
 // queue that drained it.
-func (s *Session) dropDrained(ctx context.Context, o origin) error {
-	stream, err := s.js.Stream(ctx, s.vhost.originStream(o))
+func (qs *queues) dropDrained(ctx context.Context, o origin) error {
+	stream, err := qs.js.Stream(ctx, qs.vhost.originStream(o))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
 	}
-	if err != nil || !s.drained(o, stream.CachedInfo()) {
+	if err != nil || !qs.exchanges.drained(o, stream.CachedInfo()) {
 		return err
 	}
-	if err := s.clearGoneExchange(ctx, o.exchange); err != nil {
+	if err := qs.exchanges.clearGone(ctx, o.exchange); err != nil {
 		return err
 	}
-	return s.clearLeftStream(ctx, o)
+	return qs.exchanges.clearLeftStream(ctx, o)
 }
 
 // drained reports whether a stream's exchange has left it and no queue has a view
 // of it.
-func (s *Session) drained(o origin, info *jetstream.StreamInfo) bool {
-	return info.State.Consumers == 0 && s.isParked(o, info)
+func (es *exchanges) drained(o origin, info *jetstream.StreamInfo) bool {
+	return info.State.Consumers == 0 && es.isParked(o, info)
 }
 
 // lastSequence is where an origin's stream stands, 0 when there is none.
-func (s *Session) lastSequence(ctx context.Context, o origin) (uint64, error) {
-	stream, err := s.js.Stream(ctx, s.vhost.originStream(o))
+func (rd *reader) lastSequence(ctx context.Context, o origin) (uint64, error) {
+	stream, err := rd.js.Stream(ctx, rd.vhost.originStream(o))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return 0, nil
 	}
