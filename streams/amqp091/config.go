@@ -19,8 +19,8 @@ type Config struct {
 	// Users are the users, by name. Default: guest with the password guest, which
 	// may connect from a loopback address only.
 	Users map[string]User
-	// Session is how the sessions of clients work; its VHost, User and Lead are set for
-	// each. Default: as package streams says.
+	// Session is how the nodes of the virtual hosts, and so the sessions of clients, work;
+	// its VHost, User and Lead are set for each. Default: as package streams says.
 	Session streams.Config
 	// Product is what the server calls itself to clients. Some clients do only for
 	// "RabbitMQ" what they would do for any. Default: "Warren".
@@ -88,7 +88,7 @@ func (c Config) check() error {
 		return errors.New("there are no users, so nobody could connect; leave Users nil for guest")
 	}
 	for vhost := range c.VHosts {
-		if err := c.session(vhost, "").Validate(); err != nil {
+		if err := c.node(vhost).Validate(); err != nil {
 			return fmt.Errorf("virtual host %q: %w", vhost, err)
 		}
 	}
@@ -100,9 +100,13 @@ func (c Config) check() error {
 	return nil
 }
 
-// session is how the session of a client works.
-func (c Config) session(vhost, user string) streams.Config {
+// node is how the node of a virtual host works. It leads, because clients declare queues
+// that expire.
+func (c Config) node(vhost string) streams.Config {
 	cfg := c.Session
-	cfg.VHost, cfg.ShownVHost, cfg.User, cfg.Lead = c.VHosts[vhost], vhost, user, false
+	cfg.VHost, cfg.ShownVHost, cfg.User, cfg.Lead = c.VHosts[vhost], vhost, "", true
+	if cfg.Logger == nil {
+		cfg.Logger = c.Logger
+	}
 	return cfg
 }

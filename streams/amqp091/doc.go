@@ -7,10 +7,10 @@
 //	...
 //	err = server.Serve(ctx, l)
 //
-// A client's connection is a [streams.Session], and each of its methods a call of
-// package streams: what that package promises of exchanges, queues, deliveries and
-// confirms holds for the client, and Go programs and AMQP clients share one
-// topology.
+// A virtual host is a [streams.Node], a client's connection is a session on it, and each
+// of the client's methods is a call of package streams: what that package promises of
+// exchanges, queues, deliveries and confirms holds for the client, and Go programs and
+// AMQP clients share one topology.
 //
 // # Connections and channels
 //

@@ -20,6 +20,7 @@ type Server struct {
 	cfg   Config
 	users map[string]login
 	local bool // who is not on this machine may not connect
+	nodes map[string]*virtualHost
 
 	connections sync.WaitGroup
 }
@@ -32,7 +33,11 @@ func New(nc *nats.Conn, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("AMQP server: %w", err)
 	}
 	users, local := cfg.logins()
-	return &Server{nc: nc, cfg: cfg, users: users, local: local}, nil
+	s := &Server{nc: nc, cfg: cfg, users: users, local: local, nodes: make(map[string]*virtualHost)}
+	for vhost := range cfg.VHosts {
+		s.nodes[vhost] = newVirtualHost(nc, cfg.node(vhost))
+	}
+	return s, nil
 }
 
 // Serve accepts clients until the context ends: then it closes the listener, tells
@@ -42,12 +47,13 @@ func New(nc *nats.Conn, cfg Config) (*Server, error) {
 // another client, clients wait until there is room.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
+	defer s.closeNodes()
 	defer s.connections.Wait()
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
-	for vhost := range s.cfg.VHosts {
-		s.connections.Go(func() { s.lead(ctx, vhost) })
+	for name, vhost := range s.nodes {
+		s.connections.Go(func() { s.begin(ctx, name, vhost) })
 	}
 	for {
 		conn, err := s.accept(ctx, l)
@@ -89,34 +95,34 @@ func passes(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.ENOBUFS)
 }
 
-// lead has a session stand for election as the leader of a virtual host until the context
-// ends: clients declare queues that expire.
-func (s *Server) lead(ctx context.Context, vhost string) {
-	cfg := s.cfg.session(vhost, "")
-	cfg.Lead, cfg.Logger = true, s.cfg.Logger
+// begin opens the node of a virtual host before there are clients, since it also stands
+// for election as its leader.
+func (s *Server) begin(ctx context.Context, name string, vhost *virtualHost) {
 	for {
-		session, err := streams.Open(ctx, s.nc, cfg)
-		if err == nil {
-			<-ctx.Done()
-			if err := session.Close(context.Background()); err != nil {
-				s.cfg.Logger.Warn("could not end the leader of a virtual host", "vhost", vhost, "error", err)
-			}
+		_, err := vhost.node(ctx)
+		if err == nil || ctx.Err() != nil {
 			return
 		}
-		if ctx.Err() != nil {
-			return
-		}
-		s.cfg.Logger.Warn("no leader of a virtual host yet", "vhost", vhost, "error", err)
+		s.cfg.Logger.Warn("a virtual host cannot be opened yet", "vhost", name, "error", err)
 		select {
-		case <-time.After(leadAgain):
+		case <-time.After(beginAgain):
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// leadAgain is how long to wait before a leader's session is opened again.
-const leadAgain = time.Second
+// beginAgain is how long to wait before it is tried again to open a virtual host.
+const beginAgain = time.Second
+
+// closeNodes ends the nodes when their sessions have ended.
+func (s *Server) closeNodes() {
+	for name, vhost := range s.nodes {
+		if err := vhost.close(); err != nil {
+			s.cfg.Logger.Warn("could not end a virtual host in good order", "vhost", name, "error", err)
+		}
+	}
+}
 
 // open starts the session of a client.
 func (s *Server) open(ctx context.Context, vhost, user string) (*streams.Session, error) {
@@ -126,5 +132,9 @@ func (s *Server) open(ctx context.Context, vhost, user string) (*streams.Session
 	if !s.users[user].mayOpen(vhost) {
 		return nil, newError(530, "NOT_ALLOWED", "access to vhost '%s' refused for user '%s'", vhost, user)
 	}
-	return streams.Open(ctx, s.nc, s.cfg.session(vhost, user))
+	node, err := s.nodes[vhost].node(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return node.Open(ctx, streams.SessionOptions{User: user})
 }

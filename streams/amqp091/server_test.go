@@ -9,10 +9,12 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"warren/embedded/embeddedtest"
@@ -199,5 +201,28 @@ func TestIdle_TwoGoroutinesAConnection(t *testing.T) {
 			t.Fatalf("%d connections that do nothing have %d goroutines, want %d", n, more, 2*n)
 		}
 		runtime.Gosched()
+	}
+}
+
+// TestConnect_AsksNothingOfTheBroker: what a client needs, the node of its virtual host has.
+func TestConnect_AsksNothingOfTheBroker(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	url, _ := serveOn(t, nc, amqp091.Config{}, func(l net.Listener) net.Listener { return l })
+	open(t, url) // which may have to wait for the node
+	var messages atomic.Int64
+	_, err := nc.Subscribe(">", func(*nats.Msg) { messages.Add(1) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	const clients = 50
+	for range clients {
+		open(t, url)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if n := messages.Load(); n >= clients { // the node has something to say each second
+		t.Errorf("%d messages while %d clients connected, want none of theirs", n, clients)
 	}
 }
