@@ -33,6 +33,7 @@ type connection struct {
 	ending     atomic.Bool // connection.close was sent: only its answer counts
 	lost       func()      // ends what waits for the client's sake
 
+	flowing  sync.Mutex // held while the flow of a channel is changed
 	mu       sync.Mutex
 	channels map[uint16]*channel
 	roomless map[*channel]bool // those whose messages the broker has no room for

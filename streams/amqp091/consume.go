@@ -254,6 +254,8 @@ func (ch *channel) get(ctx context.Context, m *wire.BasicGet) error {
 
 // flow stops the channel's deliveries while the client does not keep up with them.
 func (ch *channel) flow() {
+	ch.c.flowing.Lock() // who is last has seen what the outbox is then
+	defer ch.c.flowing.Unlock()
 	ch.mu.Lock()
 	windows := map[*streams.Window]bool{}
 	for _, cons := range ch.consumers {
