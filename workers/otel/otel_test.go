@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"go.opentelemetry.io/otel/codes"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -60,6 +61,21 @@ func TestTrace_GoesThroughACanvas(t *testing.T) {
 	}
 	if len(parents) != len(want) || !slices.Equal(failed, []string{"run fails"}) {
 		t.Errorf("got spans %v, failed %q", parents, failed)
+	}
+}
+
+func TestTrace_OfASendingThatFails(t *testing.T) {
+	t.Parallel()
+	spans := tracetest.NewSpanRecorder()
+	traced := otel.Middleware(sdk.NewTracerProvider(sdk.WithSpanProcessor(spans)))
+	errKnown := errors.New("a known error")
+	send := traced.Send(func(context.Context, *workers.Message) error { return errKnown })
+	if err := send(t.Context(), &workers.Message{Task: "add"}); !errors.Is(err, errKnown) {
+		t.Errorf("got %v", err)
+	}
+	ended := spans.Ended()
+	if len(ended) != 1 || ended[0].Status().Code != codes.Error || ended[0].Status().Description != errKnown.Error() {
+		t.Errorf("got spans %v, want one that failed", ended)
 	}
 }
 

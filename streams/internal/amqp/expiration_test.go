@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"regexp"
 	"testing"
+	"time"
 )
 
 // FuzzExpiration reads the property as arithmetic does.
@@ -35,4 +36,16 @@ func FuzzExpiration(f *testing.F) {
 			t.Errorf("%q: got %q", text, wrong)
 		}
 	})
+}
+
+// TestExpiration_TenYears: RabbitMQ takes ten years of 365 days, and no millisecond more.
+func TestExpiration_TenYears(t *testing.T) {
+	t.Parallel()
+	if d, wrong := ParseExpiration("315360000000"); d != 3650*24*time.Hour || wrong != "" {
+		t.Errorf("got %v, %q", d, wrong)
+	}
+	const want = "{value_too_large,315360000001}"
+	if _, wrong := ParseExpiration("315360000001"); wrong != want {
+		t.Errorf("got %q, want %q", wrong, want)
+	}
 }

@@ -185,6 +185,15 @@ func TestHeaderText(t *testing.T) {
 			t.Errorf("UnescapeHeader(%q) = %q, %v, want %q", got, back, err, text)
 		}
 	}
+	// Others may write the digits in small letters.
+	if got, err := UnescapeHeader("%af%0f%9a"); err != nil || got != "\xaf\x0f\x9a" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, text := range []string{"%", "%4", "%4g", "%@0", "%:0", "%`0", "%/0"} {
+		if got, err := UnescapeHeader(text); err == nil {
+			t.Errorf("UnescapeHeader(%q) = %q, want it refused", text, got)
+		}
+	}
 }
 
 func TestPropertyNames(t *testing.T) {

@@ -36,6 +36,9 @@ func TestKeyedLocks_OneAtATimeForEachName(t *testing.T) {
 	if a, b := locks.Users("a"), locks.Users("b"); a != 0 || b != 0 {
 		t.Errorf("%d and %d still use the locks, want none", a, b)
 	}
+	if n := len(locks.locks); n != 0 {
+		t.Errorf("%d locks are kept that nobody uses", n)
+	}
 }
 
 func TestKeyedLocks_WaitingEndsWithTheContext(t *testing.T) {

@@ -13,6 +13,8 @@ func TestNameToken(t *testing.T) {
 	for name, want := range map[string]string{
 		"hello":        "hello",
 		"task_queue-1": "task_queue-1",
+		"azAZ09_-":     "azAZ09_-",
+		"`{@[/:":       "=60=7B=40=5B=2F=3A", // the neighbours of what stays as it is
 		"amq.gen-x":    "amq=2Egen-x",
 		"a b*c>":       "a=20b=2Ac=3E",
 		"/":            "=2F",

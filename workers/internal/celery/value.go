@@ -29,8 +29,7 @@ func ReadValue(text json.RawMessage, to any) error {
 // in the other.
 func readTyped(text json.RawMessage, to any, unreadable error) error {
 	ways := []func(kind, value string) (any, bool){goValue, textValue}
-	into := reflect.ValueOf(to).Elem()
-	if into.Kind() == reflect.String {
+	if reflect.ValueOf(to).Elem().Kind() == reflect.String {
 		ways[0], ways[1] = ways[1], ways[0]
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -44,7 +43,6 @@ func readTyped(text json.RawMessage, to any, unreadable error) error {
 		if err != nil {
 			return unreadable
 		}
-		into.SetZero()
 		if err = json.Unmarshal(plain, to); err == nil {
 			return nil
 		}

@@ -24,3 +24,28 @@ func FuzzElements(f *testing.F) {
 		}
 	})
 }
+
+func TestMarshal_KeepsWhatBrowsersRead(t *testing.T) {
+	t.Parallel()
+	if got, err := Marshal("<a&b>"); err != nil || string(got) != `"<a&b>"` {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+func TestNests(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{`[[1]]`: false, `[[[]]]`: true, `[{"a":[]}]`: true, `["[[["]`: false, `[[],[],[]]`: false} {
+		if got := Nests([]byte(text), 2); got != want {
+			t.Errorf("%s nests more than two deep: got %v", text, got)
+		}
+	}
+}
+
+func TestIsObject(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{`{}`: true, `[]`: false, ``: false, `"{"`: false} {
+		if got := IsObject([]byte(text)); got != want {
+			t.Errorf("%q is an object: got %v", text, got)
+		}
+	}
+}
