@@ -74,7 +74,7 @@ func TestNode_AQueueThatASessionLeftIsNobodys(t *testing.T) {
 	n := openNode(t, nc, streams.Config{})
 	one, two := on(t, n, streams.SessionOptions{}), on(t, n, streams.SessionOptions{})
 	other := newRig(t, nc, streams.Config{})
-	for _, name := range []string{"for the node", "for others"} {
+	for _, name := range []string{"for the node", "for others", "for who lists"} {
 		one.queue(streams.Queue{Name: name, Exclusive: true})
 	}
 	_, err := other.InspectQueue(other.ctx, "for others")
@@ -85,6 +85,9 @@ func TestNode_AQueueThatASessionLeftIsNobodys(t *testing.T) {
 	wantError(t, "inspect it in the same node", err, streams.ErrNotFound)
 	_, err = other.InspectQueue(other.ctx, "for others")
 	wantError(t, "inspect it in another node", err, streams.ErrNotFound)
+	if queues := queueNames(t, other.Session); len(queues) > 0 {
+		t.Errorf("another node lists %q, want none", queues)
+	}
 }
 
 // TestNode_WhatASessionHeldIsAnothers: what a session held, another session of its node
