@@ -14,7 +14,7 @@ import (
 
 // A queueChange holds a queue while its streams and consumers are changed.
 // JetStream gives those no compare-and-set, so whoever changes them first
-// writes its session into the queue's record. What a session that died holding it
+// writes its node into the queue's record. What a node that died holding it
 // left half done, the next one repairs.
 type queueChange struct {
 	q        *queues
@@ -23,9 +23,9 @@ type queueChange struct {
 	removed  bool
 }
 
-// changeQueue runs f while this session holds the queue; 404 when there is no
+// change runs f while this node holds the queue; 404 when there is no
 // such queue. A queue that is going is cleared away instead. Whoever took the
-// session for dead may have taken the queue over: then f runs again, on what it
+// node for dead may have taken the queue over: then f runs again, on what it
 // finds, its own writes among it.
 func (qs *queues) change(ctx context.Context, name string, f func(*queueChange) error) error {
 	for pause := contended(); ; {
@@ -64,8 +64,8 @@ func (qs *queues) changeOnce(ctx context.Context, name string, f func(*queueChan
 	return f(change)
 }
 
-// holdQueue makes the record of a queue this session's to change, and says who
-// left it held. The lock of the name within this session must be held.
+// hold makes the record of a queue this node's to change, and says who
+// left it held. The lock of the name within this node must be held.
 func (qs *queues) hold(ctx context.Context, name string) (*queueChange, string, error) {
 	for pause := contended(); ; {
 		rec := new(queueRecord)

@@ -135,7 +135,7 @@ func (n *node) followForAll(
 // claimed is for how long one session follows the broker's clock for all.
 const claimed = 2 * rounds
 
-// claimClock reports whether this session is the one that follows the broker's clock. The
+// claimClock reports whether this node is the one that follows the broker's clock. The
 // claim of an earlier time may be left where the clock was set again.
 func (n *node) claimClock(ctx context.Context) (bool, error) {
 	msg := &nats.Msg{Subject: n.vhost.followSubject(), Header: nats.Header{}, Data: []byte(n.id)}

@@ -33,7 +33,7 @@ func (n *node) connectionChanged(ctx context.Context, status nats.Status) {
 	}
 }
 
-// recoverSession puts right what a lost connection may have broken: the broker
+// recover puts right what a lost connection may have broken: the broker
 // may be another life of itself, and pull requests and notices were lost. It
 // tries until it is done, or the connection is lost again.
 func (n *node) recover(ctx context.Context) {

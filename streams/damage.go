@@ -98,7 +98,7 @@ func (s *Session) deleteDamaged(ctx context.Context, name string) error {
 	return err
 }
 
-// buryQueue writes, over the damaged record of a queue, that it is deleted, and takes
+// bury writes, over the damaged record of a queue, that it is deleted, and takes
 // away its views wherever there are any: of what it was bound to, nothing is known.
 func (qs *queues) bury(ctx context.Context, name string) error {
 	exchanges, err := readable(qs.topology.exchanges(ctx))
@@ -126,7 +126,7 @@ func (qs *queues) bury(ctx context.Context, name string) error {
 	return qs.topology.bury(ctx, queueKey(name), rec)
 }
 
-// buryExchange does the same for an exchange; its bindings say which one it was.
+// bury does the same for an exchange; its bindings say which one it was.
 func (es *exchanges) bury(ctx context.Context, name string) error {
 	queues, err := readable(es.topology.queues(ctx))
 	if err != nil {

@@ -257,7 +257,7 @@ func (e *epoch) standsExchange(rec *exchangeRecord) bool {
 	return !rec.Deleting && (rec.Durable || rec.Epoch == e.id())
 }
 
-// needExchange loads an exchange that must exist.
+// need loads an exchange that must exist.
 func (es *exchanges) need(ctx context.Context, name string) (*exchangeRecord, uint64, error) {
 	rec, revision, err := es.find(ctx, name)
 	if err == nil && rec == nil {
@@ -266,7 +266,7 @@ func (es *exchanges) need(ctx context.Context, name string) (*exchangeRecord, ui
 	return rec, revision, err
 }
 
-// loadExchange reads an exchange; nil says that there is none, with the
+// find reads an exchange; nil says that there is none, with the
 // revision at which it may be created. What is left of an exchange that has
 // gone is cleared away first.
 func (es *exchanges) find(ctx context.Context, name string) (*exchangeRecord, uint64, error) {
@@ -328,7 +328,7 @@ func (es *exchanges) create(ctx context.Context, x Exchange, revision uint64) er
 	return es.clearGone(ctx, x.Name) // deleted meanwhile, it has a stream again
 }
 
-// repairExchange completes what a session that was killed left half done of an
+// repair completes what a node that was killed left half done of an
 // exchange: a move, or the record without its stream.
 func (es *exchanges) repair(ctx context.Context, rec *exchangeRecord) error {
 	if !rec.Moving {
@@ -343,7 +343,7 @@ func (es *exchanges) repair(ctx context.Context, rec *exchangeRecord) error {
 	return es.clearGone(ctx, rec.Name) // deleted meanwhile, it has a stream again
 }
 
-// completeExchange has somebody listen to what is published to an exchange.
+// complete has somebody listen to what is published to an exchange.
 func (es *exchanges) complete(ctx context.Context, rec *exchangeRecord) error {
 	if rec.Moving {
 		return es.finishMove(ctx, rec)
@@ -355,7 +355,7 @@ func (es *exchanges) complete(ctx context.Context, rec *exchangeRecord) error {
 	return err
 }
 
-// keepExchange makes sure of an exchange's record and stream before something
+// keep makes sure of an exchange's record and stream before something
 // hangs on them: predeclared exchanges come into being here.
 func (es *exchanges) keep(ctx context.Context, rec *exchangeRecord) (uint64, error) {
 	if _, own := predeclaredExchange(rec.Name); own {
@@ -376,7 +376,7 @@ func (es *exchanges) setWide(ctx context.Context, name string) error {
 	})
 }
 
-// editExchange writes the record of an exchange, if there is one, as f changes it.
+// edit writes the record of an exchange, if there is one, as f changes it.
 // False says that there is nothing to change.
 func (es *exchanges) edit(ctx context.Context, name string, f func(*exchangeRecord) bool) error {
 	for {
@@ -443,7 +443,7 @@ func (es *exchanges) delete(ctx context.Context, name string, only UnusedFlag) e
 	}
 }
 
-// removeExchange marks an exchange as going, the moment at which it is gone for
+// remove marks an exchange as going, the moment at which it is gone for
 // everybody, and clears it away.
 func (es *exchanges) remove(ctx context.Context, rec *exchangeRecord, revision uint64) error {
 	rec.Deleting = true
@@ -453,7 +453,7 @@ func (es *exchanges) remove(ctx context.Context, rec *exchangeRecord, revision u
 	return es.finishDelete(ctx, rec)
 }
 
-// finishDeleteExchange clears away what is left of an exchange: first nobody
+// finishDelete clears away what is left of an exchange: first nobody
 // can publish, then its bindings end, then the stream goes, unless a queue
 // still has messages in it, and the record last. Every step may be repeated,
 // by anyone.
@@ -477,7 +477,7 @@ func (es *exchanges) finishDelete(ctx context.Context, rec *exchangeRecord) erro
 	return es.tell(rec.Name)
 }
 
-// tellExchange has all sessions read the record of an exchange again.
+// tell has all sessions read the record of an exchange again.
 func (es *exchanges) tell(name string) error {
 	es.forget(name)
 	return es.link.nc.Publish(es.vhost.changeSubject()+"."+routing.NameToken(name), nil)

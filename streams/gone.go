@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// clearGoneExchange takes away the streams of an exchange that has gone, unless
+// clearGone takes away the streams of an exchange that has gone, unless
 // a queue still has messages in them, and the record. It does nothing to an
 // exchange that stands.
 func (es *exchanges) clearGone(ctx context.Context, name string) error {
@@ -23,7 +23,7 @@ func (es *exchanges) clearGone(ctx context.Context, name string) error {
 	})
 }
 
-// withGoneExchange runs f while this session holds the record of an exchange
+// withGone runs f while this node holds the record of an exchange
 // that has gone, at that revision: nobody declares the exchange again, or takes
 // its streams away, meanwhile. It does not run f when the exchange stands.
 func (es *exchanges) withGone(ctx context.Context, name string, f func(revision uint64) error) error {
@@ -55,7 +55,7 @@ func (es *exchanges) clearLeftStream(ctx context.Context, o origin) error {
 	})
 }
 
-// holdExchange runs f while this session holds the record of an exchange, at that
+// hold runs f while this node holds the record of an exchange, at that
 // revision, if the record is one that is wanted, which may be marked then. f must
 // not wait for a queue: who holds one may wait for this.
 func (es *exchanges) hold(ctx context.Context, name string, wanted func(rec *exchangeRecord, stored bool) bool, f func(revision uint64) error) error {

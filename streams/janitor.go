@@ -71,7 +71,7 @@ func (j *janitor) sweepSomeQueues(ctx context.Context) error {
 
 func (v vhost) turnSubject() string { return v.liveSubject() + ".janitor" }
 
-// takeTurn reports whether this session is the one to do this round.
+// takeTurn reports whether this node is the one to do this round.
 func (j *janitor) takeTurn(ctx context.Context) bool {
 	if !j.n.nc.IsConnected() {
 		return false
@@ -178,7 +178,7 @@ func (j *janitor) sweepRegistrations(ctx context.Context, left []registration, d
 			theirs := func(there *claim) bool { return there.Session == r.Session }
 			errs = errors.Join(errs, j.n.queues.endUse(ctx, r.Queue), j.n.registry.endClaim(ctx, r.Queue, theirs))
 		}
-		// This registration and no later one: a session that was cut off when it was
+		// This registration and no later one: a node that was cut off when it was
 		// looked for may be back, and registered again.
 		errs = errors.Join(errs, j.n.live.drop(ctx, r.sequence))
 		if r.Consuming {

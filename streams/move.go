@@ -187,7 +187,7 @@ func (es *exchanges) swap(ctx context.Context, exchange string) error {
 	}
 }
 
-// updateExchange changes the record of an exchange, if that stands.
+// update changes the record of an exchange, if that stands.
 func (es *exchanges) update(ctx context.Context, x *exchangeRecord, f func(*exchangeRecord)) error {
 	return es.edit(ctx, x.Name, func(rec *exchangeRecord) bool {
 		if rec.Life != x.Life || !es.epoch.standsExchange(rec) {

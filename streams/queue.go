@@ -275,7 +275,7 @@ func (rec *queueRecord) equivalent(q Queue, vhost string) error {
 	return equivalentArgs(what, q.Args, rec.Args, obeyed)
 }
 
-// createQueue makes a queue: the record first, held busy, then its home. A
+// create makes a queue: the record first, held busy, then its home. A
 // crash between the two leaves a record that the next one to touch completes.
 func (qs *queues) create(ctx context.Context, q Queue, owner *Session, revision uint64) error {
 	unlock, err := qs.locks.Lock(ctx, q.Name)
@@ -319,8 +319,8 @@ func (qs *queues) ended(ctx context.Context, rec *queueRecord) bool {
 	return err == nil && (revision == 0 || now.Life != rec.Life || !qs.epoch.standsQueue(now))
 }
 
-// loadQueue reads a queue; nil says that there is none, with the revision at
-// which it may be created. A queue exclusive to another session that lives is
+// find reads a queue; nil says that there is none, with the revision at
+// which it may be created. A queue exclusive to another node that lives is
 // 405; what is left of a queue that has gone is cleared away first.
 func (qs *queues) find(ctx context.Context, name string) (*queueRecord, uint64, error) {
 	for {
@@ -471,7 +471,7 @@ func (s *Session) deleteQueue(ctx context.Context, name string, only deletion) (
 	return info.Ready + info.Orphaned, s.queues.remove(ctx, name, rec.Life)
 }
 
-// removeQueue deletes one life of a queue; a later one of the name stays.
+// remove deletes one life of a queue; a later one of the name stays.
 func (qs *queues) remove(ctx context.Context, name, life string) error {
 	err := qs.change(ctx, name, func(change *queueChange) error {
 		if change.rec.Life != life {
