@@ -50,11 +50,14 @@ func (c Config) options(dir string) (*server.Options, error) {
 	if !c.Cluster.enabled() {
 		return o, nil
 	}
-	routes, err := c.routes()
-	if err != nil {
-		return nil, err
+	return o, c.addCluster(o)
+}
+
+// addCluster adds the options of a server of a cluster.
+func (c Config) addCluster(o *server.Options) (err error) {
+	if o.Routes, err = c.routes(); err != nil {
+		return err
 	}
-	o.Routes = routes
 	o.Cluster = server.ClusterOpts{
 		Name:       c.Cluster.Name,
 		Host:       c.Cluster.Host,
@@ -65,7 +68,7 @@ func (c Config) options(dir string) (*server.Options, error) {
 		WriteDeadline: c.Cluster.Patience,
 	}
 	o.Cluster.Username, o.Cluster.Password = c.routeCredentials()
-	return o, nil
+	return nil
 }
 
 func (c Config) users() []*server.User {

@@ -199,17 +199,7 @@ func (s *Session) DeclareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 }
 
 func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) {
-	generated := q.Name == ""
-	switch {
-	case generated:
-		q.Name = "amq.gen-" + newID()
-	case strings.HasPrefix(q.Name, "amq.") && !strings.HasPrefix(q.Name, replyTo): // whether it is there or not
-		return QueueInfo{}, errAccessRefused("queue name '%s' contains reserved prefix 'amq.*'", q.Name)
-	}
-	if err := q.readArguments(s.cfg.ShownVHost); err != nil {
-		return QueueInfo{}, err
-	}
-	if err := q.check(); err != nil {
+	if err := s.completeQueue(&q); err != nil {
 		return QueueInfo{}, err
 	}
 	if s.isClosed() {
@@ -229,19 +219,10 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 			return QueueInfo{}, err
 		}
 		if rec != nil {
-			if err := rec.equivalent(q, s.cfg.ShownVHost); err != nil {
-				return QueueInfo{}, err
+			if info, there, err := s.declareAgain(ctx, q, rec); there || err != nil {
+				return info, err
 			}
-			if there, err := s.queues.useQueue(ctx, rec); err != nil {
-				return QueueInfo{}, err
-			} else if !there {
-				continue
-			}
-			info, err := s.contents.queueInfo(ctx, rec)
-			if isNotFound(err) && s.queues.ended(ctx, rec) {
-				continue
-			}
-			return info, err
+			continue
 		}
 		if q.Expires != 0 {
 			if err := s.queues.needLeader(ctx, q.Name); err != nil {
@@ -256,6 +237,35 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 			return QueueInfo{}, err
 		}
 	}
+}
+
+// completeQueue gives a queue without a name one, and checks what it is declared with.
+func (s *Session) completeQueue(q *Queue) error {
+	switch {
+	case q.Name == "":
+		q.Name = "amq.gen-" + newID()
+	case strings.HasPrefix(q.Name, "amq.") && !strings.HasPrefix(q.Name, replyTo): // whether it is there or not
+		return errAccessRefused("queue name '%s' contains reserved prefix 'amq.*'", q.Name)
+	}
+	if err := q.readArguments(s.cfg.ShownVHost); err != nil {
+		return err
+	}
+	return q.check()
+}
+
+// declareAgain declares a queue that is there; false says that it has gone meanwhile.
+func (s *Session) declareAgain(ctx context.Context, q Queue, rec *queueRecord) (info QueueInfo, there bool, err error) {
+	if err := rec.equivalent(q, s.cfg.ShownVHost); err != nil {
+		return QueueInfo{}, true, err
+	}
+	if there, err := s.queues.useQueue(ctx, rec); err != nil || !there {
+		return QueueInfo{}, there, err
+	}
+	info, err = s.contents.queueInfo(ctx, rec)
+	if isNotFound(err) && s.queues.ended(ctx, rec) {
+		return QueueInfo{}, false, nil
+	}
+	return info, true, err
 }
 
 // equivalent is AMQP's rule for declaring again: the same in everything. Whose

@@ -38,32 +38,7 @@ func newLecture(out io.Writer, busy work) *lecture {
 		return busy.showOn(ctx, out)
 	}
 	l := &lecture{app: app}
-	l.add = workers.Func2(app, "add", func(ctx context.Context, x, y number) (number, error) {
-		if err := say(ctx, "add(%v, %v)", x, y); err != nil {
-			return number{}, err
-		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
-			return number{}, err
-		}
-		return inJSON(x.plus(y))
-	})
-	l.mul = workers.Func2(app, "mul", func(ctx context.Context, x, y number) (number, error) {
-		if err := say(ctx, "mul(%v, %v)", x, y); err != nil {
-			return number{}, err
-		}
-		return inJSON(x.times(y))
-	})
-	l.xsum = workers.Func1(app, "xsum", func(ctx context.Context, list []number) (sum number, err error) {
-		if err := say(ctx, "xsum(%s)", pythonList(list)); err != nil {
-			return number{}, err
-		}
-		for _, x := range list {
-			if sum, err = sum.plus(x); err != nil {
-				return number{}, err
-			}
-		}
-		return inJSON(sum, nil)
-	})
+	l.addNumbers(say)
 	l.brokenTask = workers.Func0(app, "broken_task", func(ctx context.Context) (workers.None, error) {
 		return workers.None{}, cmp.Or(busy.showOn(ctx, out), errors.New("failed"))
 	})
@@ -77,6 +52,36 @@ func newLecture(out io.Writer, busy work) *lecture {
 		return workers.None{}, say(ctx, "TASK SUCCEEDED %v: %s", r, name)
 	})
 	return l
+}
+
+// addNumbers registers the tasks that reckon.
+func (l *lecture) addNumbers(say func(ctx context.Context, format string, args ...any) error) {
+	l.add = workers.Func2(l.app, "add", func(ctx context.Context, x, y number) (number, error) {
+		if err := say(ctx, "add(%v, %v)", x, y); err != nil {
+			return number{}, err
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return number{}, err
+		}
+		return inJSON(x.plus(y))
+	})
+	l.mul = workers.Func2(l.app, "mul", func(ctx context.Context, x, y number) (number, error) {
+		if err := say(ctx, "mul(%v, %v)", x, y); err != nil {
+			return number{}, err
+		}
+		return inJSON(x.times(y))
+	})
+	l.xsum = workers.Func1(l.app, "xsum", func(ctx context.Context, list []number) (sum number, err error) {
+		if err := say(ctx, "xsum(%s)", pythonList(list)); err != nil {
+			return number{}, err
+		}
+		for _, x := range list {
+			if sum, err = sum.plus(x); err != nil {
+				return number{}, err
+			}
+		}
+		return inJSON(sum, nil)
+	})
 }
 
 // inJSON is the result of a task, if it can be written.
