@@ -21,6 +21,7 @@ import (
 // Peers are the nodes of the virtual host, and how they reach each other.
 type peers struct {
 	*site
+	errands    *errands
 	link       *link
 	registry   *registry
 	attendance *attendance
@@ -184,13 +185,11 @@ func (p *peers) tellUsers(ctx context.Context, rec *queueRecord) error {
 	return err
 }
 
-// listenControl answers other sessions.
+// listenControl answers other nodes: how queues are used, beside all else, as that may have
+// to wait for the broker; and the rest in the order in which it is asked, as what is told of
+// a queue must be.
 func (p *peers) listenControl() error {
-	answer := func(msg *nats.Msg) {
-		var q question
-		if json.Unmarshal(msg.Data, &q) != nil {
-			return
-		}
+	respond := func(msg *nats.Msg, q question) {
 		data, err := json.Marshal(p.answer(q))
 		if err == nil {
 			err = msg.Respond(data)
@@ -200,7 +199,16 @@ func (p *peers) listenControl() error {
 		}
 	}
 	return p.control.begin(func() (*nats.Subscription, error) {
-		return p.link.nc.Subscribe(p.vhost.controlSubject(p.id), answer)
+		return p.link.nc.Subscribe(p.vhost.controlSubject(p.id), func(msg *nats.Msg) {
+			var q question
+			switch {
+			case json.Unmarshal(msg.Data, &q) != nil:
+			case q.Told == nil && (q.Queue != "" || q.Uses != nil):
+				p.errands.run(func() { respond(msg, q) })
+			default:
+				respond(msg, q)
+			}
+		})
 	})
 }
 

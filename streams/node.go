@@ -134,7 +134,7 @@ func newNode(nc *nats.Conn, v vhost, cfg Config, lease time.Duration) *node {
 	n.topology = newTopology(at)
 	n.attendance = &attendance{site: at, link: n.link, live: n.live, lease: lease}
 	n.registry = &registry{site: at, live: n.live, topology: n.topology}
-	n.peers = &peers{site: at, link: n.link, registry: n.registry, attendance: n.attendance, answer: n.answer}
+	n.peers = &peers{site: at, errands: n.errands, link: n.link, registry: n.registry, attendance: n.attendance, answer: n.answer}
 	n.reader = &reader{site: at, link: n.link}
 	n.exchanges = &exchanges{
 		site: at, link: n.link, topology: n.topology, epoch: n.epoch, reader: n.reader, peers: n.peers,

@@ -374,3 +374,38 @@ func TestNode_AChangeThatANodeMayHaveMissed(t *testing.T) {
 		}
 	})
 }
+
+// TestNode_ASlowAnswerKeepsNoOther: a node that waits for the broker before it can say how
+// one queue is used obeys meanwhile what it is told of another.
+func TestNode_ASlowAnswerKeepsNoOther(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		line, nc := embeddedtest.NewLine(t)
+		r := newRig(t, nc, streams.Config{})
+		r.ctx = t.Context()
+		slow, other := r.queue(streams.Queue{Name: "slow"}), r.queue(streams.Queue{Name: "other"})
+		next := r.pull(r.consume(slow, streams.ConsumeOptions{Prefetch: 1}))
+		r.consume(other, streams.ConsumeOptions{Prefetch: 1, Push: func(*streams.Delivery) {}})
+		asking := newRig(t, line.Server().Connect(t), streams.Config{})
+		asking.ctx = t.Context()
+		r.publish("", slow, "1")
+		must(t, r.take(next, 1)[0].Ack())
+		must(t, nc.Flush())
+		line.Lose(func(subject string) bool { return strings.HasPrefix(subject, "$JS.ACK.") })
+		asked := make(chan error, 1)
+		go func() {
+			_, err := asking.InspectQueue(asking.ctx, slow)
+			asked <- err
+		}()
+		pause(t, 100*time.Millisecond)
+		began := time.Now()
+		asking.bind("amq.direct", other, "k")
+		if took := time.Since(began); took > 500*time.Millisecond {
+			t.Errorf("a binding of another queue took %v", took)
+		}
+		line.Lose(nil)
+		must(t, <-asked)
+		if line.Lost() == 0 {
+			t.Error("the node did not have to wait for its answer")
+		}
+	})
+}
