@@ -33,7 +33,7 @@ func Body(in streams.Message) ([]byte, error) {
 	if err := checkContentType(in.ContentType); err != nil {
 		return nil, err
 	}
-	body, err := decompress(in.Body, in.Headers[HeaderCompression])
+	body, err := decompress(in.Body, in.Headers[HeaderCompression], largestContent)
 	if err == nil {
 		body, err = decode(body, in.ContentEncoding)
 	}
@@ -60,7 +60,7 @@ func checkContentType(kind string) error {
 
 // decompress undoes Celery's task_compression, which is named in a header by the type
 // of what it made.
-func decompress(body []byte, header any) ([]byte, error) {
+func decompress(body []byte, header any, most int) ([]byte, error) {
 	var r io.Reader
 	var err error
 	name, isText := header.(string)
@@ -77,13 +77,13 @@ func decompress(body []byte, header any) ([]byte, error) {
 		r, err = zlib.NewReader(from) // which is what kombu calls gzip
 	}
 	if err == nil {
-		body, err = io.ReadAll(io.LimitReader(r, largestContent+1))
+		body, err = io.ReadAll(io.LimitReader(r, int64(most)+1))
 	}
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("decompress %q: %w", name, err)
-	case len(body) > largestContent:
-		return nil, fmt.Errorf("the body has more than %d bytes when it is decompressed", largestContent)
+	case len(body) > most:
+		return nil, fmt.Errorf("the body has more than %d bytes when it is decompressed", most)
 	}
 	return body, nil
 }
