@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -254,11 +256,7 @@ func (s *Session) disowns(queue string) {
 func (s *Session) ownedQueues() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	queues := make([]string, 0, len(s.owned))
-	for queue := range s.owned {
-		queues = append(queues, queue)
-	}
-	return queues
+	return slices.Collect(maps.Keys(s.owned))
 }
 
 // removeOwned deletes an exclusive queue of this session, if it is still that.

@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -53,11 +54,7 @@ func (n *uses) of(queue string) []*user {
 func (n *uses) queues() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	list := make([]string, 0, len(n.byQueue))
-	for queue := range n.byQueue {
-		list = append(list, queue)
-	}
-	return list
+	return slices.Collect(maps.Keys(n.byQueue))
 }
 
 // enter adds a user of a queue. The lock is held.
