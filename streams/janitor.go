@@ -120,18 +120,26 @@ func (j *janitor) sweepSessionsOf(ctx context.Context, queues []queueRecord) (cl
 	if err != nil || len(dead) == 0 {
 		return false, err
 	}
-	var left []registration
+	left, err := j.leftBy(ctx, dead)
+	if err != nil {
+		return true, err
+	}
+	return true, errors.Join(j.sweepOwned(ctx, queues, dead), j.sweepLeft(ctx, left))
+}
+
+// leftBy reads what dead nodes have registered.
+func (j *janitor) leftBy(ctx context.Context, dead map[member]bool) (left []registration, err error) {
 	for gone := range dead {
 		if gone.session != 0 {
 			continue
 		}
 		some, err := j.n.registry.registrations(ctx, "*."+gone.node)
 		if err != nil {
-			return true, err
+			return nil, err
 		}
 		left = append(left, some...)
 	}
-	return true, errors.Join(j.sweepOwned(ctx, queues, dead), j.sweepRegistrations(ctx, left, dead))
+	return left, nil
 }
 
 // sweepUsers clears away what dead users of one queue have left, before it is
@@ -142,6 +150,13 @@ func (j *janitor) sweepUsers(ctx context.Context, queue string) error {
 	if err != nil {
 		return err
 	}
+	return j.sweepLeft(ctx, left)
+}
+
+// sweepLeft clears away those of some registrations whose nodes are dead. The nodes are
+// asked when the registrations have been read: one that was cut off before may be back, and
+// have registered again, and that is not what it has left.
+func (j *janitor) sweepLeft(ctx context.Context, left []registration) error {
 	dead, err := j.n.peers.deadAmong(ctx, nodesOf(left))
 	if err != nil {
 		return err
