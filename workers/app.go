@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 )
 
 // Config is how an app meets its broker. The zero value works.
@@ -128,8 +129,8 @@ func (a *App) register(t *task) definition {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
-	case checkTask(t.name) != nil:
-		a.problem("%w", checkTask(t.name))
+	case celery.CheckTask(t.name) != nil:
+		a.problem("%w", celery.CheckTask(t.name))
 	case t.opts.pace.shared && len(turnsKey(t.name)) > longestKey:
 		a.problem("task %q has a shared rate limit; use a name of %d bytes at most", t.name, longestKey-len(turnsKey("")))
 	case strings.HasPrefix(t.name, "celery.") || strings.HasPrefix(t.name, "warren."):

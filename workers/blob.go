@@ -1,7 +1,6 @@
 package workers
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,62 +10,24 @@ import (
 	"time"
 
 	"warren/streams"
-	"warren/workers/internal/jsontext"
+	"warren/workers/internal/celery"
 )
-
-// A blob says where a value is kept that is too large for the messages and records it
-// would travel in: in pieces, in the store. In memory it stands in place of the value,
-// see reference; in a message it is a header and in a record a field of its own, so
-// that no value of a user's can be taken for one.
-type blob struct {
-	ID     string `json:"id,omitempty"`
-	Size   int    `json:"size,omitempty"`
-	Pieces int    `json:"pieces,omitempty"`
-}
 
 // errBlob is that the pieces of a value have expired, or were forgotten.
 var errBlob = errors.New("a large value is not kept any more")
 
 func blobKey(id string, piece int) string { return "blob." + id + "." + strconv.Itoa(piece) }
 
-func (b blob) check() error {
-	if b.Size < 1 || b.Pieces < 1 || b.Pieces > b.Size {
-		return permanently(fmt.Errorf("a large value of %d bytes is in %d pieces", b.Size, b.Pieces))
-	}
-	return checkID(b.ID)
-}
-
-// referenceMark begins a reference. No JSON does.
-const referenceMark = "\x00"
-
-// reference stands in place of a value that is kept apart.
-func (b blob) reference() json.RawMessage {
-	text, _ := json.Marshal(b) // numbers and a text
-	return append([]byte(referenceMark), text...)
-}
-
-func isReference(value json.RawMessage) bool { return bytes.HasPrefix(value, []byte(referenceMark)) }
-
-// parseReference undoes reference; nil for other values.
-func parseReference(value json.RawMessage) *blob {
-	text, ok := bytes.CutPrefix(value, []byte(referenceMark))
-	b := new(blob)
-	if !ok || json.Unmarshal(text, b) != nil {
-		return nil
-	}
-	return b
-}
-
 // display is a value as JSON for people: of one that is kept apart, how large it is.
 func display(value json.RawMessage) json.RawMessage {
-	if b := parseReference(value); b != nil {
+	if b := celery.ParseReference(value); b != nil {
 		return json.RawMessage(fmt.Sprintf(`"... %d bytes ..."`, b.Size))
 	}
 	return value
 }
 
 func displayAll(list []json.RawMessage) []json.RawMessage {
-	if !slices.ContainsFunc(list, isReference) {
+	if !slices.ContainsFunc(list, celery.IsReference) {
 		return list
 	}
 	list = slices.Clone(list)
@@ -78,62 +39,11 @@ func displayAll(list []json.RawMessage) []json.RawMessage {
 
 func displayByName(values map[string]json.RawMessage) map[string]json.RawMessage {
 	for name, value := range values {
-		if isReference(value) {
+		if celery.IsReference(value) {
 			values = withValue(values, name, display(value))
 		}
 	}
 	return values
-}
-
-// apart writes a value into a record: as it is, or where it is kept. An empty blob says
-// of a value that it is no reference, although it looks like one of an earlier version.
-func apart(value json.RawMessage) (text json.RawMessage, at *blob) {
-	if b := parseReference(value); b != nil {
-		return nil, b
-	}
-	if looksKept(value) {
-		return value, &blob{}
-	}
-	return value, nil
-}
-
-// together undoes apart.
-func together(text json.RawMessage, at *blob) (json.RawMessage, error) {
-	switch {
-	case at == nil:
-		return readEarlier(text), nil
-	case *at == blob{}:
-		return text, nil
-	}
-	return at.reference(), at.check()
-}
-
-// An earlierBlob is what stood in place of a large value among the arguments, before
-// references had a place of their own.
-type earlierBlob struct {
-	ID     string `json:"warren.blob"`
-	Size   int    `json:"size"`
-	Pieces int    `json:"pieces"`
-}
-
-// looksKept reports whether a value could be taken for an earlierBlob.
-func looksKept(value json.RawMessage) bool {
-	return bytes.HasPrefix(value, []byte(`{"warren.blob":`))
-}
-
-// readEarlier makes a reference of an earlierBlob; other values are what they are.
-func readEarlier(value json.RawMessage) json.RawMessage {
-	if !looksKept(value) {
-		return value
-	}
-	var b earlierBlob
-	if json.Unmarshal(value, &b) != nil || blob(b).check() != nil {
-		return value
-	}
-	if again, err := jsontext.Marshal(b); err != nil || !bytes.Equal(again, value) {
-		return value
-	}
-	return blob(b).reference()
 }
 
 // largest is the size of a value that travels as it is: a message may have some.
@@ -146,16 +56,16 @@ func (c *client) spill(ctx context.Context, value json.RawMessage, ttl time.Dura
 
 // spillOver is spill for what is larger than a limit.
 func (c *client) spillOver(ctx context.Context, value json.RawMessage, limit int, ttl time.Duration) (json.RawMessage, error) {
-	if len(value) <= limit || isReference(value) {
+	if len(value) <= limit || celery.IsReference(value) {
 		return value, nil
 	}
 	b, err := c.keepApart(ctx, value, ttl)
-	return b.reference(), err
+	return b.Reference(), err
 }
 
 // keepApart keeps a value in the store for a time.
-func (c *client) keepApart(ctx context.Context, value []byte, ttl time.Duration) (blob, error) {
-	b := blob{ID: c.ids.next(), Size: len(value)}
+func (c *client) keepApart(ctx context.Context, value []byte, ttl time.Duration) (celery.Claim, error) {
+	b := celery.Claim{ID: c.ids.next(), Size: len(value)}
 	var puts []*streams.Pending
 	for piece := range slices.Chunk(value, int(c.nc.MaxPayload()/2)) {
 		put := streams.Put{Key: blobKey(b.ID, b.Pieces), Value: piece, TTL: wholeSeconds(ttl)}
@@ -175,7 +85,7 @@ func (c *client) keepApart(ctx context.Context, value []byte, ttl time.Duration)
 func (c *client) spillAll(ctx context.Context, m *Message, most int) error {
 	ttl := joinExpires + c.untilDue(m.ETA)
 	for i, value := range m.Args {
-		if len(value) <= most || isReference(value) {
+		if len(value) <= most || celery.IsReference(value) {
 			continue
 		}
 		b, err := c.keepApart(ctx, value, ttl)
@@ -183,35 +93,35 @@ func (c *client) spillAll(ctx context.Context, m *Message, most int) error {
 			return err
 		}
 		m.Args = slices.Clone(m.Args)
-		m.Args[i] = b.reference()
+		m.Args[i] = b.Reference()
 	}
 	for name, value := range m.Kwargs {
-		if len(value) <= most || isReference(value) {
+		if len(value) <= most || celery.IsReference(value) {
 			continue
 		}
 		b, err := c.keepApart(ctx, value, ttl)
 		if err != nil {
 			return err
 		}
-		m.give(b.reference(), name)
+		m.give(b.Reference(), name)
 	}
 	return nil
 }
 
 // fetch gives the value that a reference stands for; other values as they are.
 func (c *client) fetch(ctx context.Context, value json.RawMessage) (json.RawMessage, error) {
-	if !isReference(value) {
+	if !celery.IsReference(value) {
 		return value, nil
 	}
-	b := parseReference(value)
-	if b == nil || b.check() != nil {
+	b := celery.ParseReference(value)
+	if b == nil || b.Check() != nil {
 		return nil, errBlob
 	}
 	return c.fetchApart(ctx, *b)
 }
 
 // fetchApart gives a value that is kept apart.
-func (c *client) fetchApart(ctx context.Context, b blob) ([]byte, error) {
+func (c *client) fetchApart(ctx context.Context, b celery.Claim) ([]byte, error) {
 	whole := make([]byte, 0, min(b.Size, 1<<24))
 	for piece := range b.Pieces {
 		e, err := c.store.Get(ctx, blobKey(b.ID, piece))

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -126,7 +127,7 @@ func (d definition) starmap(items [][]any) part {
 	p := part{app: d.app, err: err, sig: Signature{Task: starmapTask, Options: CallOptions{Queue: d.task.opts.Queue}}}
 	it, err := jsontext.Marshal(items)
 	if err != nil {
-		p.fail(argumentError(d.task.name, "cannot be given these arguments (%v)", err))
+		p.fail(celery.ArgumentError(d.task.name, "cannot be given these arguments (%v)", err))
 	}
 	p.sig.Kwargs = map[string]json.RawMessage{"task": inner, "it": it}
 	return p
@@ -141,7 +142,7 @@ func (s *Signature) unfold() error {
 	var it []json.RawMessage
 	for name, to := range map[string]any{"n": &n, "it": &it} {
 		if err := json.Unmarshal(s.Kwargs[name], to); err != nil {
-			return argumentError(s.Task, "takes a task, a list of arguments and how many there are in a chunk (%s: %v)", name, err)
+			return celery.ArgumentError(s.Task, "takes a task, a list of arguments and how many there are in a chunk (%s: %v)", name, err)
 		}
 	}
 	if n < 1 {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -62,19 +63,19 @@ type chainPage struct {
 	// Rest are the steps, the next one last.
 	Rest []Signature `json:"rest,omitempty"`
 	// At is where all of it is kept, if it is large.
-	At *blob `json:"at,omitempty"`
+	At *celery.Claim `json:"at,omitempty"`
 }
 
 func pageKey(id string, page int) string {
-	return "chain." + idWord(id) + ".page." + strconv.Itoa(page)
+	return "chain." + celery.IDWord(id) + ".page." + strconv.Itoa(page)
 }
 
 // overKey is where it is remembered that a plan was followed to its end.
-func overKey(id string) string { return "chain." + idWord(id) + ".over" }
+func overKey(id string) string { return "chain." + celery.IDWord(id) + ".over" }
 
 var (
 	// errLostPlan is that the plan of a chain has expired, or was deleted.
-	errLostPlan = permanently(fmt.Errorf(
+	errLostPlan = celery.Permanent(fmt.Errorf(
 		"the steps that follow in the chain are not kept any more: each may wait and run for %d days", joinExpires/(24*time.Hour)))
 	// errPlanOver is that a plan was followed to its end: what is asked of it is done.
 	errPlanOver = errors.New("the chain has gone on to its end")
@@ -85,13 +86,13 @@ func (p *chainPlan) check() error {
 	case p == nil:
 		return nil
 	case p.Page < 0 || p.Page >= p.Pages || p.Pages > widest:
-		return permanently(fmt.Errorf("the next page of a chain is %d of %d", p.Page, p.Pages))
-	case p.Last != "" && checkID(p.Last) != nil:
-		return permanently(fmt.Errorf("the last task of a chain: %w", checkID(p.Last)))
-	case p.LastTask != "" && checkTask(p.LastTask) != nil:
-		return permanently(fmt.Errorf("the last task of a chain: %w", checkTask(p.LastTask)))
+		return celery.Permanent(fmt.Errorf("the next page of a chain is %d of %d", p.Page, p.Pages))
+	case p.Last != "" && celery.CheckID(p.Last) != nil:
+		return celery.Permanent(fmt.Errorf("the last task of a chain: %w", celery.CheckID(p.Last)))
+	case p.LastTask != "" && celery.CheckTask(p.LastTask) != nil:
+		return celery.Permanent(fmt.Errorf("the last task of a chain: %w", celery.CheckTask(p.LastTask)))
 	}
-	return checkID(p.ID)
+	return celery.CheckID(p.ID)
 }
 
 // parseChainPlan reads a plan from its header.
@@ -253,7 +254,7 @@ func (c *client) page(ctx context.Context, p *chainPlan) ([]Signature, error) {
 	if err != nil || page.At == nil {
 		return page.Rest, err
 	}
-	text, err := c.fetch(ctx, page.At.reference())
+	text, err := c.fetch(ctx, page.At.Reference())
 	if errors.Is(err, errBlob) {
 		return nil, c.noPage(ctx, p)
 	}
@@ -285,7 +286,7 @@ func parsePage(id string, number int, text []byte) (chainPage, error) {
 	case p.ID != id || p.Page != number:
 		err = fmt.Errorf("it is page %d of %q", p.Page, jsontext.Clip([]byte(p.ID)))
 	case p.At != nil:
-		p.Rest, err = nil, p.At.check()
+		p.Rest, err = nil, p.At.Check()
 	case len(p.Rest) == 0:
 		err = errors.New("it has no steps")
 	default:
@@ -293,7 +294,7 @@ func parsePage(id string, number int, text []byte) (chainPage, error) {
 		err = measureAll(p.Rest, 1, &left)
 	}
 	if err != nil {
-		return chainPage{}, permanently(fmt.Errorf("read page %d of the chain %s: %w", number+1, id, err))
+		return chainPage{}, celery.Permanent(fmt.Errorf("read page %d of the chain %s: %w", number+1, id, err))
 	}
 	return p, nil
 }
@@ -348,7 +349,7 @@ func (c *client) keepSteps(ctx context.Context, owner string, rest []Signature, 
 		front, pages = pages[0], pages[1:]
 	}
 	p := &chainPlan{Pages: len(pages), Queue: c.route(chainTask, "")}
-	if end := rest[0]; end.Kind == KindTask && checkID(end.Options.TaskID) == nil {
+	if end := rest[0]; end.Kind == KindTask && celery.CheckID(end.Options.TaskID) == nil {
 		p.Last, p.LastTask, p.ReplyTo = end.Options.TaskID, end.Task, end.Options.ReplyTo
 	}
 	for i := range rest {
@@ -357,7 +358,7 @@ func (c *client) keepSteps(ctx context.Context, owner string, rest []Signature, 
 	p.Until = from.Add(c.cfg.keeps + c.cfg.keeps/sparePart + time.Second).UTC().Truncate(time.Second)
 	texts, err := p.write(owner, pages)
 	if err != nil {
-		return rest, nil, permanently(err)
+		return rest, nil, celery.Permanent(err)
 	}
 	if err := c.putPages(ctx, p, texts); err != nil {
 		return rest, nil, err
@@ -469,7 +470,7 @@ func (c *client) clearPlan(ctx context.Context, id string) {
 }
 
 // pageKeys matches the keys of all pages of a plan.
-func pageKeys(id string) string { return "chain." + idWord(id) + ".page.*" }
+func pageKeys(id string) string { return "chain." + celery.IDWord(id) + ".page.*" }
 
 // given is what a task was given by what comes before it.
 func (m *Message) given() json.RawMessage {

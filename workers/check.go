@@ -3,8 +3,8 @@ package workers
 import (
 	"fmt"
 	"strings"
-	"time"
 
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -12,21 +12,15 @@ import (
 // of every task that comes from a queue: another program may have sent it, or an
 // earlier version of this one.
 
-// longestTask is how many bytes the name of a task may have.
-const longestTask = 255
-
-// latest is the last year in which a task can be due.
-const latest = 2261
-
 // check refuses a call that no task can be sent of.
 func (s *Signature) check() error {
 	o := s.Options
 	if o.TaskID != "" {
-		if err := checkID(o.TaskID); err != nil {
+		if err := celery.CheckID(o.TaskID); err != nil {
 			return err
 		}
 	}
-	if err := checkTask(s.Task); err != nil {
+	if err := celery.CheckTask(s.Task); err != nil {
 		return err
 	}
 	level := Normal
@@ -42,21 +36,14 @@ func (s *Signature) check() error {
 	return nil
 }
 
-func checkTask(name string) error {
-	if name == "" || len(name) > longestTask {
-		return permanently(fmt.Errorf("task %q: use a name of 1 to %d bytes", jsontext.Clip([]byte(name)), longestTask))
-	}
-	return nil
-}
-
 // checkHeaders refuses headers that have a meaning of their own.
 func checkHeaders(headers map[string]string) error {
 	for name := range headers {
 		if taskHeaders[name] || celeryHeaders[name] || strings.HasPrefix(name, ourPrefix) {
-			return permanently(fmt.Errorf("header %q is the task's own; choose another name", name))
+			return celery.Permanent(fmt.Errorf("header %q is the task's own; choose another name", name))
 		}
 		if len(name) > longestKey {
-			return permanently(fmt.Errorf("the name of header %q has %d bytes; use %d at most", jsontext.Clip([]byte(name)), len(name), longestKey))
+			return celery.Permanent(fmt.Errorf("the name of header %q has %d bytes; use %d at most", jsontext.Clip([]byte(name)), len(name), longestKey))
 		}
 	}
 	return nil
@@ -64,15 +51,15 @@ func checkHeaders(headers map[string]string) error {
 
 // check refuses a task of which nobody could keep what becomes of it.
 func (m *Message) check() error {
-	if err := checkID(m.ID); err != nil {
+	if err := celery.CheckID(m.ID); err != nil {
 		return err
 	}
-	if err := checkTask(m.Task); err != nil {
+	if err := celery.CheckTask(m.Task); err != nil {
 		return err
 	}
 	for name, id := range map[string]string{"root_id": m.RootID, "parent_id": m.ParentID, "group": m.Group} {
 		if len(id) > longestKey {
-			return permanently(fmt.Errorf("%s %q has %d bytes; use %d at most", name, jsontext.Clip([]byte(id)), len(id), longestKey))
+			return celery.Permanent(fmt.Errorf("%s %q has %d bytes; use %d at most", name, jsontext.Clip([]byte(id)), len(id), longestKey))
 		}
 	}
 	if m.Queue != "" {
@@ -81,11 +68,11 @@ func (m *Message) check() error {
 		}
 	}
 	if m.Retry != nil {
-		if err := m.Retry.check(); err != nil {
-			return permanently(err)
+		if err := celery.CheckRetry(*m.Retry); err != nil {
+			return celery.Permanent(err)
 		}
 	}
-	if err := checkDue(m.ETA); err != nil {
+	if err := celery.CheckDue(m.ETA); err != nil {
 		return err
 	}
 	return m.checkChord()
@@ -105,19 +92,11 @@ func (m *Message) checkChord() error {
 		return nil
 	}
 	o := m.Embed.Chord.Options
-	if err := checkID(o.GroupID); err != nil {
+	if err := celery.CheckID(o.GroupID); err != nil {
 		return fmt.Errorf("chord: %w", err)
 	}
 	if o.ChordSize < 1 || o.ChordSize > widest || m.GroupIndex < 0 || m.GroupIndex >= o.ChordSize {
-		return permanently(fmt.Errorf("chord: it is member %d of a group of %d", m.GroupIndex, o.ChordSize))
-	}
-	return nil
-}
-
-// checkDue refuses a time that no queue keeps a task until.
-func checkDue(at time.Time) error {
-	if at.UTC().Year() > latest {
-		return permanently(fmt.Errorf("the task is due in %d; use a time before %d", at.UTC().Year(), latest+1))
+		return celery.Permanent(fmt.Errorf("chord: it is member %d of a group of %d", m.GroupIndex, o.ChordSize))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -295,7 +296,7 @@ func (c *client) carryOn(ctx context.Context, mv, next *moves) error {
 	for _, id := range mv.over {
 		c.clearPlan(ctx, id)
 	}
-	return permanently(errors.Join(lost, err))
+	return celery.Permanent(errors.Join(lost, err))
 }
 
 func (c *client) sendAll(ctx context.Context, mv *moves) error {
@@ -537,7 +538,7 @@ func (s *sending) write(ctx context.Context) (err error) {
 	if err == nil {
 		s.c.explainSent(s.m)
 	}
-	return permanently(err)
+	return celery.Permanent(err)
 }
 
 // smallest is the size of an argument that is not kept apart, however large the message.

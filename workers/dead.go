@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -40,8 +41,8 @@ type DeadLetter struct {
 type deadJSON struct {
 	DeadLetter
 	Body   json.RawMessage `json:"body,omitempty"`
-	BodyAt *blob           `json:"body_at,omitempty"`
-	AllAt  *blob           `json:"all_at,omitempty"`
+	BodyAt *celery.Claim   `json:"body_at,omitempty"`
+	AllAt  *celery.Claim   `json:"all_at,omitempty"`
 }
 
 // seal writes a letter.
@@ -55,7 +56,7 @@ func (c *client) seal(ctx context.Context, l DeadLetter) (json.RawMessage, error
 	}
 	l.Message.Body = nil
 	out := deadJSON{DeadLetter: l}
-	out.Body, out.BodyAt = apart(body)
+	out.Body, out.BodyAt = celery.Apart(body)
 	text, err := jsontext.Marshal(out)
 	if err != nil || len(text) <= 4*c.largest() {
 		return text, err
@@ -74,7 +75,7 @@ func (c *client) unseal(ctx context.Context, text []byte) (DeadLetter, error) {
 		return in.DeadLetter, err
 	}
 	if in.AllAt != nil {
-		all, err := c.fetch(ctx, in.AllAt.reference())
+		all, err := c.fetch(ctx, in.AllAt.Reference())
 		in = deadJSON{}
 		if err == nil {
 			err = json.Unmarshal(all, &in)
@@ -83,7 +84,7 @@ func (c *client) unseal(ctx context.Context, text []byte) (DeadLetter, error) {
 			return in.DeadLetter, err
 		}
 	}
-	body, err := together(in.Body, in.BodyAt)
+	body, err := celery.Together(in.Body, in.BodyAt)
 	if err == nil {
 		body, err = c.fetch(ctx, body)
 	}
@@ -99,7 +100,7 @@ func (c *client) unseal(ctx context.Context, text []byte) (DeadLetter, error) {
 func deadKey(id string, attempt int) string { return deadKeys(id) + strconv.Itoa(attempt) }
 
 // deadKeys begins the keys of all letters of an id.
-func deadKeys(id string) string { return "dead." + idWord(id) + "." }
+func deadKeys(id string) string { return "dead." + celery.IDWord(id) + "." }
 
 // DeadLetters ranges over what was given up, in that order, and ends with an error
 // if there is one.
@@ -140,7 +141,7 @@ func (a *App) DropDeadLetter(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkID(id); err != nil {
+	if err := celery.CheckID(id); err != nil {
 		return err
 	}
 	for {

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
+	"warren/workers/internal/celery"
 	"warren/workers/internal/guard"
 )
 
@@ -63,8 +65,7 @@ func (r *run) policy() *RetryPolicy {
 	case r.m.Retry == nil:
 		return r.task.opts.Retry
 	}
-	p := *r.m.Retry
-	p.on, p.not = r.task.opts.Retry.on, r.task.opts.Retry.not
+	p := celery.WithErrorsOf(*r.m.Retry, *r.task.opts.Retry)
 	return &p
 }
 
@@ -125,9 +126,12 @@ func (r *run) failure(err error) *Failure {
 // typeOf is the type of an error that is not registered. What the standard library
 // wraps errors in says nothing.
 func typeOf(err error) string {
-	var ours *permanentError
+	var ours *celery.PermanentError
 	if errors.As(err, &ours) {
-		err = ours.error
+		err = ours.Err
+	}
+	if reflect.TypeOf(err) == reflect.TypeFor[*Failure]() {
+		return "*workers.Failure" // as its users know it
 	}
 	name := fmt.Sprintf("%T", err)
 	if strings.HasPrefix(name, "*errors.") || strings.HasPrefix(name, "*fmt.") {

@@ -1,11 +1,11 @@
 package workers
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
+
+	"warren/workers/internal/celery"
 )
 
 // What a caller branches on. Errors that wrap them say more.
@@ -31,7 +31,7 @@ var (
 	// does not know it.
 	ErrNotRegistered = errors.New("the task is not registered")
 	// ErrArguments is that a task was given what it does not take: a TypeError.
-	ErrArguments = errors.New("the arguments are not those of the task")
+	ErrArguments = celery.ErrArguments
 	// ErrDecode is that the message of a task cannot be read: what another program sent,
 	// in a form that is refused. Its text says what is wrong, and what to send instead.
 	ErrDecode = errors.New("the message of the task cannot be read")
@@ -72,55 +72,16 @@ var builtin = map[string]error{
 // Failure is why a task has no result: the error of its last attempt. It travels
 // to whoever asks for the result, and to error callbacks. Errors.Is finds what
 // was registered under its type with [App.RegisterError], and this package's own
-// errors.
-type Failure struct { //nolint:errname // it is also what an error callback is given
-	TaskID string `json:"task_id"`
-	Task   string `json:"task"`
-	// Type is the name of the error: that it is registered under, or its Go type,
-	// or "error" where that says nothing; "panic" of a panic, and "goexit" of code that
-	// ended its goroutine.
-	Type    string `json:"exc_type"`
-	Message string `json:"exc_message"`
-	// Traceback is the stack of a panic, as text.
-	Traceback string `json:"traceback,omitempty"`
-	// Attempt counts from 1.
-	Attempt int    `json:"attempt"`
-	Worker  string `json:"worker,omitempty"`
-	// Causes are the failures that made this one, in the order of the group.
-	Causes []Failure `json:"causes,omitempty"`
-
-	sentinel error
-	whole    *blob // where all of it is kept, if this is cut short
-}
-
-// Error says which task failed, and why.
-func (f *Failure) Error() string {
-	if f.Task == "" {
-		return f.Message
-	}
-	return fmt.Sprintf("task %s[%s]: %s", f.Task, f.TaskID, f.Message)
-}
-
-// Unwrap gives the registered error, and the causes.
-func (f *Failure) Unwrap() []error {
-	var list []error
-	if f.sentinel != nil {
-		list = append(list, f.sentinel)
-	}
-	for i := range f.Causes {
-		list = append(list, &f.Causes[i])
-	}
-	return list
-}
+// errors. Its fields TaskID and Task say which task failed, Type and Message of what,
+// Traceback has the stack of a panic, Attempt counts from 1 and was made by Worker, and
+// Causes are the failures that made this one, in the order of the group.
+type Failure = celery.Failure //nolint:errname // it is also what an error callback is given
 
 // revokedType is the type of a failure that is none: the task was revoked.
 const revokedType = "TaskRevokedError"
 
 // expiredType is the type of a failure that is that a task was not begun in time.
 const expiredType = "TaskExpiredError"
-
-// chordError is the type of a [ChordError] on its way.
-const chordError = "ChordError"
 
 // ChordError is why a chord, or whatever else waited for all members of a group,
 // did not run: members failed. It is the same through every handle. Long words of
@@ -132,19 +93,6 @@ func (e *ChordError) Error() string { return e.Message }
 
 // Unwrap gives the failures of the members, in the order of the group.
 func (e *ChordError) Unwrap() []error { return e.Failure.Unwrap() }
-
-// newChordFailure is the failure of what waited for a group.
-func newChordFailure(id, task string, causes []Failure) Failure {
-	said := make([]string, len(causes))
-	most := wordsOfGroup / max(len(causes), 1)
-	for i, cause := range causes {
-		said[i] = cut(fmt.Sprintf("dependency %s raised %s: %s", cause.TaskID, cause.Type, cause.Message), most)
-	}
-	return Failure{
-		TaskID: id, Task: task, Type: chordError, Attempt: 0,
-		Message: strings.Join(said, "; "), Causes: causes,
-	}
-}
 
 // retryError asks for another attempt.
 type retryError struct {
@@ -193,40 +141,6 @@ var ErrRetry = errors.New("the task asked to be run again")
 // ErrIgnore is Celery's Ignore: a task that returns it ends without a result, a failure or
 // callbacks. Its record stays as it was.
 var ErrIgnore = errors.New("the task is to be ignored")
-
-// argumentError is that arguments do not fit.
-func argumentError(task, format string, args ...any) error {
-	return fmt.Errorf("task %q %s: %w", task, fmt.Sprintf(format, args...), ErrArguments)
-}
-
-// UnmarshalJSON reads a failure. That of a Celery worker keeps its message in a
-// list of arguments.
-func (f *Failure) UnmarshalJSON(text []byte) error {
-	type plain Failure
-	var in struct {
-		plain
-		Message json.RawMessage `json:"exc_message"`
-		Whole   *blob           `json:"whole"`
-	}
-	if err := json.Unmarshal(text, &in); err != nil {
-		return err
-	}
-	*f = Failure(in.plain)
-	f.whole = in.Whole
-	var list []any
-	if json.Unmarshal(in.Message, &list) == nil {
-		said := make([]string, len(list))
-		for i, arg := range list {
-			said[i] = fmt.Sprint(arg)
-		}
-		f.Message = strings.Join(said, ", ")
-		return nil
-	}
-	if len(in.Message) == 0 {
-		return nil
-	}
-	return json.Unmarshal(in.Message, &f.Message)
-}
 
 // What is wrong with a canvas when it is made.
 var (

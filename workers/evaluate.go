@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -66,7 +67,7 @@ type join struct {
 	Errbacks  []Signature       `json:"errbacks,omitempty"`
 	Headers   map[string]string `json:"headers,omitempty"`
 	// At is where all of it is kept, if it is large.
-	At *blob `json:"at,omitempty"`
+	At *celery.Claim `json:"at,omitempty"`
 }
 
 // A gathering is the join that a task goes into.
@@ -329,7 +330,7 @@ func (mv *moves) stop(f Failure, revoked bool, at spot) {
 // that is none, nobody can ask for.
 func (mv *moves) end(sig Signature, f Failure, revoked bool) {
 	if sig.Kind == KindTask {
-		if checkID(sig.Options.TaskID) != nil {
+		if celery.CheckID(sig.Options.TaskID) != nil {
 			return
 		}
 		mv.ends = append(mv.ends, end{id: sig.Options.TaskID, task: sig.Task, replyTo: sig.Options.ReplyTo, revoked: revoked, cause: f})
@@ -343,7 +344,7 @@ func (mv *moves) end(sig Signature, f Failure, revoked bool) {
 // callErrbacks sends the error callbacks of a failed task.
 func (mv *moves) callErrbacks(errbacks []Signature, f Failure, at spot) {
 	for _, errback := range errbacks {
-		before, err := f.given()
+		before, err := celery.Given(f)
 		if errback.Options.ErrbackID {
 			before, err = jsontext.Marshal(f.TaskID)
 		}
@@ -372,7 +373,7 @@ func (j *join) failure(causes []Failure) Failure {
 		next := j.Rest[n-1]
 		id, task = first(next.Options.TaskID, next.Options.GroupID), next.Task
 	}
-	return newChordFailure(id, task, causes)
+	return celery.NewChordFailure(id, task, causes)
 }
 
 // broke is what follows when members of a join have failed: what would have come

@@ -91,4 +91,12 @@ func typeNames(types []reflect.Type) string {
 // anything.
 var ofMain = regexp.MustCompile(`\bmain\.`)
 
-func typeName(t reflect.Type) string { return ofMain.ReplaceAllString(t.String(), "") }
+func typeName(t reflect.Type) string { return ofMain.ReplaceAllString(shown(t), "") }
+
+// shown is a type under the name that users know it by.
+func shown(t reflect.Type) string {
+	if t == reflect.TypeFor[Failure]() {
+		return "workers.Failure"
+	}
+	return t.String()
+}

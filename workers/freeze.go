@@ -4,6 +4,8 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+
+	"warren/workers/internal/celery"
 )
 
 // freeze brings a canvas into the form the evaluator works on, and fixes every id
@@ -96,7 +98,7 @@ func (f *freezer) freezeGroup(sig Signature, before reflect.Type) (Signature, re
 	if sig.Options.GroupID = sig.Options.TaskID; sig.Options.GroupID == "" {
 		sig.Options.GroupID = f.newID()
 	}
-	f.fail(checkID(sig.Options.GroupID))
+	f.fail(celery.CheckID(sig.Options.GroupID))
 	sig.Options.TaskID = ""
 	members := make([]Signature, len(sig.Tasks))
 	results := make([]reflect.Type, len(sig.Tasks))

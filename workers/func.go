@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"reflect"
 
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -222,7 +223,7 @@ func (d definition) Name() string { return d.task.name }
 func (d definition) call(args ...any) part {
 	texts, err := marshalAll(args...)
 	if err != nil {
-		err = argumentError(d.task.name, "cannot be given these arguments (%v)", err)
+		err = celery.ArgumentError(d.task.name, "cannot be given these arguments (%v)", err)
 	}
 	return part{app: d.app, sig: Signature{Task: d.task.name, Args: texts}, unique: d.task.opts.unique, err: err}
 }

@@ -15,6 +15,7 @@ import (
 
 	"warren/embedded/embeddedtest"
 	"warren/streams"
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -55,7 +56,7 @@ var stored = []func(*testing.T, []byte) string{
 		t.Helper()
 		return rewritten(t, parseTurns(text), nil)
 	},
-	reader[Failure], reader[deadJSON], reader[blob], reader[argumentPlaces], reader[presence],
+	reader[Failure], reader[deadJSON], reader[celery.Claim], reader[argumentPlaces], reader[presence],
 	reader[RetryPolicy], reader[CallOptions],
 }
 
@@ -145,24 +146,6 @@ func FuzzReply(f *testing.F) {
 	})
 }
 
-// FuzzFailure: of a failure that is cut short, no more is left than was asked for.
-func FuzzFailure(f *testing.F) {
-	f.Add("a message", "a trace", "Type", 3, uint16(100))
-	f.Fuzz(func(t *testing.T, message, trace, kind string, causes int, most uint16) {
-		one := Failure{Type: kind, Message: message, Traceback: trace}
-		for range min(max(causes, 0), 50) {
-			one.Causes = append(one.Causes, Failure{Type: kind, Message: message})
-		}
-		short := one.shorten(int(most))
-		if len(short.Message) > int(most)/4+40 || len(short.Causes) > len(one.Causes) {
-			t.Errorf("cut to %d, its message has %d bytes", most, len(short.Message))
-		}
-		if len(message) <= int(most)/4 && short.Message != message {
-			t.Errorf("%q was cut to %q, and is short", message, short.Message)
-		}
-	})
-}
-
 // FuzzReference: a value is written into a record, and read, as what it is.
 func FuzzReference(f *testing.F) {
 	for _, text := range []string{`1`, `{"warren.blob":"x","size":6,"pieces":2}`, `{"warren.blob":1}`, `null`, ``} {
@@ -176,10 +159,10 @@ func FuzzReference(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if isReference(compact) {
+		if celery.IsReference(compact) {
 			t.Fatalf("%q is JSON, and a reference", value)
 		}
-		got, err := together(apart(compact))
+		got, err := celery.Together(celery.Apart(compact))
 		if err != nil || string(got) != string(compact) {
 			t.Errorf("%s in a record is %s, %v", compact, got, err)
 		}

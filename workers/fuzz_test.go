@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 )
 
 // What comes from other programs may be anything. It is refused with an error, or
@@ -174,31 +173,17 @@ func FuzzID(f *testing.F) {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
-		if checkID(id) != nil {
+		if celery.CheckID(id) != nil {
 			return
 		}
 		for _, key := range []string{sentKey(id), stateKey(id)} {
 			words := strings.Split(key, ".")
-			if len(words) != 4 || words[0] != "task" || words[2] != idWord(id) || len(key) > 200 {
+			if len(words) != 4 || words[0] != "task" || words[2] != celery.IDWord(id) || len(key) > 200 {
 				t.Errorf("the key %q of %q is not made of four words", key, id)
-			}
-			for _, c := range []byte(words[2]) {
-				if !wordBytes[c] && c != '%' {
-					t.Errorf("the key %q of %q has a %q in it", key, id, c)
-				}
 			}
 			if client := words[1]; len(client) != 8 || !isHex(client) || client != clientOf(id) {
 				t.Errorf("the client of %q is %q, want eight hex digits", id, client)
 			}
-		}
-		for _, way := range []func(string) string{idWord, idName} {
-			word := way(id)
-			if back, err := url.PathUnescape(word); !strings.HasPrefix(word, "%%") && (err != nil || back != id) {
-				t.Errorf("%q is encoded as %q, which is %q, %v", id, word, back, err)
-			}
-		}
-		if name := idName(id); strings.ContainsAny(name, ":~") || !utf8.ValidString(name) || len(name) > longestWord {
-			t.Errorf("the name of %q is %q", id, name)
 		}
 	})
 }
@@ -209,7 +194,7 @@ func TestIDsAreTheirClients(t *testing.T) {
 	seen := make(map[string]bool)
 	for range 1000 {
 		id := ids.next()
-		if err := checkID(id); err != nil || clientOf(id) != ids.prefix() || seen[id] {
+		if err := celery.CheckID(id); err != nil || clientOf(id) != ids.prefix() || seen[id] {
 			t.Fatalf("id %q: %v, of client %s, want another one of %s", id, err, clientOf(id), ids.prefix())
 		}
 		seen[id] = true

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 )
 
 // What follows an event is sent by a worker, or a scheduler, and not by whoever asked
@@ -74,7 +75,7 @@ func (c *client) giveUp(ctx context.Context, r refusal, next *moves) error {
 		return err
 	}
 	r.m.log(c.cfg.Logger).Error("gave up a task that cannot be sent", "error", r.cause)
-	if checkID(r.m.ID) == nil {
+	if celery.CheckID(r.m.ID) == nil {
 		next.ends = append(next.ends, end{id: r.m.ID, task: r.m.Task, replyTo: r.m.replyTo, cause: f})
 	}
 	next.failed(r.m, f)
@@ -105,7 +106,7 @@ func (c *client) letterOf(m *Message, f Failure) DeadLetter {
 		ID: m.ID, Task: m.Task, Queue: m.Queue, Worker: f.Worker, Attempt: m.Retries + 1,
 		Date: c.now(), Failure: f, Message: text,
 	}
-	if checkID(l.ID) != nil {
+	if celery.CheckID(l.ID) != nil {
 		l.ID = idOf(text)
 	}
 	return l
@@ -136,7 +137,7 @@ func (c *client) refuseJoins(ctx context.Context, mv, next *moves, cause error) 
 // giveUp ends a task that was delivered and cannot be run: it has failed, and what
 // stands behind it ends.
 func (w *Worker) giveUp(ctx context.Context, m *Message, d *streams.Delivery, cause error) {
-	if checkID(m.ID) != nil {
+	if celery.CheckID(m.ID) != nil {
 		w.discard(ctx, m.Queue, d, cause)
 		return
 	}

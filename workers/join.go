@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -32,7 +33,7 @@ type filled struct {
 // filledJSON is how a slot is kept: with where its value is, if it is kept apart.
 type filledJSON struct {
 	plainFilled
-	ValueAt *blob `json:"value_at,omitempty"`
+	ValueAt *celery.Claim `json:"value_at,omitempty"`
 }
 
 type plainFilled filled
@@ -40,7 +41,7 @@ type plainFilled filled
 // MarshalJSON writes the slot.
 func (f filled) MarshalJSON() ([]byte, error) {
 	out := filledJSON{plainFilled: plainFilled(f)}
-	out.Value, out.ValueAt = apart(f.Value)
+	out.Value, out.ValueAt = celery.Apart(f.Value)
 	return jsontext.Marshal(out)
 }
 
@@ -52,7 +53,7 @@ func (f *filled) UnmarshalJSON(text []byte) error {
 	}
 	*f = filled(in.plainFilled)
 	var err error
-	f.Value, err = together(in.Value, in.ValueAt)
+	f.Value, err = celery.Together(in.Value, in.ValueAt)
 	return err
 }
 
@@ -62,14 +63,14 @@ func (c *client) keepJoins(ctx context.Context, joins []join) error {
 	for _, j := range joins {
 		err := j.check(j.ID)
 		if err == nil {
-			err = checkID(j.ID)
+			err = celery.CheckID(j.ID)
 		}
 		if err != nil {
-			return permanently(err)
+			return celery.Permanent(err)
 		}
 		text, err := j.write()
 		if err != nil {
-			return permanently(err)
+			return celery.Permanent(err)
 		}
 		if text, err = c.keepPlan(ctx, &j, text); err != nil {
 			return err
@@ -97,7 +98,7 @@ func (c *client) join(ctx context.Context, id string) (*join, error) {
 	if err != nil || j.At == nil {
 		return j, err
 	}
-	text, err := c.fetch(ctx, j.At.reference())
+	text, err := c.fetch(ctx, j.At.Reference())
 	if err != nil {
 		return nil, fmt.Errorf("read group %s: %w", id, err)
 	}
@@ -133,7 +134,7 @@ func parseJoin(id string, text []byte) (*join, error) {
 		err = j.check(id)
 	}
 	if err != nil {
-		return nil, permanently(fmt.Errorf("read group %s: %w", id, err))
+		return nil, celery.Permanent(fmt.Errorf("read group %s: %w", id, err))
 	}
 	if j.Plan != nil {
 		j.Rest = withoutPlan(j.Rest)
@@ -154,13 +155,13 @@ func (j *join) check(id string) error {
 	if j.Join == "" {
 		return j.Plan.check()
 	}
-	return errors.Join(checkID(j.Join), j.Plan.check())
+	return errors.Join(celery.CheckID(j.Join), j.Plan.check())
 }
 
 // fill fills a member's slot, and adds what follows, if that was decided by it.
 func (c *client) fill(ctx context.Context, s slot, next *moves) error {
 	if s.index < 0 || s.index >= s.size {
-		return permanently(fmt.Errorf("the group has %d members", s.size))
+		return celery.Permanent(fmt.Errorf("the group has %d members", s.size))
 	}
 	if err := c.write(ctx, &s); err != nil {
 		return err
@@ -272,7 +273,7 @@ func (c *client) blockFilled(ctx context.Context, id string, level, index, size 
 // and all would read all results. Small ones they do: it costs them no more than to find
 // out who is the last.
 func (c *client) isLast(ctx context.Context, s slot, level int) (bool, error) {
-	if len(s.value) <= largestInSlot && !isReference(s.value) {
+	if len(s.value) <= largestInSlot && !celery.IsReference(s.value) {
 		return true, nil
 	}
 	e, err := c.store.Last(ctx, joinKey(s.join, strconv.Itoa(level)+".*"))

@@ -7,6 +7,8 @@ import (
 	"hash/fnv"
 	"strconv"
 	"strings"
+
+	"warren/workers/internal/celery"
 )
 
 // The keys of the store in which everything about tasks is kept. An id made here
@@ -16,9 +18,9 @@ import (
 // longestKey is how many bytes a key of the store may have, and a name at the broker.
 const longestKey = 255
 
-func sentKey(id string) string { return "task." + clientOf(id) + "." + idWord(id) + ".sent" }
+func sentKey(id string) string { return "task." + clientOf(id) + "." + celery.IDWord(id) + ".sent" }
 
-func stateKey(id string) string { return "task." + clientOf(id) + "." + idWord(id) + ".state" }
+func stateKey(id string) string { return "task." + clientOf(id) + "." + celery.IDWord(id) + ".state" }
 
 // taskOf is the word of the task that a key is of: of its state, or of its having been
 // sent.
@@ -29,16 +31,16 @@ func taskOf(key string) string {
 
 // joinKey is where something of a group is kept: its plan, or which member broke
 // it.
-func joinKey(join, what string) string { return "join." + idWord(join) + "." + what }
+func joinKey(join, what string) string { return "join." + celery.IDWord(join) + "." + what }
 
 // slotKey is a member's slot on a level of a join's count, see [fanIn].
 func slotKey(join string, level, index int) string {
-	return "join." + idWord(join) + "." + strconv.Itoa(level) + "." + strconv.Itoa(index)
+	return "join." + celery.IDWord(join) + "." + strconv.Itoa(level) + "." + strconv.Itoa(index)
 }
 
 const revokedPrefix = "revoked."
 
-func revokedKey(id string) string { return revokedPrefix + idWord(id) }
+func revokedKey(id string) string { return revokedPrefix + celery.IDWord(id) }
 
 // ids makes the ids of one client: UUIDs of version 4, whose first eight digits
 // are the client's.

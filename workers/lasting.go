@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 )
 
 // Lasting is how long the cause of an error lasts. It decides whether something is
@@ -29,25 +30,13 @@ const (
 // mostTries is how often something is tried that fails for an undecided reason.
 const mostTries = 5
 
-// permanentError is an error of this package that comes again at every try.
-type permanentError struct{ error }
-
-func (e *permanentError) Unwrap() error { return e.error }
-
-func permanently(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &permanentError{err}
-}
-
 // lastingOf says how long the cause of an error lasts. Of several errors at once,
 // one that is passing counts: the others are still there the next time.
 func lastingOf(err error) lasting {
 	if passes(err) {
 		return passing
 	}
-	var ours *permanentError
+	var ours *celery.PermanentError
 	var amqp *streams.Error
 	var api *jetstream.APIError
 	switch {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -40,7 +41,7 @@ type launchPlan struct {
 // planJSON is how a plan is kept: with where its canvas is, if it is kept apart.
 type planJSON struct {
 	plainPlan
-	CanvasAt *blob `json:"canvas_at,omitempty"`
+	CanvasAt *celery.Claim `json:"canvas_at,omitempty"`
 }
 
 type plainPlan launchPlan
@@ -48,7 +49,7 @@ type plainPlan launchPlan
 // MarshalJSON writes the plan.
 func (p launchPlan) MarshalJSON() ([]byte, error) {
 	out := planJSON{plainPlan: plainPlan(p)}
-	out.Canvas, out.CanvasAt = apart(p.Canvas)
+	out.Canvas, out.CanvasAt = celery.Apart(p.Canvas)
 	return jsontext.Marshal(out)
 }
 
@@ -60,7 +61,7 @@ func (p *launchPlan) UnmarshalJSON(text []byte) error {
 	}
 	*p = launchPlan(in.plainPlan)
 	var err error
-	p.Canvas, err = together(in.Canvas, in.CanvasAt)
+	p.Canvas, err = celery.Together(in.Canvas, in.CanvasAt)
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 )
 
 // launches are the plans of canvases that are being sent. One that has not come
@@ -126,7 +127,7 @@ func (c *client) resume(ctx context.Context, e streams.Entry, worker string, gon
 	l := &launch{c: c, id: strings.TrimPrefix(e.Key, launchPrefix), planned: true, revision: e.Revision}
 	var err error
 	if l.plan, err = parsePlan(e.Value); err != nil {
-		return permanently(fmt.Errorf("read plan %s: %w", l.id, err))
+		return celery.Permanent(fmt.Errorf("read plan %s: %w", l.id, err))
 	}
 	l.plan.Worker = worker
 	if err := l.write(ctx); err != nil {
@@ -140,7 +141,7 @@ func (c *client) resume(ctx context.Context, e streams.Entry, worker string, gon
 	mv.start(sig, nil, spot{root: rootOf(sig), index: -1})
 	l.pieces = c.pieces(mv)
 	if len(l.pieces) == 0 || l.plan.Sent > len(l.pieces) {
-		return permanently(fmt.Errorf("read plan %s: %d of its %d pieces are sent", l.id, l.plan.Sent, len(l.pieces)))
+		return celery.Permanent(fmt.Errorf("read plan %s: %d of its %d pieces are sent", l.id, l.plan.Sent, len(l.pieces)))
 	}
 	return c.carry(ctx, mv)
 }
@@ -161,7 +162,7 @@ func parsePlan(text []byte) (launchPlan, error) {
 func (c *client) planned(ctx context.Context, p launchPlan) (sig Signature, err error) {
 	text, err := c.fetch(ctx, p.Canvas)
 	if err == nil {
-		err = permanently(json.Unmarshal(text, &sig))
+		err = celery.Permanent(json.Unmarshal(text, &sig))
 	}
 	return sig, err
 }

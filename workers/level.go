@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -97,15 +98,15 @@ func checkQueue(name string, l Level) error {
 	}
 	switch {
 	case name == "":
-		return permanently(errors.New("the name of the queue is empty"))
+		return celery.Permanent(errors.New("the name of the queue is empty"))
 	case strings.HasPrefix(name, reserved):
-		return permanently(fmt.Errorf("queue %q: names that begin with %q are Warren's own; use another", jsontext.Clip([]byte(name)), reserved))
+		return celery.Permanent(fmt.Errorf("queue %q: names that begin with %q are Warren's own; use another", jsontext.Clip([]byte(name)), reserved))
 	case strings.HasPrefix(name, "amq."):
-		return permanently(fmt.Errorf("queue %q: names that begin with \"amq.\" are the broker's own; use another", jsontext.Clip([]byte(name))))
+		return celery.Permanent(fmt.Errorf("queue %q: names that begin with \"amq.\" are the broker's own; use another", jsontext.Clip([]byte(name))))
 	case len(name) > most:
-		return permanently(fmt.Errorf("queue %q: the name has %d bytes; use %d at most for tasks of %s priority", jsontext.Clip([]byte(name)), len(name), most, l))
+		return celery.Permanent(fmt.Errorf("queue %q: the name has %d bytes; use %d at most for tasks of %s priority", jsontext.Clip([]byte(name)), len(name), most, l))
 	case !utf8.ValidString(name) || strings.ContainsAny(name, "\x00\r\n"):
-		return permanently(fmt.Errorf("queue %q: use UTF-8 without line breaks and zero bytes", jsontext.Clip([]byte(name))))
+		return celery.Permanent(fmt.Errorf("queue %q: use UTF-8 without line breaks and zero bytes", jsontext.Clip([]byte(name))))
 	}
 	return nil
 }

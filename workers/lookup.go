@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 )
 
 // read reads the record of a task: of its run if it has one, otherwise of its
@@ -40,7 +41,7 @@ var errNotSent = fmt.Errorf("%w", ErrUnknown)
 func parseRecord(id string, text []byte) (record, error) {
 	var r record
 	if err := json.Unmarshal(text, &r); err != nil {
-		return record{}, permanently(fmt.Errorf("read the record of task %s: %w", id, err))
+		return record{}, celery.Permanent(fmt.Errorf("read the record of task %s: %w", id, err))
 	}
 	return r, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -17,10 +18,10 @@ func (w *Worker) mapCode(m *Message) (func(context.Context) (json.RawMessage, er
 	var inner Signature
 	var items []json.RawMessage
 	if err := json.Unmarshal(m.Kwargs["task"], &inner); err != nil {
-		return nil, argumentError(m.Task, "takes a task (%v)", err)
+		return nil, celery.ArgumentError(m.Task, "takes a task (%v)", err)
 	}
 	if err := json.Unmarshal(m.Kwargs["it"], &items); err != nil {
-		return nil, argumentError(m.Task, "takes a list (%v)", err)
+		return nil, celery.ArgumentError(m.Task, "takes a list (%v)", err)
 	}
 	t := w.app.lookup(inner.Task)
 	if t == nil {
@@ -32,7 +33,7 @@ func (w *Worker) mapCode(m *Message) (func(context.Context) (json.RawMessage, er
 			args := []json.RawMessage{item}
 			if m.Task == starmapTask {
 				if err := json.Unmarshal(item, &args); err != nil {
-					return nil, argumentError(m.Task, "takes a list of lists")
+					return nil, celery.ArgumentError(m.Task, "takes a list of lists")
 				}
 			}
 			var err error

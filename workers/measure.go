@@ -3,6 +3,7 @@ package workers
 import (
 	"fmt"
 
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -39,7 +40,7 @@ func (s *Signature) measure(depth int, left *int) error {
 		return err
 	}
 	for _, arg := range s.Args {
-		if isReference(arg) {
+		if celery.IsReference(arg) {
 			return errReference
 		}
 		if jsontext.Nests(arg, deepestArgument) {
@@ -47,7 +48,7 @@ func (s *Signature) measure(depth int, left *int) error {
 		}
 	}
 	for name, arg := range s.Kwargs {
-		if isReference(arg) {
+		if celery.IsReference(arg) {
 			return errReference
 		}
 		if jsontext.Nests(arg, deepestArgument) {

@@ -130,9 +130,9 @@ func (m *Message) unwanted() bool { return m.NoResult && !m.handsOn() }
 // attempt names one attempt at a task.
 func (m *Message) attempt() string {
 	if m.Retries == 0 {
-		return idName(m.ID)
+		return celery.IDName(m.ID)
 	}
-	return fmt.Sprintf("%s:%d", idName(m.ID), m.Retries)
+	return fmt.Sprintf("%s:%d", celery.IDName(m.ID), m.Retries)
 }
 
 func (m *Message) body() ([]byte, error) {
@@ -150,7 +150,7 @@ func (m *Message) body() ([]byte, error) {
 	}
 	text, err := jsontext.Marshal([]any{args, kwargs, embed})
 	if err == nil && !utf8.Valid(text) {
-		err = permanently(errors.New("an argument is not UTF-8, as JSON is; send bytes as base64, which []byte becomes"))
+		err = celery.Permanent(errors.New("an argument is not UTF-8, as JSON is; send bytes as base64, which []byte becomes"))
 	}
 	return celery.ToPython(text), err
 }

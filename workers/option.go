@@ -131,7 +131,7 @@ func ResultExpires(after time.Duration) Option {
 // Retry runs the task again when it fails. Default: it is not.
 func Retry(p RetryPolicy) Option {
 	return func(s *settings) {
-		if err := errors.Join(p.check(), p.fits()); err != nil {
+		if err := errors.Join(celery.CheckRetry(p), celery.CheckDelays(p)); err != nil {
 			s.refuse("%w", err)
 		}
 		s.Retry = &p
@@ -218,10 +218,10 @@ func (o CallOptions) check() error {
 		return errors.New("the soft limit is longer than the hard one; make it shorter")
 	case o.ETA != nil && celery.CheckTime(o.ETA.Time) != nil:
 		return celery.CheckTime(o.ETA.Time)
-	case o.Retry != nil && o.Retry.check() != nil:
-		return o.Retry.check()
-	case checkDue(o.due(time.Now())) != nil:
-		return checkDue(o.due(time.Now()))
+	case o.Retry != nil && celery.CheckRetry(*o.Retry) != nil:
+		return celery.CheckRetry(*o.Retry)
+	case celery.CheckDue(o.due(time.Now())) != nil:
+		return celery.CheckDue(o.due(time.Now()))
 	case o.Expires != nil && celery.CheckTime(o.Expires.At) != nil:
 		return celery.CheckTime(o.Expires.At)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -348,7 +349,7 @@ func endOf(id string, rec record) (string, []string) {
 		return "succeeded " + value, nil
 	case rec.Status != Failed || rec.Failure == nil:
 		return string(rec.Status), nil
-	case rec.Failure.TaskID == id && rec.Failure.Type != chordError:
+	case rec.Failure.TaskID == id && rec.Failure.Type != celery.ChordError:
 		return "failed " + rec.Failure.Message, leaves(*rec.Failure)
 	}
 	return "ended", leaves(*rec.Failure)
@@ -356,7 +357,7 @@ func endOf(id string, rec record) (string, []string) {
 
 // leaves are the labels of the tasks that a failure came from.
 func leaves(f Failure) []string {
-	if f.Type != chordError {
+	if f.Type != celery.ChordError {
 		return []string{strings.Split(f.Message, ":")[1]}
 	}
 	list := []string{}

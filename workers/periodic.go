@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 	"warren/workers/internal/periodic"
 )
 
@@ -75,7 +76,7 @@ func (p periodicClient) Send(ctx context.Context, run periodicRun) error {
 func (p periodicClient) send(ctx context.Context, run periodicRun) error {
 	sig, err := p.freeze(run)
 	if err != nil {
-		return permanently(err)
+		return celery.Permanent(err)
 	}
 	mv := moves{sentAt: p.c.now(), final: func(err error) bool { return final(err, run.Tries) }}
 	mv.start(sig, nil, spot{root: rootOf(sig), index: -1})

@@ -7,14 +7,15 @@ import (
 	"slices"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
 // argumentPlaces are which arguments of a message are kept apart, and where: a header
 // of ours, for the body is the user's. It is also there when one only looks as if.
 type argumentPlaces struct {
-	Args   map[int]blob    `json:"args,omitempty"`
-	Kwargs map[string]blob `json:"kwargs,omitempty"`
+	Args   map[int]celery.Claim    `json:"args,omitempty"`
+	Kwargs map[string]celery.Claim `json:"kwargs,omitempty"`
 }
 
 // headerApart has the argumentPlaces.
@@ -25,24 +26,24 @@ func (m *Message) places() (args []json.RawMessage, kwargs map[string]json.RawMe
 	args, kwargs = m.Args, m.Kwargs
 	mark := func() *argumentPlaces {
 		if at == nil {
-			at = &argumentPlaces{Args: map[int]blob{}, Kwargs: map[string]blob{}}
+			at = &argumentPlaces{Args: map[int]celery.Claim{}, Kwargs: map[string]celery.Claim{}}
 		}
 		return at
 	}
 	for i, value := range m.Args {
-		if b := parseReference(value); b != nil {
+		if b := celery.ParseReference(value); b != nil {
 			mark().Args[i] = *b
 			args = slices.Clone(args)
 			args[i] = json.RawMessage("null")
-		} else if looksKept(value) {
+		} else if celery.LooksKept(value) {
 			mark()
 		}
 	}
 	for name, value := range m.Kwargs {
-		if b := parseReference(value); b != nil {
+		if b := celery.ParseReference(value); b != nil {
 			mark().Kwargs[name] = *b
 			kwargs = withValue(kwargs, name, json.RawMessage("null"))
-		} else if looksKept(value) {
+		} else if celery.LooksKept(value) {
 			mark()
 		}
 	}
@@ -52,16 +53,16 @@ func (m *Message) places() (args []json.RawMessage, kwargs map[string]json.RawMe
 // place puts references where they belong among the arguments.
 func (m *Message) place(at argumentPlaces) error {
 	for i, b := range at.Args {
-		if i < 0 || i >= len(m.Args) || b.check() != nil {
-			return permanently(fmt.Errorf("header %q: there is no argument %d kept so", headerApart, i))
+		if i < 0 || i >= len(m.Args) || b.Check() != nil {
+			return celery.Permanent(fmt.Errorf("header %q: there is no argument %d kept so", headerApart, i))
 		}
-		m.Args[i] = b.reference()
+		m.Args[i] = b.Reference()
 	}
 	for name, b := range at.Kwargs {
-		if _, ok := m.Kwargs[name]; !ok || b.check() != nil {
-			return permanently(fmt.Errorf("header %q: there is no argument %q kept so", headerApart, jsontext.Clip([]byte(name))))
+		if _, ok := m.Kwargs[name]; !ok || b.Check() != nil {
+			return celery.Permanent(fmt.Errorf("header %q: there is no argument %q kept so", headerApart, jsontext.Clip([]byte(name))))
 		}
-		m.Kwargs[name] = b.reference()
+		m.Kwargs[name] = b.Reference()
 	}
 	return nil
 }
@@ -78,22 +79,22 @@ func (m *Message) placeAll(headers streams.Table) error {
 	}
 	text, ok := header.(string)
 	if !ok {
-		return permanently(fmt.Errorf("header %q: it is a %T, not a string", headerApart, header))
+		return celery.Permanent(fmt.Errorf("header %q: it is a %T, not a string", headerApart, header))
 	}
 	var at argumentPlaces
 	if err := json.Unmarshal([]byte(text), &at); err != nil {
-		return permanently(fmt.Errorf("header %q: %w", headerApart, err))
+		return celery.Permanent(fmt.Errorf("header %q: %w", headerApart, err))
 	}
 	return m.place(at)
 }
 
 func (m *Message) placeEarlier() {
 	for i := range m.Args {
-		m.Args[i] = readEarlier(m.Args[i])
+		m.Args[i] = celery.ReadEarlier(m.Args[i])
 	}
 	for name := range m.Kwargs {
-		m.Kwargs[name] = readEarlier(m.Kwargs[name])
+		m.Kwargs[name] = celery.ReadEarlier(m.Kwargs[name])
 	}
 }
 
-var errReference = permanently(errors.New("an argument is no JSON"))
+var errReference = celery.Permanent(errors.New("an argument is no JSON"))

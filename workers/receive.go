@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 	"warren/workers/internal/guard"
 	"warren/workers/internal/jsontext"
 )
@@ -35,7 +36,7 @@ func (c *client) receive(in streams.Message, stored time.Time) (*Message, error)
 	if err == nil {
 		err = m.check()
 	}
-	switch unnamed := checkID(m.ID); {
+	switch unnamed := celery.CheckID(m.ID); {
 	case unnamed != nil:
 		return nil, errors.Join(err, unnamed)
 	case err != nil:
@@ -77,14 +78,14 @@ func (c *client) adoptAll(m *Message) error {
 	err := guard.Run("read what follows the task", func() error { return c.adopt(m) }) // types read themselves
 	if err != nil {
 		m.Embed.Callbacks, m.Embed.Errbacks = nil, nil
-		return permanently(err)
+		return celery.Permanent(err)
 	}
 	return nil
 }
 
 // strip takes away what nobody can keep of a task that is refused.
 func (m *Message) strip() {
-	if checkTask(m.Task) != nil {
+	if celery.CheckTask(m.Task) != nil {
 		m.Task = jsontext.Clip([]byte(m.Task))
 	}
 	for _, id := range []*string{&m.RootID, &m.ParentID, &m.Group} {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 )
 
 // Replay runs what was given up once more: it is sent to its queue under its id, as
@@ -21,7 +22,7 @@ func (a *App) Replay(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkID(id); err != nil {
+	if err := celery.CheckID(id); err != nil {
 		return err
 	}
 	if err := c.replay(ctx, id); err != nil {

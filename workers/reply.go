@@ -101,13 +101,13 @@ func (c *client) replyOf(ctx context.Context, rec record) (streams.Message, erro
 	body, err := jsontext.Marshal(out)
 	return streams.Message{
 		ContentType: celery.ContentType, ContentEncoding: celery.ContentEncoding, DeliveryMode: streams.Transient,
-		CorrelationID: rec.ID, MessageID: fmt.Sprintf("%s:%d:%s", idName(rec.ID), rec.Retries, rec.Status), Body: celery.ToPython(body),
+		CorrelationID: rec.ID, MessageID: fmt.Sprintf("%s:%d:%s", celery.IDName(rec.ID), rec.Retries, rec.Status), Body: celery.ToPython(body),
 	}, err
 }
 
 // exceptions are the types of failures that Celery has classes for, and their modules.
 var exceptions = map[string]string{
-	revokedType: "celery.exceptions", chordError: "celery.exceptions", "WorkerLostError": "celery.exceptions",
+	revokedType: "celery.exceptions", celery.ChordError: "celery.exceptions", "WorkerLostError": "celery.exceptions",
 	"SoftTimeLimitExceeded": "celery.exceptions", "TimeLimitExceeded": "celery.exceptions",
 	"NotRegistered": "celery.exceptions", "TypeError": "builtins", "Exception": "builtins",
 }
@@ -150,7 +150,7 @@ func (c *client) takeReplies(ctx context.Context) error {
 // takeReply records a reply. One that nobody can read is dropped.
 func (c *client) takeReply(ctx context.Context, d *streams.Delivery) {
 	body, err := celery.Body(d.Message)
-	err = permanently(err)
+	err = celery.Permanent(err)
 	var rec record
 	if err == nil {
 		rec, err = parseReply(body)
@@ -180,10 +180,10 @@ func (c *client) takeReply(ctx context.Context, d *streams.Delivery) {
 func parseReply(text []byte) (record, error) {
 	var in replyJSON
 	if err := json.Unmarshal(text, &in); err != nil {
-		return record{}, permanently(fmt.Errorf("read a reply: %w", err))
+		return record{}, celery.Permanent(fmt.Errorf("read a reply: %w", err))
 	}
-	if err := checkID(in.TaskID); err != nil {
-		return record{}, permanently(fmt.Errorf("read a reply: %w", err))
+	if err := celery.CheckID(in.TaskID); err != nil {
+		return record{}, celery.Permanent(fmt.Errorf("read a reply: %w", err))
 	}
 	rec := record{ID: in.TaskID, Status: in.Status, Children: childrenOf(in.Children)}
 	switch in.Status {
@@ -192,7 +192,7 @@ func parseReply(text []byte) (record, error) {
 	case Failed, Retrying, Revoked:
 		return rec, rec.takeFailure(&in)
 	case "":
-		return record{}, permanently(fmt.Errorf("a reply for task %s has no status", in.TaskID))
+		return record{}, celery.Permanent(fmt.Errorf("a reply for task %s has no status", in.TaskID))
 	default: // it has begun, or tells of its progress
 		rec.Status, rec.Meta = Started, in.Result
 	}
@@ -204,7 +204,7 @@ func (r *record) takeFailure(in *replyJSON) error {
 	f := Failure{Type: "error"}
 	if jsontext.IsObject(in.Result) {
 		if err := json.Unmarshal(in.Result, &f); err != nil {
-			return permanently(fmt.Errorf("read the exception of task %s: %w", r.ID, err))
+			return celery.Permanent(fmt.Errorf("read the exception of task %s: %w", r.ID, err))
 		}
 	}
 	f.TaskID = r.ID
@@ -231,7 +231,7 @@ func childrenOf(list []any) []string {
 				child = parts[0]
 			}
 		}
-		if id, ok := child.(string); ok && checkID(id) == nil {
+		if id, ok := child.(string); ok && celery.CheckID(id) == nil {
 			ids = append(ids, id)
 		}
 	}
@@ -275,7 +275,7 @@ func (c *client) recordReply(ctx context.Context, rec record) error {
 		}
 		text, err := jsontext.Marshal(rec)
 		if err != nil {
-			return permanently(err)
+			return celery.Permanent(err)
 		}
 		_, err = c.store.Put(ctx, streams.Put{
 			Key: stateKey(rec.ID), Value: text, TTL: wholeSeconds(ttl), Expect: streams.Revision(revision),

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"strings"
 
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -55,7 +56,7 @@ func ResultOf[R any](app *App, id string) (*Result[R], error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkID(id); err != nil {
+	if err := celery.CheckID(id); err != nil {
 		return nil, err
 	}
 	return &Result[R]{&handle{c: c, cell: c.results.cell(id)}}, nil
@@ -217,22 +218,11 @@ func (r record) problem(app *App) error {
 		return fmt.Errorf("task %s: %w", r.ID, ErrRevoked)
 	}
 	f := *r.Failure
-	app.recognise(&f)
-	if f.Type == chordError {
+	celery.Recognise(&f, app.sentinel)
+	if f.Type == celery.ChordError {
 		return &ChordError{f}
 	}
 	return &f
-}
-
-// recognise finds what is registered of a failure and its causes.
-func (a *App) recognise(f *Failure) {
-	f.sentinel = a.sentinel(f.Type)
-	causes := make([]Failure, len(f.Causes))
-	for i := range f.Causes {
-		causes[i] = f.Causes[i]
-		a.recognise(&causes[i])
-	}
-	f.Causes = causes
 }
 
 // State is what has become of the call. A group has succeeded when all its

@@ -10,6 +10,7 @@ import (
 	"weak"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 )
 
 // results hears what becomes of tasks: of those this client has sent by one
@@ -121,7 +122,7 @@ func (r *results) forgotten(word string) {
 
 // cell gives the cell of a task, the same to everybody.
 func (r *results) cell(id string) *cell {
-	word := idWord(id)
+	word := celery.IDWord(id)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c := r.cells[word].Value(); c != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/celery"
 )
 
 // Revoke keeps the call from running: what waits of it never runs, also in
@@ -47,7 +48,7 @@ func (a *App) Revoke(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkID(id); err != nil {
+	if err := celery.CheckID(id); err != nil {
 		return err
 	}
 	return c.revoke(ctx, revocation{ids: []string{id}, tasks: []string{id}, sent: true})
@@ -142,7 +143,7 @@ type revocations struct {
 func (r *revocations) has(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, ok := r.words[idWord(id)]
+	_, ok := r.words[celery.IDWord(id)]
 	return ok
 }
 
@@ -175,7 +176,7 @@ func (w *Worker) revoke(e streams.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range w.active {
-		if idWord(r.m.ID) == word || idWord(r.m.RootID) == word {
+		if celery.IDWord(r.m.ID) == word || celery.IDWord(r.m.RootID) == word {
 			r.cancel(ErrRevoked)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -56,7 +57,7 @@ type record struct {
 // recordJSON is how a record is kept: with where its result is, if it is kept apart.
 type recordJSON struct {
 	plainRecord
-	ResultAt *blob `json:"result_at,omitempty"`
+	ResultAt *celery.Claim `json:"result_at,omitempty"`
 }
 
 type plainRecord record
@@ -64,7 +65,7 @@ type plainRecord record
 // MarshalJSON writes the record.
 func (r record) MarshalJSON() ([]byte, error) {
 	out := recordJSON{plainRecord: plainRecord(r)}
-	out.Result, out.ResultAt = apart(r.Result)
+	out.Result, out.ResultAt = celery.Apart(r.Result)
 	return jsontext.Marshal(out)
 }
 
@@ -76,7 +77,7 @@ func (r *record) UnmarshalJSON(text []byte) error {
 	}
 	*r = record(in.plainRecord)
 	var err error
-	r.Result, err = together(in.Result, in.ResultAt)
+	r.Result, err = celery.Together(in.Result, in.ResultAt)
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -67,7 +68,7 @@ func (t StructTask[A, R]) callByName(a A, into string) part {
 		err = json.Unmarshal(text, &p.sig.Kwargs)
 	}
 	if err != nil {
-		p.err = argumentError(t.task.name, "cannot be given these arguments (%v)", err)
+		p.err = celery.ArgumentError(t.task.name, "cannot be given these arguments (%v)", err)
 	}
 	delete(p.sig.Kwargs, into)
 	return p

@@ -62,9 +62,9 @@ func arg[T any](task string, args []json.RawMessage, i int) (T, error) {
 	case err == nil:
 		return v, nil
 	case errors.As(err, &mismatch) || errors.As(err, &syntax):
-		return v, argumentError(task, "argument %d is %s, not a %s", i+1, jsontext.Clip(celery.ToPython(args[i])), typeName(reflect.TypeFor[T]()))
+		return v, celery.ArgumentError(task, "argument %d is %s, not a %s", i+1, jsontext.Clip(celery.ToPython(args[i])), typeName(reflect.TypeFor[T]()))
 	}
-	return v, argumentError(task, "argument %d is %s: %v", i+1, jsontext.Clip(celery.ToPython(args[i])), err) // the type says it itself
+	return v, celery.ArgumentError(task, "argument %d is %s: %v", i+1, jsontext.Clip(celery.ToPython(args[i])), err) // the type says it itself
 }
 
 // arity refuses another number of arguments than the task takes.
@@ -76,7 +76,7 @@ func (t *task) arity(n int) error {
 	if len(t.params) > 0 {
 		takes = typeNames(t.params)
 	}
-	return argumentError(t.name, "takes %s; it was given %d", takes, n)
+	return celery.ArgumentError(t.name, "takes %s; it was given %d", takes, n)
 }
 
 // verify checks the arguments of a call that is complete.
@@ -99,7 +99,7 @@ func (t *task) check(args []json.RawMessage, from int) error {
 }
 
 func (t *task) mistyped(args []json.RawMessage, i int) error {
-	return argumentError(t.name, "argument %d is %s, not a %v", i+1, jsontext.Clip(celery.ToPython(args[i])), t.params[i])
+	return celery.ArgumentError(t.name, "argument %d is %s, not a %s", i+1, jsontext.Clip(celery.ToPython(args[i])), shown(t.params[i]))
 }
 
 // verifyAfter checks the arguments of a call that is given what comes before it.
@@ -108,9 +108,9 @@ func (t *task) verifyAfter(sig Signature, before reflect.Type) error {
 	case t.byName && into != "":
 		return t.verifyInto(sig, before)
 	case t.byName && len(sig.Args)+len(sig.Kwargs) > 0:
-		return argumentError(t.name, "takes one struct, which comes before it; leave a field to that with Into")
+		return celery.ArgumentError(t.name, "takes one struct, which comes before it; leave a field to that with Into")
 	case into != "" || len(sig.Kwargs) > 0:
-		return argumentError(t.name, "takes its arguments by position; it was given %q and %d more by name", into, len(sig.Kwargs))
+		return celery.ArgumentError(t.name, "takes its arguments by position; it was given %q and %d more by name", into, len(sig.Kwargs))
 	}
 	if err := t.arity(len(sig.Args) + 1); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (t *task) verifyAfter(sig Signature, before reflect.Type) error {
 func (t *task) verifyInto(sig Signature, before reflect.Type) error {
 	field, ok := t.named[sig.Options.Into]
 	if !ok {
-		return argumentError(t.name, "has no argument %q", sig.Options.Into)
+		return celery.ArgumentError(t.name, "has no argument %q", sig.Options.Into)
 	}
 	if err := t.fits(before, field); err != nil {
 		return err
@@ -139,7 +139,7 @@ func (t *task) fits(before, want reflect.Type) error {
 	if fits(before, want) {
 		return nil
 	}
-	return argumentError(t.name, "takes a %v from what comes before it, which gives a %v", want, before)
+	return celery.ArgumentError(t.name, "takes a %s from what comes before it, which gives a %s", shown(want), shown(before))
 }
 
 // bind brings arguments by name to where the task takes them.
@@ -148,7 +148,7 @@ func (t *task) bind(args []json.RawMessage, kwargs map[string]json.RawMessage) (
 	case t.byName:
 		return t.bindStruct(args, kwargs)
 	case len(kwargs) > 0:
-		return nil, argumentError(t.name, "takes its arguments by position; it was given %d by name", len(kwargs))
+		return nil, celery.ArgumentError(t.name, "takes its arguments by position; it was given %d by name", len(kwargs))
 	}
 	return args, t.arity(len(args))
 }
@@ -157,14 +157,14 @@ func (t *task) bind(args []json.RawMessage, kwargs map[string]json.RawMessage) (
 // position if it is an object itself.
 func (t *task) bindStruct(args []json.RawMessage, kwargs map[string]json.RawMessage) ([]json.RawMessage, error) {
 	if len(args) > 1 || len(args) == 1 && len(kwargs) > 0 {
-		return nil, argumentError(t.name, "takes its arguments by name; it was given %d by position", len(args))
+		return nil, celery.ArgumentError(t.name, "takes its arguments by name; it was given %d by position", len(args))
 	}
 	if len(args) == 1 {
 		return args, nil
 	}
 	for name := range kwargs {
 		if t.named[name] == nil {
-			return nil, argumentError(t.name, "has no argument %q", name)
+			return nil, celery.ArgumentError(t.name, "has no argument %q", name)
 		}
 	}
 	if kwargs == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
 
@@ -18,7 +19,7 @@ type Untyped struct{ part }
 func (a *App) Signature(task string, args ...any) Untyped {
 	texts, err := marshalAll(args...)
 	if err != nil {
-		err = argumentError(task, "cannot be given these arguments (%v)", err)
+		err = celery.ArgumentError(task, "cannot be given these arguments (%v)", err)
 	}
 	return Untyped{part{app: a, sig: Signature{Task: task, Args: texts}, err: err}}
 }
@@ -30,7 +31,7 @@ func (a *App) Canvas(sig Signature) Untyped { return Untyped{part{app: a, sig: s
 func (u Untyped) Named(name string, value any) Untyped {
 	text, err := jsontext.Marshal(value)
 	if err != nil {
-		u.fail(argumentError(u.sig.Task, "cannot be given argument %q (%v)", name, err))
+		u.fail(celery.ArgumentError(u.sig.Task, "cannot be given argument %q (%v)", name, err))
 	}
 	u.sig.Kwargs = withValue(u.sig.Kwargs, name, text)
 	return u

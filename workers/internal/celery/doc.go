@@ -4,6 +4,11 @@
 // ([ReadValue]), and the numbers that Python writes and JSON does not have ([ToJSON],
 // [ToPython]).
 //
-// It is pure: no network, no state. What a task, a signature and its options are is in
-// package workers.
+// It also has what signatures, messages and records have in common: ids of tasks and what
+// they become in keys ([CheckID], [IDWord]), why a task has failed ([Failure]), when it is
+// run again ([RetryPolicy]), and where a value is kept that is too large to travel
+// ([Claim]).
+//
+// It is pure: no network, no state. What a signature and its options are is in package
+// workers.
 package celery

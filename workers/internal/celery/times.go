@@ -121,3 +121,14 @@ func CheckTime(at time.Time) error {
 	}
 	return nil
 }
+
+// latest is the last year in which a task can be due.
+const latest = 2261
+
+// CheckDue refuses a time that no queue keeps a task until.
+func CheckDue(at time.Time) error {
+	if at.UTC().Year() > latest {
+		return Permanent(fmt.Errorf("the task is due in %d; use a time before %d", at.UTC().Year(), latest+1))
+	}
+	return nil
+}

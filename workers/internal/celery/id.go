@@ -1,4 +1,4 @@
-package workers
+package celery
 
 import (
 	"crypto/sha256"
@@ -21,24 +21,35 @@ const longestID = 255
 // a key may be.
 const longestWord = 160
 
-// checkID refuses what cannot be the id of a task.
-func checkID(id string) error {
+// CheckID refuses what cannot be the id of a task.
+func CheckID(id string) error {
 	switch {
 	case id == "":
-		return permanently(fmt.Errorf("the id of a task is empty; use a text of up to %d bytes", longestID))
+		return Permanent(fmt.Errorf("the id of a task is empty; use a text of up to %d bytes", longestID))
 	case len(id) > longestID:
-		return permanently(fmt.Errorf("task id %q has %d bytes; use %d at most", jsontext.Clip([]byte(id)), len(id), longestID))
+		return Permanent(fmt.Errorf("task id %q has %d bytes; use %d at most", jsontext.Clip([]byte(id)), len(id), longestID))
 	case !utf8.ValidString(id):
-		return permanently(fmt.Errorf("task id %q is not UTF-8", jsontext.Clip([]byte(id))))
+		return Permanent(fmt.Errorf("task id %q is not UTF-8", jsontext.Clip([]byte(id))))
 	}
 	return nil
 }
 
-// idWord is an id as a word of a key: most ids are words as they are.
-func idWord(id string) string { return encoded(id, &wordBytes) }
+// longestTask is how many bytes the name of a task may have.
+const longestTask = 255
 
-// idName is an id as the first part of a name that goes on behind a colon or a tilde.
-func idName(id string) string { return encoded(id, &nameBytes) }
+// CheckTask refuses what cannot be the name of a task.
+func CheckTask(name string) error {
+	if name == "" || len(name) > longestTask {
+		return Permanent(fmt.Errorf("task %q: use a name of 1 to %d bytes", jsontext.Clip([]byte(name)), longestTask))
+	}
+	return nil
+}
+
+// IDWord is an id as a word of a key: most ids are words as they are.
+func IDWord(id string) string { return encoded(id, &wordBytes) }
+
+// IDName is an id as the first part of a name that goes on behind a colon or a tilde.
+func IDName(id string) string { return encoded(id, &nameBytes) }
 
 // encoded is a text of certain bytes: others become %XX, and what is too long then a
 // hash. Two texts have two of them.
