@@ -92,8 +92,8 @@ func (j *janitor) sweepSessions(ctx context.Context) error {
 	return err
 }
 
-// sweepSessionsOf is sweepSessions of who has read all queues, and reports whether it
-// cleared something away.
+// sweepSessionsOf is sweepSessions of who has read all queues, and reports whether a queue
+// may have gone by it.
 func (j *janitor) sweepSessionsOf(ctx context.Context, queues []queueRecord) (cleared bool, err error) {
 	subjects, err := j.n.registry.registered(ctx, ">")
 	if err != nil {
@@ -122,9 +122,11 @@ func (j *janitor) sweepSessionsOf(ctx context.Context, queues []queueRecord) (cl
 	}
 	left, err := j.leftBy(ctx, dead)
 	if err != nil {
-		return true, err
+		return false, err
 	}
-	return true, errors.Join(j.sweepOwned(ctx, queues, dead), j.sweepLeft(ctx, left))
+	owned, ofOwned := j.sweepOwned(ctx, queues, dead)
+	used, ofLeft := j.sweepLeft(ctx, left)
+	return owned || used, errors.Join(ofOwned, ofLeft)
 }
 
 // leftBy reads what dead nodes have registered.
@@ -150,18 +152,19 @@ func (j *janitor) sweepUsers(ctx context.Context, queue string) error {
 	if err != nil {
 		return err
 	}
-	return j.sweepLeft(ctx, left)
+	_, err = j.sweepLeft(ctx, left)
+	return err
 }
 
-// sweepLeft clears away those of some registrations whose nodes are dead. The nodes are
-// asked when the registrations have been read: one that was cut off before may be back, and
-// have registered again, and that is not what it has left.
-func (j *janitor) sweepLeft(ctx context.Context, left []registration) error {
+// sweepLeft clears away those of some registrations whose nodes are dead, and reports whether
+// there were any. The nodes are asked when the registrations have been read: one that was cut
+// off before may be back, and have registered again, and that is not what it has left.
+func (j *janitor) sweepLeft(ctx context.Context, left []registration) (cleared bool, err error) {
 	dead, err := j.n.peers.deadAmong(ctx, nodesOf(left))
 	if err != nil {
-		return err
+		return false, err
 	}
-	return j.sweepRegistrations(ctx, left, dead)
+	return len(dead) > 0, j.sweepRegistrations(ctx, left, dead)
 }
 
 // nodesOf are the nodes that have registered, with no sessions of theirs.
@@ -173,14 +176,15 @@ func nodesOf(left []registration) map[string][]uint64 {
 	return nodes
 }
 
-func (j *janitor) sweepOwned(ctx context.Context, queues []queueRecord, dead map[member]bool) error {
-	var errs error
+// sweepOwned deletes the exclusive queues of dead sessions, and reports whether there were any.
+func (j *janitor) sweepOwned(ctx context.Context, queues []queueRecord, dead map[member]bool) (cleared bool, errs error) {
 	for i := range queues {
 		if dead[member{queues[i].Owner, queues[i].OwnerSession}] {
+			cleared = true
 			errs = errors.Join(errs, j.n.queues.remove(ctx, queues[i].Name, queues[i].Life))
 		}
 	}
-	return errs
+	return cleared, errs
 }
 
 func (j *janitor) sweepRegistrations(ctx context.Context, left []registration, dead map[member]bool) error {
