@@ -86,8 +86,9 @@ func untilGivenUp(tb testing.TB, nc *nats.Conn, subject string) {
 	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	defer cancel()
 	load := make([]byte, 1<<20)
-	for {
-		try, end := context.WithTimeout(ctx, 20*time.Millisecond)
+	// A busy server takes long to say that nobody is there.
+	for wait := 20 * time.Millisecond; ; wait = min(wait*5/4, time.Second) {
+		try, end := context.WithTimeout(ctx, wait)
 		_, err := nc.RequestWithContext(try, subject, load)
 		end()
 		if errors.Is(err, nats.ErrNoResponders) {
