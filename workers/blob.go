@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 )
 
@@ -40,7 +41,7 @@ func displayAll(list []json.RawMessage) []json.RawMessage {
 func displayByName(values map[string]json.RawMessage) map[string]json.RawMessage {
 	for name, value := range values {
 		if celery.IsReference(value) {
-			values = withValue(values, name, display(value))
+			values = canvas.WithValue(values, name, display(value))
 		}
 	}
 	return values
@@ -156,15 +157,4 @@ func (c *client) fetchAll(ctx context.Context, m *Message) error {
 		m.Kwargs[name] = value
 	}
 	return nil
-}
-
-// withValue sets a value of a copy: the values may be others' too.
-func withValue(values map[string]json.RawMessage, name string, value json.RawMessage) map[string]json.RawMessage {
-	more := map[string]json.RawMessage{name: value}
-	for n, v := range values {
-		if n != name {
-			more[n] = v
-		}
-	}
-	return more
 }

@@ -3,8 +3,8 @@ package workers
 import (
 	"encoding/json"
 	"reflect"
-	"slices"
 
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -54,7 +54,7 @@ func Repeat[A any](a Sig[A], step Step[A, A], n int) Sig[A] {
 // Group runs calls side by side; its result has theirs in their order. A group
 // of none results in an empty list at once.
 func Group[R any](calls ...Sig[R]) Sig[[]R] {
-	return newSig[[]R](canvas(KindGroup, partsOf(calls)...))
+	return newSig[[]R](compose(KindGroup, partsOf(calls)...))
 }
 
 // GroupOf is a [Group] of steps: what comes before is given to each of them.
@@ -63,7 +63,7 @@ func GroupOf[A, R any](steps ...Step[A, R]) Step[A, []R] {
 	for i, s := range steps {
 		parts[i] = s.part
 	}
-	return newStep[A, []R](canvas(KindGroup, parts...))
+	return newStep[A, []R](compose(KindGroup, parts...))
 }
 
 // Chord runs a group, then its body with the list of the results. When a member
@@ -90,7 +90,7 @@ func Starmap[A, B, R any](t Task2[A, B, R], list []Pair[A, B]) Sig[[]R] {
 // Chunks is a [Group] of [Starmap] calls of n pairs each.
 func Chunks[A, B, R any](t Task2[A, B, R], list []Pair[A, B], n int) Sig[[][]R] {
 	if n < 1 {
-		return newSig[[][]R](part{app: t.app, err: errChunk})
+		return newSig[[][]R](part{app: t.app, err: canvas.ErrChunk})
 	}
 	var parts []part
 	for len(list) > 0 {
@@ -98,7 +98,7 @@ func Chunks[A, B, R any](t Task2[A, B, R], list []Pair[A, B], n int) Sig[[][]R] 
 		parts = append(parts, t.starmap(pairs(list[:k])))
 		list = list[k:]
 	}
-	p := canvas(KindGroup, parts...)
+	p := compose(KindGroup, parts...)
 	p.app = t.app
 	return newSig[[][]R](p)
 }
@@ -117,48 +117,16 @@ func pairs[A, B any](list []Pair[A, B]) [][]any {
 	return items
 }
 
-// starmapTask is Celery's name of a task that calls another one for each of a
-// list of arguments.
-const starmapTask = "celery.starmap"
-
-// starmap is a call of starmapTask: what it takes is what Celery's takes.
+// starmap is a call of canvas.StarmapTask: what it takes is what Celery's takes.
 func (d definition) starmap(items [][]any) part {
 	inner, err := jsontext.Marshal(Signature{Task: d.task.name})
-	p := part{app: d.app, err: err, sig: Signature{Task: starmapTask, Options: CallOptions{Queue: d.task.opts.Queue}}}
+	p := part{app: d.app, err: err, sig: Signature{Task: canvas.StarmapTask, Options: CallOptions{Queue: d.task.opts.Queue}}}
 	it, err := jsontext.Marshal(items)
 	if err != nil {
 		p.fail(celery.ArgumentError(d.task.name, "cannot be given these arguments (%v)", err))
 	}
 	p.sig.Kwargs = map[string]json.RawMessage{"task": inner, "it": it}
 	return p
-}
-
-// chunksTask is Celery's name of a group of starmaps that is not made yet.
-const chunksTask = "celery.chunks"
-
-// unfold makes the group of a call of chunksTask.
-func (s *Signature) unfold() error {
-	var n int
-	var it []json.RawMessage
-	for name, to := range map[string]any{"n": &n, "it": &it} {
-		if err := json.Unmarshal(s.Kwargs[name], to); err != nil {
-			return celery.ArgumentError(s.Task, "takes a task, a list of arguments and how many there are in a chunk (%s: %v)", name, err)
-		}
-	}
-	if n < 1 {
-		return errChunk
-	}
-	group := Signature{Kind: KindGroup, Options: s.Options, Immutable: true}
-	for chunk := range slices.Chunk(it, n) {
-		text, err := jsontext.Marshal(chunk)
-		if err != nil {
-			return err
-		}
-		args := map[string]json.RawMessage{"task": s.Kwargs["task"], "it": text}
-		group.Tasks = append(group.Tasks, Signature{Task: starmapTask, Kwargs: args, Immutable: true})
-	}
-	*s = group
-	return nil
 }
 
 func partsOf[R any](calls []Sig[R]) []part {
@@ -171,10 +139,10 @@ func partsOf[R any](calls []Sig[R]) []part {
 
 // chain makes one chain of parts; chains among them become part of it.
 func chain(parts ...part) part {
-	p := canvas(KindChain, parts...)
+	p := compose(KindChain, parts...)
 	var steps []Signature
 	for _, s := range p.sig.Tasks {
-		if s.Kind == KindChain && s.plain() {
+		if s.Kind == KindChain && isPlain(s) {
 			steps = append(steps, s.Tasks...)
 		} else {
 			steps = append(steps, s)
@@ -184,10 +152,10 @@ func chain(parts ...part) part {
 	return p
 }
 
-// plain reports whether a canvas is no more than what it is made of.
-func (s Signature) plain() bool { return !s.Immutable && reflect.ValueOf(s.Options).IsZero() }
+// isPlain reports whether a canvas is no more than what it is made of.
+func isPlain(s Signature) bool { return !s.Immutable && reflect.ValueOf(s.Options).IsZero() }
 
-func canvas(kind Kind, parts ...part) part {
+func compose(kind Kind, parts ...part) part {
 	p := part{sig: Signature{Kind: kind, Tasks: make([]Signature, len(parts))}}
 	for i, member := range parts {
 		p.sig.Tasks[i] = member.sig

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -85,7 +86,7 @@ func (p *chainPlan) check() error {
 	switch {
 	case p == nil:
 		return nil
-	case p.Page < 0 || p.Page >= p.Pages || p.Pages > widest:
+	case p.Page < 0 || p.Page >= p.Pages || p.Pages > canvas.Widest:
 		return celery.Permanent(fmt.Errorf("the next page of a chain is %d of %d", p.Page, p.Pages))
 	case p.Last != "" && celery.CheckID(p.Last) != nil:
 		return celery.Permanent(fmt.Errorf("the last task of a chain: %w", celery.CheckID(p.Last)))
@@ -128,7 +129,7 @@ const chainTask = "warren.chain"
 func (p *chainPlan) step() (Signature, error) {
 	text, err := p.header()
 	return Signature{Task: chainTask, Options: CallOptions{
-		TaskID: p.ID + "." + strconv.Itoa(p.Page), Queue: p.Queue, Headers: stringHeaders{headerChain: text},
+		TaskID: p.ID + "." + strconv.Itoa(p.Page), Queue: p.Queue, Headers: map[string]string{headerChain: text},
 	}}, err
 }
 
@@ -168,41 +169,10 @@ func (m *Message) takePlan() {
 	m.Headers = headers
 }
 
-// size is about how many bytes of JSON a signature has.
-func (s *Signature) size() int {
-	n := 200 + len(s.Task) + len(s.Options.Queue) + len(s.Options.ReplyTo)
-	for _, arg := range s.Args {
-		n += len(arg) + 1
-	}
-	for name, arg := range s.Kwargs {
-		n += len(name) + len(arg) + 4
-	}
-	for name, value := range s.Options.Headers {
-		n += len(name) + len(value) + 6
-	}
-	n += sizeOf(s.Options.Link) + sizeOf(s.Options.LinkError) + sizeOf(s.Tasks)
-	if s.Body != nil {
-		n += s.Body.size()
-	}
-	return n
-}
-
-func sizeOf(list []Signature) int {
-	n := 0
-	for i := range list {
-		n += list[i].size()
-	}
-	return n
-}
-
-// instant reports whether a step is over as soon as it begins, so that the next one is
-// needed too: a group of none.
-func (s Signature) instant() bool { return s.Kind == KindGroup && len(s.Tasks) == 0 }
-
 // ahead reads as many steps of a plan as it takes to go on. The plan that is left is nil
 // at its end.
 func (c *client) ahead(ctx context.Context, rest []Signature, p *chainPlan) ([]Signature, *chainPlan, error) {
-	going := func(s Signature) bool { return !s.instant() }
+	going := func(s Signature) bool { return !canvas.Instant(s) }
 	for p != nil && !slices.ContainsFunc(rest, going) {
 		page, err := c.page(ctx, p)
 		if err != nil {
@@ -290,8 +260,7 @@ func parsePage(id string, number int, text []byte) (chainPage, error) {
 	case len(p.Rest) == 0:
 		err = errors.New("it has no steps")
 	default:
-		left := widest
-		err = measureAll(p.Rest, 1, &left)
+		err = canvas.MeasureAll(p.Rest)
 	}
 	if err != nil {
 		return chainPage{}, celery.Permanent(fmt.Errorf("read page %d of the chain %s: %w", number+1, id, err))
@@ -304,8 +273,8 @@ func parsePage(id string, number int, text []byte) (chainPage, error) {
 // sent again has the same plan. Due is when the owner is; a plan that is not kept for as
 // long as a task may take from then on is written anew.
 func (c *client) fold(ctx context.Context, owner string, rest []Signature, p *chainPlan, due time.Time) ([]Signature, *chainPlan, error) {
-	from := later(c.now(), due)
-	large := sizeOf(rest) > c.cfg.travels
+	from := canvas.Later(c.now(), due)
+	large := canvas.SizeOf(rest) > c.cfg.travels
 	if p != nil && (large || p.Until.Before(from.Add(c.cfg.keeps))) {
 		all, left, err := c.allSteps(ctx, rest, p)
 		if errors.Is(err, errPlanOver) || err != nil && lastingOf(err) == permanent {
@@ -314,7 +283,7 @@ func (c *client) fold(ctx context.Context, owner string, rest []Signature, p *ch
 		if err != nil {
 			return rest, p, err
 		}
-		rest, p, large = all, left, sizeOf(all) > c.cfg.travels
+		rest, p, large = all, left, canvas.SizeOf(all) > c.cfg.travels
 	}
 	if !large {
 		return rest, p, nil
@@ -345,7 +314,7 @@ func (c *client) keepSteps(ctx context.Context, owner string, rest []Signature, 
 	most := c.cfg.travels / pagesOfRest
 	pages := pagesOf(rest, most)
 	var front []Signature
-	if sizeOf(pages[0]) <= most {
+	if canvas.SizeOf(pages[0]) <= most {
 		front, pages = pages[0], pages[1:]
 	}
 	p := &chainPlan{Pages: len(pages), Queue: c.route(chainTask, "")}
@@ -353,7 +322,7 @@ func (c *client) keepSteps(ctx context.Context, owner string, rest []Signature, 
 		p.Last, p.LastTask, p.ReplyTo = end.Options.TaskID, end.Task, end.Options.ReplyTo
 	}
 	for i := range rest {
-		from = rest[len(rest)-1-i].due(from)
+		from = canvas.Due(&rest[len(rest)-1-i], from)
 	}
 	p.Until = from.Add(c.cfg.keeps + c.cfg.keeps/sparePart + time.Second).UTC().Truncate(time.Second)
 	texts, err := p.write(owner, pages)
@@ -371,10 +340,10 @@ func (c *client) keepSteps(ctx context.Context, owner string, rest []Signature, 
 func pagesOf(rest []Signature, most int) [][]Signature {
 	var pages [][]Signature
 	for end := len(rest); end > 0; {
-		start, size := end-1, rest[end-1].size()
-		for start > 0 && size+rest[start-1].size() <= most {
+		start, size := end-1, canvas.Size(&rest[end-1])
+		for start > 0 && size+canvas.Size(&rest[start-1]) <= most {
 			start--
-			size += rest[start].size()
+			size += canvas.Size(&rest[start])
 		}
 		pages = append(pages, rest[start:end:end])
 		end = start

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -12,8 +13,8 @@ import (
 // of every task that comes from a queue: another program may have sent it, or an
 // earlier version of this one.
 
-// check refuses a call that no task can be sent of.
-func (s *Signature) check() error {
+// checkCall refuses a call that no task can be sent of.
+func checkCall(s *Signature) error {
 	o := s.Options
 	if o.TaskID != "" {
 		if err := celery.CheckID(o.TaskID); err != nil {
@@ -28,10 +29,10 @@ func (s *Signature) check() error {
 		level = levelOf(*o.Priority)
 	}
 	if err := checkQueue(o.Queue, level); err != nil {
-		return fmt.Errorf("%s: %w", s.title(), err)
+		return fmt.Errorf("%s: %w", canvas.Title(*s), err)
 	}
 	if err := checkHeaders(o.Headers); err != nil && s.Task != chainTask {
-		return fmt.Errorf("%s: %w", s.title(), err)
+		return fmt.Errorf("%s: %w", canvas.Title(*s), err)
 	}
 	return nil
 }
@@ -95,7 +96,7 @@ func (m *Message) checkChord() error {
 	if err := celery.CheckID(o.GroupID); err != nil {
 		return fmt.Errorf("chord: %w", err)
 	}
-	if o.ChordSize < 1 || o.ChordSize > widest || m.GroupIndex < 0 || m.GroupIndex >= o.ChordSize {
+	if o.ChordSize < 1 || o.ChordSize > canvas.Widest || m.GroupIndex < 0 || m.GroupIndex >= o.ChordSize {
 		return celery.Permanent(fmt.Errorf("chord: it is member %d of a group of %d", m.GroupIndex, o.ChordSize))
 	}
 	return nil

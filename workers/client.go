@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -136,9 +137,9 @@ func (a *App) apply(ctx context.Context, sig Signature, u unique) (*handle, erro
 func (c *client) applyFrozen(ctx context.Context, sig Signature) (*handle, error) {
 	h := c.results.handle(sig)
 	mv := moves{sentAt: c.now()}
-	mv.start(sig, nil, spot{root: rootOf(sig), index: -1})
+	mv.start(sig, nil, spot{root: canvas.Root(sig), index: -1})
 	if err := c.carryWhole(ctx, sig, &mv); err != nil {
-		return nil, fmt.Errorf("send %s: %w", sig.title(), err)
+		return nil, fmt.Errorf("send %s: %w", canvas.Title(sig), err)
 	}
 	return h, nil
 }
@@ -151,29 +152,9 @@ func (c *client) bounded(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeout(ctx, c.cfg.Timeout)
 }
 
-// title is what a message calls a signature.
-func (s Signature) title() string {
-	if s.Kind == KindTask {
-		return fmt.Sprintf("task %q", s.Task)
-	}
-	return string(s.Kind)
-}
-
-// rootOf is the id that all tasks of a canvas know: by it, they are revoked
-// together.
-func rootOf(sig Signature) string {
-	switch {
-	case sig.Kind == KindGroup:
-		return sig.Options.GroupID
-	case sig.Kind == KindChain && len(sig.Tasks) > 0:
-		return rootOf(sig.Tasks[0])
-	}
-	return sig.Options.TaskID
-}
-
 // freeze freezes a canvas, with what its tasks were defined with.
 func (c *client) freeze(sig Signature) (Signature, error) {
-	return freeze(sig, c.ids.next, c.complete)
+	return canvas.Freeze(sig, c.ids.next, c.complete)
 }
 
 // complete adds what a task was defined with to a call, as far as it says how to
@@ -183,14 +164,14 @@ func (c *client) complete(sig *Signature, before reflect.Type) (reflect.Type, er
 	if t == nil {
 		sig.Options.Queue = c.route(sig.Task, sig.Options.Queue)
 		c.askForReply(&sig.Options)
-		return anyType, sig.check()
+		return canvas.Any, checkCall(sig)
 	}
 	defined := t.opts.CallOptions
 	defined.Retry, defined.SoftLimit, defined.HardLimit, defined.ResultTTL = nil, 0, 0, 0 // the worker's own
-	sig.Options = sig.Options.over(defined)
+	sig.Options = canvas.Over(sig.Options, defined)
 	sig.Options.Queue = c.route(sig.Task, sig.Options.Queue)
 	c.askForReply(&sig.Options)
-	if err := sig.check(); err != nil {
+	if err := checkCall(sig); err != nil {
 		return t.result, err
 	}
 	if before != nil {

@@ -148,6 +148,5 @@ var (
 	errApps     = errors.New("the canvas has tasks of two apps; make one app of them")
 	errPace     = errors.New("a rate limit is of all calls of a task; set it where the task is defined")
 	errUnique   = errors.New("unique tasks are sent by themselves and not in a canvas")
-	errChunk    = errors.New("chunks of less than one element; use 1 or more")
 	errRepeat   = errors.New("a step is repeated less than 0 times; use 0 or more")
 )

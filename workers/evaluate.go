@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -139,9 +140,9 @@ func (mv *moves) startGroup(sig Signature, before json.RawMessage, at spot) {
 		mv.succeed(json.RawMessage("[]"), sig.Options.Link, at)
 		return
 	}
-	if sig.joined() || len(at.rest) > 0 || at.plan != nil || at.join != "" {
+	if joined(sig) || len(at.rest) > 0 || at.plan != nil || at.join != "" {
 		member.gathering = gathering{join: sig.Options.GroupID, size: len(sig.Tasks)}
-		if due := sig.due(mv.sentAt); due.After(mv.sentAt) {
+		if due := canvas.Due(&sig, mv.sentAt); due.After(mv.sentAt) {
 			member.due = due
 		}
 		mv.joins = append(mv.joins, join{
@@ -156,45 +157,8 @@ func (mv *moves) startGroup(sig Signature, before json.RawMessage, at spot) {
 	}
 }
 
-// due is when the last of a canvas may begin, whose first may from a time on, if
-// nothing took time.
-func (s *Signature) due(from time.Time) time.Time {
-	switch s.Kind {
-	case KindTask:
-		return later(from, s.Options.due(from))
-	case KindGroup:
-		last := from
-		for i := range s.Tasks {
-			last = later(last, s.Tasks[i].due(from))
-		}
-		return last
-	}
-	for i := range s.Tasks {
-		from = s.Tasks[i].due(from)
-	}
-	return from
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// due is when a call that is sent at a time is due; zero for at once.
-func (o CallOptions) due(sent time.Time) time.Time {
-	switch {
-	case o.ETA != nil:
-		return o.ETA.Time
-	case o.Countdown > 0:
-		return sent.Add(time.Duration(o.Countdown))
-	}
-	return time.Time{}
-}
-
 // joined reports whether somebody waits for a group as a whole.
-func (s Signature) joined() bool {
+func joined(s Signature) bool {
 	return s.Kind == KindGroup && len(s.Options.Link)+len(s.Options.LinkError) > 0
 }
 
@@ -204,7 +168,7 @@ func (mv *moves) message(sig Signature, before json.RawMessage, at spot) *Messag
 	o := sig.Options
 	m := &Message{
 		ID: o.TaskID, Task: sig.Task, RootID: at.root, ParentID: at.parent,
-		Group: at.group, GroupIndex: at.index, Origin: origin, ETA: o.due(mv.sentAt),
+		Group: at.group, GroupIndex: at.index, Origin: origin, ETA: canvas.DueAt(o, mv.sentAt),
 		Expires: o.Expires.When(mv.sentAt), SoftLimit: time.Duration(o.SoftLimit), HardLimit: time.Duration(o.HardLimit),
 		NoResult: o.NoResult, ResultTTL: time.Duration(o.ResultTTL), Retry: o.Retry,
 		Queue: o.Queue, Headers: o.Headers, Args: sig.Args, Kwargs: sig.Kwargs, replyTo: o.ReplyTo,
@@ -224,7 +188,7 @@ func (mv *moves) message(sig Signature, before json.RawMessage, at spot) *Messag
 	}
 	for name, value := range at.headers {
 		if _, ok := m.Headers[name]; !ok {
-			m.Headers = withHeader(m.Headers, name, value)
+			m.Headers = canvas.WithHeader(m.Headers, name, value)
 		}
 	}
 	m.takePlan()
@@ -239,7 +203,7 @@ func (m *Message) give(before json.RawMessage, into string) {
 	case into == "":
 		m.Args = append([]json.RawMessage{before}, m.Args...)
 	default:
-		m.Kwargs = withValue(m.Kwargs, into, before)
+		m.Kwargs = canvas.WithValue(m.Kwargs, into, before)
 	}
 }
 
@@ -262,7 +226,7 @@ func (m *Message) spot() spot {
 	}
 	if m.Embed.Chord != nil && !m.foreignChord() {
 		o := m.Embed.Chord.Options
-		at.gathering = gathering{o.GroupID, o.ChordSize, o.due(time.Time{})}
+		at.gathering = gathering{o.GroupID, o.ChordSize, canvas.DueAt(o, time.Time{})}
 	}
 	return at
 }

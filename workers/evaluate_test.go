@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/jsontext"
 )
 
@@ -211,14 +212,14 @@ func (w *world) breakJoin(j *join, s slot, next *moves) {
 
 // played is what becomes of a canvas in a world.
 func played(r *rand.Rand, sig Signature) (*world, Signature, error) {
-	frozen, err := freeze(sig, newIDs().next, anyTask)
+	frozen, err := canvas.Freeze(sig, newIDs().next, anyTask)
 	if err != nil {
 		return nil, frozen, err
 	}
 	w := newWorld(r)
 	for {
 		mv := &moves{sentAt: time.Unix(0, 0)}
-		mv.start(frozen, nil, spot{root: rootOf(frozen), index: -1})
+		mv.start(frozen, nil, spot{root: canvas.Root(frozen), index: -1})
 		err := w.carry(mv)
 		if err == nil {
 			break

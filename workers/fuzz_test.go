@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 )
 
@@ -138,12 +139,12 @@ func FuzzSignature(f *testing.F) {
 // frozenComesBack freezes a signature, begins it, and sends what it begins with.
 func frozenComesBack(t *testing.T, sig Signature) {
 	t.Helper()
-	frozen, err := freeze(sig, newIDs().next, anyTask)
+	frozen, err := canvas.Freeze(sig, newIDs().next, anyTask)
 	if err != nil {
 		return
 	}
 	mv := moves{sentAt: time.Unix(0, 0)}
-	mv.start(frozen, json.RawMessage("1"), spot{root: rootOf(frozen), index: -1})
+	mv.start(frozen, json.RawMessage("1"), spot{root: canvas.Root(frozen), index: -1})
 	for _, m := range mv.tasks {
 		out, err := m.encode()
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -147,9 +148,9 @@ func (j *join) check(id string) error {
 	switch {
 	case j.ID != id:
 		return fmt.Errorf("it is of group %q", jsontext.Clip([]byte(j.ID)))
-	case j.Size < 1 || j.Size > widest:
+	case j.Size < 1 || j.Size > canvas.Widest:
 		return fmt.Errorf("it has %d members", j.Size)
-	case j.Join != "" && (j.JoinSize < 1 || j.JoinSize > widest || j.Index < 0 || j.Index >= j.JoinSize):
+	case j.Join != "" && (j.JoinSize < 1 || j.JoinSize > canvas.Widest || j.Index < 0 || j.Index >= j.JoinSize):
 		return fmt.Errorf("it is member %d of a group of %d", j.Index, j.JoinSize)
 	}
 	if j.Join == "" {

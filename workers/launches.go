@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 )
 
@@ -138,7 +139,7 @@ func (c *client) resume(ctx context.Context, e streams.Entry, worker string, gon
 		return fmt.Errorf("read plan %s: %w", l.id, err)
 	}
 	mv := &moves{sentAt: l.plan.SentAt, again: true, launch: l, final: gone}
-	mv.start(sig, nil, spot{root: rootOf(sig), index: -1})
+	mv.start(sig, nil, spot{root: canvas.Root(sig), index: -1})
 	l.pieces = c.pieces(mv)
 	if len(l.pieces) == 0 || l.plan.Sent > len(l.pieces) {
 		return celery.Permanent(fmt.Errorf("read plan %s: %d of its %d pieces are sent", l.id, l.plan.Sent, len(l.pieces)))

@@ -3,6 +3,8 @@ package workers
 import (
 	"encoding/json"
 	"testing"
+
+	"warren/workers/internal/canvas"
 )
 
 // A level is a priority on the wire, in messages and signatures, and back.
@@ -43,7 +45,7 @@ func TestTheLevelOfACallCounts(t *testing.T) {
 		want Level
 	}{{nil, High}, {[]Option{Priority(Normal)}, Normal}, {[]Option{Priority(Low)}, Low}} {
 		mv := &moves{}
-		m := mv.message(Signature{Options: settingsOf(test.call).over(defined)}, nil, spot{})
+		m := mv.message(Signature{Options: canvas.Over(settingsOf(test.call).CallOptions, defined)}, nil, spot{})
 		if m.Level() != test.want {
 			t.Errorf("got %s, want %s", m.Level(), test.want)
 		}

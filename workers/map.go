@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -31,7 +32,7 @@ func (w *Worker) mapCode(m *Message) (func(context.Context) (json.RawMessage, er
 		results := make([]json.RawMessage, len(items))
 		for i, item := range items {
 			args := []json.RawMessage{item}
-			if m.Task == starmapTask {
+			if m.Task == canvas.StarmapTask {
 				if err := json.Unmarshal(item, &args); err != nil {
 					return nil, celery.ArgumentError(m.Task, "takes a list of lists")
 				}

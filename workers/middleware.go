@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/guard"
 )
 
@@ -58,4 +59,6 @@ func (c Config) aroundRun(run RunFunc) RunFunc {
 }
 
 // SetHeader sets a header of a task that is about to be sent.
-func (m *Message) SetHeader(name, value string) { m.Headers = withHeader(m.Headers, name, value) }
+func (m *Message) SetHeader(name, value string) {
+	m.Headers = canvas.WithHeader(m.Headers, name, value)
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 )
 
@@ -110,7 +111,7 @@ func Unique(key string, within time.Duration) Option {
 
 // Header adds a header that middleware and tasks can read.
 func Header(name, value string) Option {
-	return func(s *settings) { s.Headers = withHeader(s.Headers, name, value) }
+	return func(s *settings) { s.Headers = canvas.WithHeader(s.Headers, name, value) }
 }
 
 // IgnoreResult keeps no result of the task: who asks for it waits in vain. Failures
@@ -167,63 +168,10 @@ func HardLimit(d time.Duration) Option {
 	}
 }
 
-// over puts the options of a call over those of its task.
-func (o CallOptions) over(base CallOptions) CallOptions {
-	o.Queue = first(o.Queue, base.Queue)
-	if o.Countdown == 0 && o.ETA == nil {
-		o.Countdown, o.ETA = base.Countdown, base.ETA
-	}
-	o.SoftLimit = first(o.SoftLimit, base.SoftLimit)
-	o.HardLimit = first(o.HardLimit, base.HardLimit)
-	o.ResultTTL = first(o.ResultTTL, base.ResultTTL)
-	o.Priority = first(o.Priority, base.Priority)
-	o.Expires = first(o.Expires, base.Expires)
-	o.Retry = first(o.Retry, base.Retry)
-	o.NoResult = o.NoResult || base.NoResult
-	for name, value := range base.Headers {
-		if _, ok := o.Headers[name]; !ok {
-			o.Headers = withHeader(o.Headers, name, value)
-		}
-	}
-	return o
-}
-
-// withHeader sets a header of a copy: the headers may be others' too.
-func withHeader(h stringHeaders, name, value string) stringHeaders {
-	more := stringHeaders{name: value}
-	for n, v := range h {
-		if n != name {
-			more[n] = v
-		}
-	}
-	return more
-}
-
 func first[T comparable](a, b T) T {
 	var zero T
 	if a != zero {
 		return a
 	}
 	return b
-}
-
-// check says what cannot be meant together.
-func (o CallOptions) check() error {
-	switch {
-	case o.Expires != nil && o.Expires.After != 0 && !o.Expires.At.IsZero():
-		return errors.New("the expiry has a moment and a duration; use one")
-	case o.Countdown != 0 && o.ETA != nil:
-		return errors.New("both a countdown and an ETA are given; use one")
-	case o.HardLimit != 0 && o.SoftLimit > o.HardLimit:
-		return errors.New("the soft limit is longer than the hard one; make it shorter")
-	case o.ETA != nil && celery.CheckTime(o.ETA.Time) != nil:
-		return celery.CheckTime(o.ETA.Time)
-	case o.Retry != nil && celery.CheckRetry(*o.Retry) != nil:
-		return celery.CheckRetry(*o.Retry)
-	case celery.CheckDue(o.due(time.Now())) != nil:
-		return celery.CheckDue(o.due(time.Now()))
-	case o.Expires != nil && celery.CheckTime(o.Expires.At) != nil:
-		return celery.CheckTime(o.Expires.At)
-	}
-	return nil
 }

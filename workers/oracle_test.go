@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -45,7 +46,7 @@ func (g *canvasMaker) make(depth int, follows bool) Signature {
 		body := g.make(depth-1, true)
 		s.Body = &body
 		if g.chance(20) {
-			s.header = &Signature{Kind: KindGroup, Options: CallOptions{LinkError: g.callbacks(depth)}}
+			s = canvas.WithHeaderGroup(s, &Signature{Kind: KindGroup, Options: CallOptions{LinkError: g.callbacks(depth)}})
 		}
 	}
 	if g.chance(15) {
@@ -146,8 +147,8 @@ func (f fate) run(s Signature, before json.RawMessage, links, errbacks []Signatu
 		return f.chain(s.Tasks, before, links, errbacks)
 	case KindChord:
 		header := Signature{Kind: KindGroup, Tasks: s.Tasks}
-		if s.header != nil {
-			header.Options = s.header.Options
+		if group := canvas.HeaderGroup(s); group != nil {
+			header.Options = group.Options
 		}
 		return f.chain([]Signature{header, *s.Body}, before, links, errbacks)
 	}
@@ -245,8 +246,8 @@ func (f fate) runBefore(s, next Signature, before json.RawMessage, errbacks []Si
 	steps := s.Tasks
 	if s.Kind == KindChord {
 		header := Signature{Kind: KindGroup, Tasks: s.Tasks}
-		if s.header != nil {
-			header.Options = s.header.Options
+		if group := canvas.HeaderGroup(s); group != nil {
+			header.Options = group.Options
 		}
 		steps = []Signature{header, *s.Body}
 	}
@@ -281,8 +282,8 @@ func errbacksOf(s Signature) []Signature {
 			of = slices.Concat(of, errbacksOf(s.Tasks[1]))
 		}
 	case KindChord:
-		if s.header != nil {
-			of = s.header.Options.LinkError
+		if group := canvas.HeaderGroup(s); group != nil {
+			of = group.Options.LinkError
 		}
 		of = slices.Concat(of, errbacksOf(*s.Body))
 	}

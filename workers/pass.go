@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"warren/workers/internal/canvas"
 )
 
 // Workers of several apps may take from one queue: all of them from "celery", the
@@ -56,7 +58,7 @@ func (r *run) passOn(ctx context.Context) (done bool, err error) {
 // that could be known.
 func (r *run) needs() string {
 	switch r.m.Task {
-	case mapTask, starmapTask:
+	case mapTask, canvas.StarmapTask:
 		var inner Signature
 		_ = json.Unmarshal(r.m.Kwargs["task"], &inner) // what is none fails for that
 		return inner.Task

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/periodic"
 )
@@ -42,14 +43,18 @@ func (p periodicClient) Timeout() time.Duration { return p.c.cfg.Timeout }
 func (p periodicClient) Passes(err error) bool  { return lastingOf(err) == passing }
 
 func (p periodicClient) Signature(call Call) (Signature, error) {
-	whole := call.whole()
+	made, ok := call.(interface{ whole() part })
+	if !ok {
+		return call.Signature(), nil
+	}
+	whole := made.whole()
 	if whole.app != nil && whole.app != p.c.app {
 		return whole.sig, errOtherApp
 	}
 	return whole.sig, whole.err
 }
 
-func (p periodicClient) Measure(sig Signature) error { return measure(&sig) }
+func (p periodicClient) Measure(sig Signature) error { return canvas.Measure(&sig) }
 
 func (p periodicClient) Check(run periodicRun) error {
 	_, err := p.freeze(run)
@@ -59,9 +64,9 @@ func (p periodicClient) Check(run periodicRun) error {
 // freeze makes of a run what is sent of it.
 func (p periodicClient) freeze(run periodicRun) (Signature, error) {
 	sig := run.Call
-	sig.Options.Headers = withHeader(sig.Options.Headers, headerScheduled, run.Due.UTC().Format(time.RFC3339Nano))
+	sig.Options.Headers = canvas.WithHeader(sig.Options.Headers, headerScheduled, run.Due.UTC().Format(time.RFC3339Nano))
 	n := -1
-	return freeze(sig, func() string { n++; return run.ID(n) }, p.c.complete)
+	return canvas.Freeze(sig, func() string { n++; return run.ID(n) }, p.c.complete)
 }
 
 func (p periodicClient) Send(ctx context.Context, run periodicRun) error {
@@ -79,7 +84,7 @@ func (p periodicClient) send(ctx context.Context, run periodicRun) error {
 		return celery.Permanent(err)
 	}
 	mv := moves{sentAt: p.c.now(), final: func(err error) bool { return final(err, run.Tries) }}
-	mv.start(sig, nil, spot{root: rootOf(sig), index: -1})
+	mv.start(sig, nil, spot{root: canvas.Root(sig), index: -1})
 	return p.c.carry(ctx, &mv)
 }
 

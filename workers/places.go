@@ -2,11 +2,11 @@ package workers
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -42,7 +42,7 @@ func (m *Message) places() (args []json.RawMessage, kwargs map[string]json.RawMe
 	for name, value := range m.Kwargs {
 		if b := celery.ParseReference(value); b != nil {
 			mark().Kwargs[name] = *b
-			kwargs = withValue(kwargs, name, json.RawMessage("null"))
+			kwargs = canvas.WithValue(kwargs, name, json.RawMessage("null"))
 		} else if celery.LooksKept(value) {
 			mark()
 		}
@@ -96,5 +96,3 @@ func (m *Message) placeEarlier() {
 		m.Kwargs[name] = celery.ReadEarlier(m.Kwargs[name])
 	}
 }
-
-var errReference = celery.Permanent(errors.New("an argument is no JSON"))

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 	"strconv"
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/guard"
 	"warren/workers/internal/jsontext"
@@ -113,34 +113,22 @@ func (c *client) completeForeign(sig *Signature, before reflect.Type) (reflect.T
 
 func (c *client) adopt(m *Message) error {
 	n := 0
-	f := freezer{complete: c.completeForeign, newID: func() string {
+	f := canvas.NewFreezer(func() string {
 		n++
 		return m.ID + "=" + strconv.Itoa(n)
-	}}
+	}, c.completeForeign)
 	e := &m.Embed
 	for _, list := range [][]Signature{e.Callbacks, e.Errbacks, e.Chain} {
 		for i := range list {
-			if err := measure(&list[i]); err != nil {
+			if err := canvas.Measure(&list[i]); err != nil {
 				return err
 			}
 		}
 	}
-	e.Callbacks = f.freezeAll(e.Callbacks, anyType)
-	e.Errbacks = f.freezeAll(e.Errbacks, reflect.TypeFor[Failure]())
+	e.Callbacks = f.Callbacks(e.Callbacks, canvas.Any)
+	e.Errbacks = f.Callbacks(e.Errbacks, reflect.TypeFor[Failure]())
 	if len(e.Chain) > 0 {
-		e.Chain = f.freezeRest(e.Chain)
+		e.Chain = f.Rest(e.Chain)
 	}
-	return f.err
-}
-
-// freezeRest freezes the rest of a chain, whose next step is the last.
-func (f *freezer) freezeRest(rest []Signature) []Signature {
-	steps := slices.Clone(rest)
-	slices.Reverse(steps)
-	chain, _ := f.freeze(Signature{Kind: KindChain, Tasks: steps}, CallOptions{}, anyType)
-	if chain.Kind != KindChain {
-		return []Signature{chain}
-	}
-	slices.Reverse(chain.Tasks)
-	return chain.Tasks
+	return f.Err()
 }

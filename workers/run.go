@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/guard"
 	"warren/workers/internal/jsontext"
 )
@@ -541,7 +542,7 @@ func (r *run) code() (func(context.Context) (json.RawMessage, error), error) {
 	if r.m.Task == chainTask {
 		return func(context.Context) (json.RawMessage, error) { return r.m.given(), nil }, nil
 	}
-	if r.m.Task == starmapTask || r.m.Task == mapTask {
+	if r.m.Task == canvas.StarmapTask || r.m.Task == mapTask {
 		return r.w.mapCode(r.m)
 	}
 	if r.task == nil {

@@ -20,10 +20,9 @@ type Sig[R any] struct{ part }
 type Step[A, R any] struct{ part }
 
 // Call is a complete call of whatever result: a [Sig], or a [Signature].
-type Call interface{ whole() part }
+type Call interface{ Signature() Signature }
 
-func (s Sig[R]) whole() part    { return s.part }
-func (s Signature) whole() part { return part{sig: s} }
+func (s Sig[R]) whole() part { return s.part }
 
 // Accepts is what can come behind an A: every [Step] of A.
 type Accepts[A any] interface{ after(A) part }

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -136,7 +139,7 @@ func (t *task) verifyInto(sig Signature, before reflect.Type) error {
 }
 
 func (t *task) fits(before, want reflect.Type) error {
-	if fits(before, want) {
+	if canvas.Fits(before, want) {
 		return nil
 	}
 	return celery.ArgumentError(t.name, "takes a %s from what comes before it, which gives a %s", shown(want), shown(before))
@@ -172,4 +175,26 @@ func (t *task) bindStruct(args []json.RawMessage, kwargs map[string]json.RawMess
 	}
 	object, err := jsontext.Marshal(kwargs)
 	return []json.RawMessage{object}, err
+}
+
+func typeNames(types []reflect.Type) string {
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = typeName(t)
+	}
+	return strings.Join(names, ", ")
+}
+
+// ofMain is the package that every program's own types are of, which tells nobody
+// anything.
+var ofMain = regexp.MustCompile(`\bmain\.`)
+
+func typeName(t reflect.Type) string { return ofMain.ReplaceAllString(shown(t), "") }
+
+// shown is a type under the name that users know it by.
+func shown(t reflect.Type) string {
+	if t == reflect.TypeFor[Failure]() {
+		return "workers.Failure"
+	}
+	return t.String()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -33,7 +34,7 @@ func (u Untyped) Named(name string, value any) Untyped {
 	if err != nil {
 		u.fail(celery.ArgumentError(u.sig.Task, "cannot be given argument %q (%v)", name, err))
 	}
-	u.sig.Kwargs = withValue(u.sig.Kwargs, name, text)
+	u.sig.Kwargs = canvas.WithValue(u.sig.Kwargs, name, text)
 	return u
 }
 
@@ -80,6 +81,8 @@ func (u Untyped) Run(ctx context.Context, opts ...Option) (json.RawMessage, erro
 
 // Signature is the call as data.
 func (u Untyped) Signature() Signature { return u.sig }
+
+func (u Untyped) whole() part { return u.part }
 
 // As says of what type the result of an untyped call is, so that it can be put
 // together with typed ones. That it is so is seen when the result is read.

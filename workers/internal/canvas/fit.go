@@ -1,21 +1,22 @@
-package workers
+package canvas
 
 import (
 	"encoding"
 	"encoding/json"
 	"reflect"
-	"regexp"
-	"strings"
+
+	"warren/workers/internal/celery"
 )
 
 // What comes before a call is given to it as JSON. Of registered tasks it is
 // known beforehand what cannot be read: a text is no number, a list no text.
 
-var anyType = reflect.TypeFor[any]()
+// Any is the type of what is not known beforehand.
+var Any = reflect.TypeFor[any]()
 
-// fits reports whether JSON of one type may be read into another. It is sure only
+// Fits reports whether JSON of one type may be read into another. It is sure only
 // when it says no.
-func fits(out, in reflect.Type) bool {
+func Fits(out, in reflect.Type) bool {
 	out, in = direct(out), direct(in)
 	if chooses(out) || chooses(in) {
 		return true
@@ -24,7 +25,7 @@ func fits(out, in reflect.Type) bool {
 	if a != b {
 		return a == "" || b == ""
 	}
-	return a != "list" || fits(out.Elem(), in.Elem())
+	return a != "list" || Fits(out.Elem(), in.Elem())
 }
 
 func direct(t reflect.Type) reflect.Type {
@@ -41,7 +42,7 @@ func chooses(t reflect.Type) bool {
 		reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
 	} {
 		if t.Implements(way) || reflect.PointerTo(t).Implements(way) {
-			return t != reflect.TypeFor[Failure]()
+			return t != reflect.TypeFor[celery.Failure]()
 		}
 	}
 	return false
@@ -70,33 +71,11 @@ func jsonKind(t reflect.Type) string {
 func listType(types []reflect.Type) reflect.Type {
 	for _, t := range types {
 		if t != types[0] {
-			return reflect.SliceOf(anyType)
+			return reflect.SliceOf(Any)
 		}
 	}
 	if len(types) == 0 {
-		return reflect.SliceOf(anyType)
+		return reflect.SliceOf(Any)
 	}
 	return reflect.SliceOf(types[0])
-}
-
-func typeNames(types []reflect.Type) string {
-	names := make([]string, len(types))
-	for i, t := range types {
-		names[i] = typeName(t)
-	}
-	return strings.Join(names, ", ")
-}
-
-// ofMain is the package that every program's own types are of, which tells nobody
-// anything.
-var ofMain = regexp.MustCompile(`\bmain\.`)
-
-func typeName(t reflect.Type) string { return ofMain.ReplaceAllString(shown(t), "") }
-
-// shown is a type under the name that users know it by.
-func shown(t reflect.Type) string {
-	if t == reflect.TypeFor[Failure]() {
-		return "workers.Failure"
-	}
-	return t.String()
 }

@@ -1,6 +1,7 @@
-package workers
+package canvas
 
 import (
+	"cmp"
 	"errors"
 	"reflect"
 	"slices"
@@ -8,31 +9,54 @@ import (
 	"warren/workers/internal/celery"
 )
 
-// freeze brings a canvas into the form the evaluator works on, and fixes every id
+// Freeze brings a canvas into the form the evaluator works on, and fixes every id
 // in it: a chord is a chain of its header and its body, chains hold no chains,
 // callbacks hang where they are called.
 //
 // Complete is called with every task and the type of what comes before it, nil
 // for nothing, and says of what type its result is.
-func freeze(sig Signature, newID func() string, complete completion) (Signature, error) {
-	if err := measure(&sig); err != nil {
+func Freeze(sig Signature, newID func() string, complete Completion) (Signature, error) {
+	if err := Measure(&sig); err != nil {
 		return sig, err
 	}
-	f := freezer{newID: newID, complete: complete}
-	sig, _ = f.freeze(sig, CallOptions{}, nil)
+	f := NewFreezer(newID, complete)
+	sig, _ = f.freeze(sig, Options{}, nil)
 	return sig, f.err
 }
 
-type completion func(sig *Signature, before reflect.Type) (reflect.Type, error)
+// Root is the id that all tasks of a canvas know: by it, they are revoked
+// together.
+func Root(sig Signature) string {
+	switch {
+	case sig.Kind == KindGroup:
+		return sig.Options.GroupID
+	case sig.Kind == KindChain && len(sig.Tasks) > 0:
+		return Root(sig.Tasks[0])
+	}
+	return sig.Options.TaskID
+}
 
-type freezer struct {
+// A Completion adds to a task what it was defined with, and says of what type its result
+// is. Before is the type of what comes before it; nil for nothing.
+type Completion func(sig *Signature, before reflect.Type) (reflect.Type, error)
+
+// A Freezer freezes what follows a task, piece by piece.
+type Freezer struct {
 	newID    func() string
-	complete completion
+	complete Completion
 	tasks    int // so far
 	err      error
 }
 
-func (f *freezer) fail(err error) {
+// NewFreezer makes a freezer that gives ids, and completes tasks.
+func NewFreezer(newID func() string, complete Completion) *Freezer {
+	return &Freezer{newID: newID, complete: complete}
+}
+
+// Err is what was wrong first.
+func (f *Freezer) Err() error { return f.err }
+
+func (f *Freezer) fail(err error) {
 	if f.err == nil {
 		f.err = err
 	}
@@ -40,17 +64,17 @@ func (f *freezer) fail(err error) {
 
 // freeze freezes a signature. What its canvas asks for holds for it too, unless
 // it asks for something else.
-func (f *freezer) freeze(sig Signature, inherited CallOptions, before reflect.Type) (Signature, reflect.Type) {
+func (f *Freezer) freeze(sig Signature, inherited Options, before reflect.Type) (Signature, reflect.Type) {
 	if f.err != nil {
-		return sig, anyType
+		return sig, Any
 	}
-	sig.Options = sig.Options.over(inherited)
-	f.fail(sig.Options.check())
+	sig.Options = Over(sig.Options, inherited)
+	f.fail(CheckOptions(sig.Options))
 	if sig.Immutable {
 		before = nil
 	}
 	if sig.Task == chunksTask {
-		f.fail(sig.unfold())
+		f.fail(unfold(&sig))
 	}
 	switch sig.Kind {
 	case KindTask:
@@ -61,10 +85,10 @@ func (f *freezer) freeze(sig Signature, inherited CallOptions, before reflect.Ty
 	return f.freezeChain(sig, before)
 }
 
-func (f *freezer) freezeTask(sig Signature, before reflect.Type) (Signature, reflect.Type) {
-	if f.tasks++; f.tasks > widest { // callbacks that hang on many steps are many
+func (f *Freezer) freezeTask(sig Signature, before reflect.Type) (Signature, reflect.Type) {
+	if f.tasks++; f.tasks > Widest { // callbacks that hang on many steps are many
 		f.fail(errWidest)
-		return sig, anyType
+		return sig, Any
 	}
 	result, err := f.complete(&sig, before)
 	f.fail(err)
@@ -74,27 +98,40 @@ func (f *freezer) freezeTask(sig Signature, before reflect.Type) (Signature, ref
 	return f.freezeCallbacks(sig, result), result
 }
 
-func (f *freezer) freezeCallbacks(sig Signature, result reflect.Type) Signature {
-	sig.Options.Link = f.freezeAll(sig.Options.Link, result)
-	sig.Options.LinkError = f.freezeAll(sig.Options.LinkError, reflect.TypeFor[Failure]())
+func (f *Freezer) freezeCallbacks(sig Signature, result reflect.Type) Signature {
+	sig.Options.Link = f.Callbacks(sig.Options.Link, result)
+	sig.Options.LinkError = f.Callbacks(sig.Options.LinkError, reflect.TypeFor[celery.Failure]())
 	return sig
 }
 
-func (f *freezer) freezeAll(list []Signature, before reflect.Type) []Signature {
+// Callbacks freezes callbacks, which are given a value of a type.
+func (f *Freezer) Callbacks(list []Signature, before reflect.Type) []Signature {
 	var frozen []Signature
 	for _, sig := range list {
 		byID, given := sig.Options.ErrbackID, before
 		if byID {
 			given = reflect.TypeFor[string]()
 		}
-		sig, _ = f.freeze(sig, CallOptions{}, given)
+		sig, _ = f.freeze(sig, Options{}, given)
 		sig.Options.ErrbackID = byID
 		frozen = append(frozen, sig)
 	}
 	return frozen
 }
 
-func (f *freezer) freezeGroup(sig Signature, before reflect.Type) (Signature, reflect.Type) {
+// Rest freezes the rest of a chain, whose next step is the last.
+func (f *Freezer) Rest(rest []Signature) []Signature {
+	steps := slices.Clone(rest)
+	slices.Reverse(steps)
+	chain, _ := f.freeze(Signature{Kind: KindChain, Tasks: steps}, Options{}, Any)
+	if chain.Kind != KindChain {
+		return []Signature{chain}
+	}
+	slices.Reverse(chain.Tasks)
+	return chain.Tasks
+}
+
+func (f *Freezer) freezeGroup(sig Signature, before reflect.Type) (Signature, reflect.Type) {
 	if sig.Options.GroupID = sig.Options.TaskID; sig.Options.GroupID == "" {
 		sig.Options.GroupID = f.newID()
 	}
@@ -103,22 +140,22 @@ func (f *freezer) freezeGroup(sig Signature, before reflect.Type) (Signature, re
 	members := make([]Signature, len(sig.Tasks))
 	results := make([]reflect.Type, len(sig.Tasks))
 	for i, task := range sig.Tasks {
-		members[i], results[i] = f.freeze(task, sig.Options.forMembers(true), before)
+		members[i], results[i] = f.freeze(task, forMembers(sig.Options, true), before)
 	}
 	sig.Tasks = members
 	result := listType(results)
 	return f.freezeCallbacks(sig, result), result
 }
 
-func (f *freezer) freezeChain(sig Signature, before reflect.Type) (Signature, reflect.Type) {
+func (f *Freezer) freezeChain(sig Signature, before reflect.Type) (Signature, reflect.Type) {
 	steps := flatten([]Signature{sig})
 	if len(steps) == 0 {
 		f.fail(errors.New("the chain has no steps"))
-		return sig, anyType
+		return sig, Any
 	}
 	chain := Signature{Kind: KindChain, Tasks: make([]Signature, len(steps))}
 	for i, step := range steps {
-		chain.Tasks[i], before = f.freeze(step, CallOptions{}, before)
+		chain.Tasks[i], before = f.freeze(step, Options{}, before)
 	}
 	if len(steps) == 1 {
 		return chain.Tasks[0], before
@@ -145,7 +182,7 @@ func flatten(steps []Signature) []Signature {
 			step = chordAsChain(step)
 		}
 		if step.Kind == KindChain {
-			inner = step.hang(flatten(step.Tasks))
+			inner = hang(step, flatten(step.Tasks))
 		}
 		flat = follow(flat, inner)
 	}
@@ -164,15 +201,15 @@ func follow(flat, next []Signature) []Signature {
 
 // hang hangs what a chain asks for on its steps: the callbacks of its success on
 // the last one, those of its failure on each.
-func (s Signature) hang(steps []Signature) []Signature {
+func hang(s Signature, steps []Signature) []Signature {
 	for i := range steps {
 		o := &steps[i].Options
 		if i == len(steps)-1 {
-			o.TaskID = first(o.TaskID, s.Options.TaskID)
+			o.TaskID = cmp.Or(o.TaskID, s.Options.TaskID)
 			o.Link = slices.Concat(o.Link, s.Options.Link)
 		}
 		o.LinkError = slices.Concat(o.LinkError, s.Options.LinkError)
-		*o = o.over(s.Options.forMembers(i == 0))
+		*o = Over(*o, forMembers(s.Options, i == 0))
 	}
 	if s.Immutable && len(steps) > 0 {
 		steps[0].Immutable = true
@@ -182,7 +219,7 @@ func (s Signature) hang(steps []Signature) []Signature {
 
 // forMembers are the options of a canvas that hold for what it is made of: when
 // to begin only for what begins first.
-func (o CallOptions) forMembers(begins bool) CallOptions {
+func forMembers(o Options, begins bool) Options {
 	o.TaskID, o.GroupID, o.GroupIndex, o.Into, o.ErrbackID = "", "", nil, "", false
 	o.Link, o.LinkError = nil, nil
 	if !begins {

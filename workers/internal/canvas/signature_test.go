@@ -1,4 +1,4 @@
-package workers
+package canvas
 
 import (
 	"encoding/json"

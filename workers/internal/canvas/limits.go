@@ -1,6 +1,7 @@
-package workers
+package canvas
 
 import (
+	"errors"
 	"fmt"
 
 	"warren/workers/internal/celery"
@@ -16,16 +17,18 @@ const (
 	deepestArgument = 200
 	// deepestJSON is how deep a signature that deep may lie in JSON.
 	deepestJSON = 512
-	// widest is how many tasks there may be in all.
-	widest = 250_000
+	// Widest is how many tasks there may be in all.
+	Widest = 250_000
 )
 
-var errWidest = fmt.Errorf("the canvas has more than %d tasks", widest)
+var errReference = celery.Permanent(errors.New("an argument is no JSON"))
 
-// measure refuses a signature that is too large, or of which something is missing.
+var errWidest = fmt.Errorf("the canvas has more than %d tasks", Widest)
+
+// Measure refuses a signature that is too large, or of which something is missing.
 // It looks at no more than is allowed, however the signature is made.
-func measure(s *Signature) error {
-	left := widest
+func Measure(s *Signature) error {
+	left := Widest
 	return s.measure(1, &left)
 }
 
@@ -44,7 +47,7 @@ func (s *Signature) measure(depth int, left *int) error {
 			return errReference
 		}
 		if jsontext.Nests(arg, deepestArgument) {
-			return fmt.Errorf("an argument of %s nests more than %d deep", s.title(), deepestArgument)
+			return fmt.Errorf("an argument of %s nests more than %d deep", Title(*s), deepestArgument)
 		}
 	}
 	for name, arg := range s.Kwargs {
@@ -52,7 +55,7 @@ func (s *Signature) measure(depth int, left *int) error {
 			return errReference
 		}
 		if jsontext.Nests(arg, deepestArgument) {
-			return fmt.Errorf("argument %q of %s nests more than %d deep", name, s.title(), deepestArgument)
+			return fmt.Errorf("argument %q of %s nests more than %d deep", name, Title(*s), deepestArgument)
 		}
 	}
 	return s.measureParts(depth, left)
@@ -96,6 +99,12 @@ func (s *Signature) measureParts(depth int, left *int) error {
 	return measureAll(s.Options.LinkError, calls, left)
 }
 
+// MeasureAll is Measure for a list, which counts as one canvas.
+func MeasureAll(list []Signature) error {
+	left := Widest
+	return measureAll(list, 1, &left)
+}
+
 func measureAll(list []Signature, depth int, left *int) error {
 	for i := range list {
 		if err := list[i].measure(depth, left); err != nil {
@@ -103,4 +112,12 @@ func measureAll(list []Signature, depth int, left *int) error {
 		}
 	}
 	return nil
+}
+
+// Title is what a message calls a signature.
+func Title(s Signature) string {
+	if s.Kind == KindTask {
+		return fmt.Sprintf("task %q", s.Task)
+	}
+	return string(s.Kind)
 }
