@@ -104,7 +104,7 @@ func (c *client) spillAll(ctx context.Context, m *Message, most int) error {
 		if err != nil {
 			return err
 		}
-		m.give(b.Reference(), name)
+		m.Kwargs = canvas.WithValue(m.Kwargs, name, b.Reference())
 	}
 	return nil
 }

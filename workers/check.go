@@ -31,7 +31,7 @@ func checkCall(s *Signature) error {
 	if err := checkQueue(o.Queue, level); err != nil {
 		return fmt.Errorf("%s: %w", canvas.Title(*s), err)
 	}
-	if err := checkHeaders(o.Headers); err != nil && s.Task != chainTask {
+	if err := checkHeaders(o.Headers); err != nil && s.Task != canvas.PlanTask {
 		return fmt.Errorf("%s: %w", canvas.Title(*s), err)
 	}
 	return nil

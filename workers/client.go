@@ -136,9 +136,9 @@ func (a *App) apply(ctx context.Context, sig Signature, u unique) (*handle, erro
 
 func (c *client) applyFrozen(ctx context.Context, sig Signature) (*handle, error) {
 	h := c.results.handle(sig)
-	mv := moves{sentAt: c.now()}
-	mv.start(sig, nil, spot{root: canvas.Root(sig), index: -1})
-	if err := c.carryWhole(ctx, sig, &mv); err != nil {
+	eff := effects{Effects: canvas.Effects{SentAt: c.now()}}
+	eff.Start(sig, nil, canvas.Beginning(sig))
+	if err := c.carryWhole(ctx, sig, &eff); err != nil {
 		return nil, fmt.Errorf("send %s: %w", canvas.Title(sig), err)
 	}
 	return h, nil
@@ -207,62 +207,62 @@ func (c *client) routed(task string) bool {
 
 // carryWhole carries the beginning of a canvas; if that is more than one task, all
 // of them are sent, or none.
-func (c *client) carryWhole(ctx context.Context, sig Signature, mv *moves) (err error) {
-	if len(mv.tasks) > 1 {
-		if mv.launch, err = c.newLaunch(sig, mv); err != nil {
+func (c *client) carryWhole(ctx context.Context, sig Signature, eff *effects) (err error) {
+	if len(eff.messages()) > 1 {
+		if eff.launch, err = c.newLaunch(sig, eff); err != nil {
 			return err
 		}
 	}
-	return c.carry(ctx, mv)
+	return c.carry(ctx, eff)
 }
 
 // carry does what an event brings about. Doing it twice changes nothing.
-func (c *client) carry(ctx context.Context, mv *moves) error {
-	if mv.none() {
+func (c *client) carry(ctx context.Context, eff *effects) error {
+	if eff.none() {
 		return nil
 	}
-	next := &moves{sentAt: mv.sentAt, again: mv.again, final: mv.final}
-	err := c.foldJoins(ctx, mv.joins)
+	next := &effects{Effects: canvas.Effects{SentAt: eff.SentAt}, again: eff.again, final: eff.final}
+	err := c.foldJoins(ctx, eff.Joins)
 	if err == nil {
-		err = insist(ctx, func(ctx context.Context) error { return c.keepJoins(ctx, mv.joins) })
+		err = insist(ctx, func(ctx context.Context) error { return c.keepJoins(ctx, eff.Joins) })
 	}
-	if mv.refuses(err) {
-		if err := c.refuseJoins(ctx, mv, next, err); err != nil {
+	if eff.refuses(err) {
+		if err := c.refuseJoins(ctx, eff, next, err); err != nil {
 			return err
 		}
 	} else if err != nil {
 		return err
 	}
-	for _, m := range mv.tasks {
-		if err := c.foldChain(ctx, m); err != nil && !mv.refuses(err) {
+	for _, m := range eff.messages() {
+		if err := c.foldChain(ctx, m); err != nil && !eff.refuses(err) {
 			return err
 		}
 	}
-	if err := c.sendAll(ctx, mv); err != nil {
+	if err := c.sendAll(ctx, eff); err != nil {
 		return err
 	}
-	if len(mv.tasks) > 0 {
+	if len(eff.messages()) > 0 {
 		reached(pointSent)
 	}
-	return c.carryOn(ctx, mv, next)
+	return c.carryOn(ctx, eff, next)
 }
 
 // carryOn does what follows from what was sent, and from what could not be. A permanent
 // error says that there is nothing left to do, and what was lost.
-func (c *client) carryOn(ctx context.Context, mv, next *moves) error {
-	for _, r := range mv.refused {
+func (c *client) carryOn(ctx context.Context, eff, next *effects) error {
+	for _, r := range eff.refused {
 		if err := c.giveUp(ctx, r, next); err != nil {
 			return err
 		}
 	}
 	var lost error
-	for _, s := range mv.slots {
+	for _, s := range eff.Slots {
 		err := insist(ctx, func(ctx context.Context) error { return c.fill(ctx, s, next) })
 		if err == nil {
 			continue
 		}
-		err = fmt.Errorf("fill slot %d of group %s: %w", s.index, s.join, err)
-		if !mv.refuses(err) {
+		err = fmt.Errorf("fill slot %d of group %s: %w", s.Index, s.Join, err)
+		if !eff.refuses(err) {
 			return err
 		}
 		lost = errors.Join(lost, err)
@@ -274,21 +274,17 @@ func (c *client) carryOn(ctx context.Context, mv, next *moves) error {
 	for _, id := range next.past {
 		c.clear(ctx, id)
 	}
-	for _, id := range mv.over {
+	for _, id := range eff.over {
 		c.clearPlan(ctx, id)
 	}
 	return celery.Permanent(errors.Join(lost, err))
 }
 
-func (c *client) sendAll(ctx context.Context, mv *moves) error {
-	if mv.launch != nil {
-		return mv.launch.send(ctx, mv)
+func (c *client) sendAll(ctx context.Context, eff *effects) error {
+	if eff.launch != nil {
+		return eff.launch.send(ctx, eff)
 	}
-	return insist(ctx, func(ctx context.Context) error { return c.send(ctx, mv) })
-}
-
-func (mv *moves) none() bool {
-	return len(mv.joins)+len(mv.tasks)+len(mv.ends)+len(mv.slots)+len(mv.past)+len(mv.over) == 0
+	return insist(ctx, func(ctx context.Context) error { return c.send(ctx, eff) })
 }
 
 // answerTime is how long the broker may take before it is told again: its answer
@@ -333,44 +329,44 @@ func unanswered(err error) bool {
 }
 
 // send sends tasks, and records them and those that ended without being sent.
-func (c *client) send(ctx context.Context, mv *moves) error {
+func (c *client) send(ctx context.Context, eff *effects) error {
 	var puts []*streams.Pending
 	var confirms []*sending
-	for _, e := range mv.ends {
+	for _, e := range eff.Ends {
 		puts = append(puts, c.begin(ctx, e))
-		if err := c.reply(ctx, e.replyTo, e.record(c.now())); err != nil {
+		if err := c.reply(ctx, e.ReplyTo, endRecord(e, c.now())); err != nil {
 			return err
 		}
 	}
-	tasks := mv.tasks
-	if mv.again {
+	tasks := eff.messages()
+	if eff.again {
 		var err error
 		if tasks, err = c.notBegun(ctx, tasks); err != nil {
 			return err
 		}
 	}
 	for _, m := range tasks {
-		if mv.isRefused(m) {
+		if eff.isRefused(m) {
 			continue
 		}
 		if !m.NoResult {
 			puts = append(puts, c.announce(ctx, m))
 		}
-		s, err := c.dispatch(ctx, m, mv.sentAt)
+		s, err := c.dispatch(ctx, m, eff.SentAt)
 		if err == nil {
 			confirms = append(confirms, s)
 			continue
 		}
 		if len(confirms) > 0 {
-			mv.goOn()
+			eff.goOn()
 		}
-		if err := mv.refuse(m, err); err != nil {
+		if err := eff.refuse(m, err); err != nil {
 			return err
 		}
 	}
 	var errs error
 	for _, s := range confirms {
-		errs = errors.Join(errs, mv.refuse(s.m, s.wait(ctx)))
+		errs = errors.Join(errs, eff.refuse(s.m, s.wait(ctx)))
 	}
 	return errors.Join(errs, recorded(ctx, puts))
 }
@@ -443,8 +439,8 @@ func (c *client) announce(ctx context.Context, m *Message) *streams.Pending {
 }
 
 // begin records a task that ended without being sent.
-func (c *client) begin(ctx context.Context, e end) *streams.Pending {
-	return c.put(ctx, stateKey(e.id), e.record(c.now()), c.cfg.ResultExpires, streams.Absent)
+func (c *client) begin(ctx context.Context, e canvas.End) *streams.Pending {
+	return c.put(ctx, stateKey(e.ID), endRecord(e, c.now()), c.cfg.ResultExpires, streams.Absent)
 }
 
 func (c *client) put(ctx context.Context, key string, r record, ttl time.Duration, e streams.Expectation) *streams.Pending {
@@ -459,8 +455,8 @@ func (c *client) put(ctx context.Context, key string, r record, ttl time.Duratio
 func (c *client) untilDue(due time.Time) time.Duration { return max(due.Sub(c.now()), 0) }
 
 // keptFor is how long what is written of a gathering is kept.
-func (c *client) keptFor(g gathering) time.Duration {
-	return joinExpires + wholeSeconds(c.untilDue(g.due))
+func (c *client) keptFor(g canvas.Gathering) time.Duration {
+	return joinExpires + wholeSeconds(c.untilDue(g.Due))
 }
 
 // now is the time by the broker's clock. What is told to others, or compared with what

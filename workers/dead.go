@@ -222,8 +222,8 @@ func (c *client) letter(ctx context.Context, id string) (DeadLetter, error) {
 
 // carry sends what follows the end of a task. One that was given up is kept
 // before; a worker that dies here does both again.
-func (r *run) carry(ctx context.Context, rec record, mv *moves) error {
-	if rec.Status != Failed && mv.none() {
+func (r *run) carry(ctx context.Context, rec record, eff *effects) error {
+	if rec.Status != Failed && eff.none() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.w.c.cfg.Timeout)
@@ -233,7 +233,7 @@ func (r *run) carry(ctx context.Context, rec record, mv *moves) error {
 			return err
 		}
 	}
-	err := r.w.c.carry(ctx, mv)
+	err := r.w.c.carry(ctx, eff)
 	if err != nil && r.final(err) {
 		return r.strand(ctx, rec, err)
 	}

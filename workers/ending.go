@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/guard"
 )
@@ -48,10 +49,10 @@ func (r *run) succeed(ctx context.Context, value json.RawMessage) error {
 	}
 	ttl := r.expires(Succeeded)
 	if r.m.handsOn() {
-		ttl = max(ttl, r.w.c.keptFor(r.m.spot().gathering)) // others get it too
+		ttl = max(ttl, r.w.c.keptFor(r.m.position().Gathering)) // others get it too
 	}
 	var err error
-	if rec.Result, err = r.w.c.spillOver(ctx, value, r.w.c.largestAt(r.m.spot()), ttl); err != nil {
+	if rec.Result, err = r.w.c.spillOver(ctx, value, r.w.c.largestAt(r.m.position()), ttl); err != nil {
 		return err
 	}
 	return r.end(ctx, rec)
@@ -143,15 +144,15 @@ func typeOf(err error) string {
 // end records the end of the task, and sends what follows. Whoever is overtaken
 // sends nothing.
 func (r *run) end(ctx context.Context, rec record) error {
-	mv, err := r.moves(ctx, rec)
+	eff, err := r.effects(ctx, rec)
 	if errors.Is(err, errPlanOver) {
-		mv, err = &moves{}, nil // another run has gone on; if it has not ended this one, too, it is ended here
+		eff, err = &effects{}, nil // another run has gone on; if it has not ended this one, too, it is ended here
 	}
 	if err != nil {
 		return err
 	}
 	rec.Done = r.w.c.now()
-	rec.Children = mv.children()
+	rec.Children = eff.children()
 	if err := r.conclude(ctx, rec); err != nil {
 		return err
 	}
@@ -160,7 +161,7 @@ func (r *run) end(ctx context.Context, rec record) error {
 	if err := r.reply(ctx, rec); err != nil {
 		return err
 	}
-	return r.carry(ctx, rec, mv)
+	return r.carry(ctx, rec, eff)
 }
 
 // conclude writes the last record of the task; that of a success nobody wants to
@@ -175,29 +176,29 @@ func (r *run) conclude(ctx context.Context, rec record) error {
 	return r.write(ctx, rec)
 }
 
-// moves are what follows a record that is the last.
-func (r *run) moves(ctx context.Context, rec record) (*moves, error) {
-	mv := &moves{sentAt: r.w.c.now(), final: r.final}
+// effects are what follows a record that is the last.
+func (r *run) effects(ctx context.Context, rec record) (*effects, error) {
+	eff := &effects{Effects: canvas.Effects{SentAt: r.w.c.now()}, final: r.final}
 	m, err := r.steps(ctx, rec.Status)
 	if err != nil {
 		return nil, err
 	}
 	if r.m.plan != nil && m.plan == nil && !r.refused {
-		mv.over = append(mv.over, r.m.plan.ID)
+		eff.over = append(eff.over, r.m.plan.ID)
 	}
 	switch rec.Status {
 	case Succeeded:
-		mv.succeeded(m, rec.Result)
+		eff.Succeed(rec.Result, m.Embed.Callbacks, m.position())
 	case Failed:
-		mv.failed(m, *rec.Failure)
+		eff.fail(m, *rec.Failure)
 	case Revoked:
 		f := Failure{TaskID: r.m.ID, Task: r.m.Task, Type: revokedType, Message: ErrRevoked.Error()}
 		if rec.Failure != nil {
 			f = *rec.Failure
 		}
-		mv.revoked(m, f)
+		eff.Stop(f, true, m.position())
 	}
-	return mv, nil
+	return eff, nil
 }
 
 // steps gives the task with the steps behind it that its end needs: the next one, or all
@@ -235,7 +236,7 @@ func (r *run) follow(ctx context.Context, rec record) error {
 	if err := r.reply(ctx, rec); err != nil {
 		return err
 	}
-	mv, err := r.moves(ctx, rec)
+	eff, err := r.effects(ctx, rec)
 	switch {
 	case errors.Is(err, errPlanOver):
 		return nil // it was sent before the plan was cleared away
@@ -244,8 +245,8 @@ func (r *run) follow(ctx context.Context, rec record) error {
 	case err != nil:
 		return err
 	}
-	mv.again = true
-	return r.carry(ctx, rec, mv)
+	eff.again = true
+	return r.carry(ctx, rec, eff)
 }
 
 // retry records that the task is to be run again, and sends it.

@@ -15,6 +15,7 @@ import (
 
 	"warren/embedded/embeddedtest"
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -29,17 +30,17 @@ var stored = []func(*testing.T, []byte) string{
 	},
 	func(t *testing.T, text []byte) string {
 		t.Helper()
-		j, err := parseJoin("g", text)
+		j, err := canvas.ReadJoin("g", text)
 		return rewritten(t, j, err)
 	},
 	func(t *testing.T, text []byte) string {
 		t.Helper()
-		p, err := parsePage("c", 1, text)
+		p, err := canvas.ReadPage("c", 1, text)
 		return rewritten(t, p, err)
 	},
 	func(t *testing.T, text []byte) string {
 		t.Helper()
-		p, err := parseChainPlan(string(text))
+		p, err := canvas.ReadPlan(string(text))
 		return rewritten(t, p, err)
 	},
 	func(t *testing.T, text []byte) string {
@@ -398,7 +399,7 @@ func FuzzChain(f *testing.F) {
 		} {
 			f.Add([]byte(plan), []byte(page), "ident")
 			f.Add([]byte(plan), []byte(page), "broken")
-			f.Add([]byte(plan), []byte(page), chainTask)
+			f.Add([]byte(plan), []byte(page), canvas.PlanTask)
 		}
 	}
 	m := newMill(f)
@@ -410,7 +411,7 @@ func FuzzChain(f *testing.F) {
 			return
 		}
 		in := streams.Message{
-			Headers: streams.Table{"lang": "go", "task": task, "id": newIDs().next(), headerChain: strings.ReplaceAll(string(plan), "ID", id)},
+			Headers: streams.Table{"lang": "go", "task": task, "id": newIDs().next(), canvas.HeaderPlan: strings.ReplaceAll(string(plan), "ID", id)},
 			Body:    []byte(`[[1],{},{}]`),
 		}
 		sent, err := m.grind(ctx, in)

@@ -143,9 +143,9 @@ func frozenComesBack(t *testing.T, sig Signature) {
 	if err != nil {
 		return
 	}
-	mv := moves{sentAt: time.Unix(0, 0)}
-	mv.start(frozen, json.RawMessage("1"), spot{root: canvas.Root(frozen), index: -1})
-	for _, m := range mv.tasks {
+	eff := effects{Effects: canvas.Effects{SentAt: time.Unix(0, 0)}}
+	eff.Start(frozen, json.RawMessage("1"), canvas.Beginning(frozen))
+	for _, m := range eff.messages() {
 		out, err := m.encode()
 		if err != nil {
 			if !strings.Contains(err.Error(), "is the task's own") {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 )
 
@@ -22,35 +23,35 @@ type refusal struct {
 
 // refuses reports whether the error of sending a task is one that the task is given
 // up for. Of what a client sends, nothing is: the client is told.
-func (mv *moves) refuses(err error) bool {
-	return err != nil && mv.final != nil && mv.final(err)
+func (eff *effects) refuses(err error) bool {
+	return err != nil && eff.final != nil && eff.final(err)
 }
 
 // refuse gives a task up, or gives the error back that is no reason to.
-func (mv *moves) refuse(m *Message, err error) error {
-	if !mv.refuses(err) {
+func (eff *effects) refuse(m *Message, err error) error {
+	if !eff.refuses(err) {
 		return err
 	}
-	for _, r := range mv.refused {
+	for _, r := range eff.refused {
 		if r.m.ID == m.ID {
 			return nil
 		}
 	}
-	mv.refused = append(mv.refused, refusal{m, err})
+	eff.refused = append(eff.refused, refusal{m, err})
 	return nil
 }
 
 // goOn gives up what cannot be sent from here on: other tasks have been sent, and what
 // waits for all of them is to be told.
-func (mv *moves) goOn() {
-	if mv.final == nil {
-		mv.final = func(err error) bool { return lastingOf(err) == permanent }
+func (eff *effects) goOn() {
+	if eff.final == nil {
+		eff.final = func(err error) bool { return lastingOf(err) == permanent }
 	}
 }
 
 // isRefused reports whether a task was given up.
-func (mv *moves) isRefused(m *Message) bool {
-	for _, r := range mv.refused {
+func (eff *effects) isRefused(m *Message) bool {
+	for _, r := range eff.refused {
 		if r.m.ID == m.ID {
 			return true
 		}
@@ -59,7 +60,7 @@ func (mv *moves) isRefused(m *Message) bool {
 }
 
 // giveUp keeps the dead letter of a task that could not be sent, and adds what follows.
-func (c *client) giveUp(ctx context.Context, r refusal, next *moves) error {
+func (c *client) giveUp(ctx context.Context, r refusal, next *effects) error {
 	f, err := c.keepFailure(ctx, c.unsent(r), 0)
 	if err != nil {
 		return err
@@ -76,9 +77,9 @@ func (c *client) giveUp(ctx context.Context, r refusal, next *moves) error {
 	}
 	r.m.log(c.cfg.Logger).Error("gave up a task that cannot be sent", "error", r.cause)
 	if celery.CheckID(r.m.ID) == nil {
-		next.ends = append(next.ends, end{id: r.m.ID, task: r.m.Task, replyTo: r.m.replyTo, cause: f})
+		next.Ends = append(next.Ends, canvas.End{ID: r.m.ID, Task: r.m.Task, ReplyTo: r.m.replyTo, Cause: f})
 	}
-	next.failed(r.m, f)
+	next.fail(r.m, f)
 	return nil
 }
 
@@ -114,21 +115,21 @@ func (c *client) letterOf(m *Message, f Failure) DeadLetter {
 
 // refuseJoins gives up groups that cannot be recorded, with the members that are to be
 // sent: what waits for them has failed.
-func (c *client) refuseJoins(ctx context.Context, mv, next *moves, cause error) error {
+func (c *client) refuseJoins(ctx context.Context, eff, next *effects, cause error) error {
 	lost := make(map[string]bool)
-	for i := range mv.joins {
-		j := &mv.joins[i]
+	for i := range eff.Joins {
+		j := &eff.Joins[i]
 		lost[j.ID] = true
 		var err error
 		if j.Rest, j.Plan, err = c.allSteps(ctx, j.Rest, j.Plan); err != nil && lastingOf(err) != permanent {
 			return err
 		}
 		f := Failure{TaskID: j.ID, Type: typeOf(cause), Message: fmt.Sprintf("the group cannot be recorded: %v", cause)}
-		next.broke(j, j.failure([]Failure{f}), false)
+		next.Break(j, j.Failure([]Failure{f}), false)
 	}
-	for _, m := range mv.tasks {
+	for _, m := range eff.messages() {
 		if m.Embed.Chord != nil && lost[m.Embed.Chord.Options.GroupID] {
-			_ = mv.refuse(m, cause)
+			_ = eff.refuse(m, cause)
 		}
 	}
 	return nil

@@ -59,24 +59,24 @@ func (f *filled) UnmarshalJSON(text []byte) error {
 }
 
 // keepJoins records joins, before any member is sent.
-func (c *client) keepJoins(ctx context.Context, joins []join) error {
+func (c *client) keepJoins(ctx context.Context, joins []canvas.Join) error {
 	puts := make([]*streams.Pending, 0, len(joins))
 	for _, j := range joins {
-		err := j.check(j.ID)
+		err := j.Check(j.ID)
 		if err == nil {
 			err = celery.CheckID(j.ID)
 		}
 		if err != nil {
 			return celery.Permanent(err)
 		}
-		text, err := j.write()
+		text, err := j.Write()
 		if err != nil {
 			return celery.Permanent(err)
 		}
 		if text, err = c.keepPlan(ctx, &j, text); err != nil {
 			return err
 		}
-		puts = append(puts, c.store.Begin(ctx, streams.Put{Key: joinKey(j.ID, "plan"), Value: text, TTL: c.keptFor(j.own())}))
+		puts = append(puts, c.store.Begin(ctx, streams.Put{Key: joinKey(j.ID, "plan"), Value: text, TTL: c.keptFor(j.Own())}))
 	}
 	for _, p := range puts {
 		if err := waitFor(ctx, p); err != nil {
@@ -87,7 +87,7 @@ func (c *client) keepJoins(ctx context.Context, joins []join) error {
 }
 
 // join reads a group; nil says that it has gone on, or was forgotten.
-func (c *client) join(ctx context.Context, id string) (*join, error) {
+func (c *client) join(ctx context.Context, id string) (*canvas.Join, error) {
 	e, err := c.store.Get(ctx, joinKey(id, "plan"))
 	if errors.Is(err, streams.ErrNoEntry) {
 		return nil, nil
@@ -95,7 +95,7 @@ func (c *client) join(ctx context.Context, id string) (*join, error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := parseJoin(id, e.Value)
+	j, err := canvas.ReadJoin(id, e.Value)
 	if err != nil || j.At == nil {
 		return j, err
 	}
@@ -103,87 +103,54 @@ func (c *client) join(ctx context.Context, id string) (*join, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read group %s: %w", id, err)
 	}
-	return parseJoin(id, text)
+	return canvas.ReadJoin(id, text)
 }
 
 // keepPlan keeps what is written of a group apart, if it is large.
-func (c *client) keepPlan(ctx context.Context, j *join, text []byte) ([]byte, error) {
+func (c *client) keepPlan(ctx context.Context, j *canvas.Join, text []byte) ([]byte, error) {
 	if len(text) <= 4*c.largest() {
 		return text, nil
 	}
-	all, err := c.keepApart(ctx, text, c.keptFor(j.own()))
+	all, err := c.keepApart(ctx, text, c.keptFor(j.Own()))
 	if err != nil {
 		return nil, err
 	}
-	return jsontext.Marshal(join{ID: j.ID, Size: j.Size, At: &all})
+	return jsontext.Marshal(canvas.Join{ID: j.ID, Size: j.Size, At: &all})
 }
 
-// write writes a group. One that cannot read plans of chains takes the step that stands
-// for one for a task.
-func (j join) write() (text []byte, err error) {
-	if j.Rest, err = withPlan(j.Rest, j.Plan); err != nil {
-		return nil, err
-	}
-	return jsontext.Marshal(j)
-}
-
-// parseJoin reads a group as it is recorded.
-func parseJoin(id string, text []byte) (*join, error) {
-	j := new(join)
-	err := json.Unmarshal(text, j)
-	if err == nil {
-		err = j.check(id)
-	}
-	if err != nil {
-		return nil, celery.Permanent(fmt.Errorf("read group %s: %w", id, err))
-	}
-	if j.Plan != nil {
-		j.Rest = withoutPlan(j.Rest)
-	}
-	return j, nil
-}
-
-// check refuses what was not recorded as the group of an id.
-func (j *join) check(id string) error {
-	switch {
-	case j.ID != id:
-		return fmt.Errorf("it is of group %q", jsontext.Clip([]byte(j.ID)))
-	case j.Size < 1 || j.Size > canvas.Widest:
-		return fmt.Errorf("it has %d members", j.Size)
-	case j.Join != "" && (j.JoinSize < 1 || j.JoinSize > canvas.Widest || j.Index < 0 || j.Index >= j.JoinSize):
-		return fmt.Errorf("it is member %d of a group of %d", j.Index, j.JoinSize)
-	}
-	if j.Join == "" {
-		return j.Plan.check()
-	}
-	return errors.Join(celery.CheckID(j.Join), j.Plan.check())
+// A slot is filled by a member, and has a revision then: its own, or that of the slot
+// above it.
+type slot struct {
+	canvas.Slot
+	revision uint64
 }
 
 // fill fills a member's slot, and adds what follows, if that was decided by it.
-func (c *client) fill(ctx context.Context, s slot, next *moves) error {
-	if s.index < 0 || s.index >= s.size {
-		return celery.Permanent(fmt.Errorf("the group has %d members", s.size))
+func (c *client) fill(ctx context.Context, of canvas.Slot, next *effects) error {
+	s := slot{Slot: of}
+	if s.Index < 0 || s.Index >= s.Size {
+		return celery.Permanent(fmt.Errorf("the group has %d members", s.Size))
 	}
 	if err := c.write(ctx, &s); err != nil {
 		return err
 	}
 	reached(pointFilled)
-	if s.fail != nil {
-		return c.breakJoin(ctx, s, next)
+	if s.Failure != nil {
+		return c.breakJoin(ctx, s.Slot, next)
 	}
 	if goesOn, err := c.climb(ctx, s); err != nil || !goesOn {
 		return err
 	}
-	return c.gather(ctx, s.join, next)
+	return c.gather(ctx, s.Join, next)
 }
 
 // write writes a slot, or reads what another run of the member wrote before.
 func (c *client) write(ctx context.Context, s *slot) error {
-	text, err := jsontext.Marshal(filled{Value: s.value, Failure: s.fail, Revoked: s.revoked})
+	text, err := jsontext.Marshal(filled{Value: s.Value, Failure: s.Failure, Revoked: s.Revoked})
 	if err != nil {
 		return err
 	}
-	put := streams.Put{Key: slotKey(s.join, 0, s.index), Value: text, TTL: c.keptFor(s.gathering), Expect: streams.Absent}
+	put := streams.Put{Key: slotKey(s.Join, 0, s.Index), Value: text, TTL: c.keptFor(s.Gathering), Expect: streams.Absent}
 	s.revision, err = c.store.Put(ctx, put)
 	if !errors.Is(err, streams.ErrConflict) {
 		return err
@@ -201,7 +168,7 @@ func (c *client) write(ctx context.Context, s *slot) error {
 		s.revision, err = c.store.Put(ctx, put)
 		return err
 	}
-	s.value, s.fail, s.revoked, s.revision = was.Value, was.Failure, was.Revoked, e.Revision
+	s.Value, s.Failure, s.Revoked, s.revision = was.Value, was.Failure, was.Revoked, e.Revision
 	return nil
 }
 
@@ -218,9 +185,9 @@ func parseSlot(text []byte) (*filled, error) {
 // the neighbours of a slot, and when all are filled, fills the slot above them, up to
 // the last level.
 func (c *client) climb(ctx context.Context, s slot) (bool, error) {
-	index, size := s.index, s.size
+	index, size := s.Index, s.Size
 	for level := 0; ; level++ {
-		all, err := c.blockFilled(ctx, s.join, level, index, size)
+		all, err := c.blockFilled(ctx, s.Join, level, index, size)
 		if err != nil || !all {
 			return false, err
 		}
@@ -228,7 +195,7 @@ func (c *client) climb(ctx context.Context, s slot) (bool, error) {
 			return c.isLast(ctx, s, level)
 		}
 		index, size = index/fanIn, (size+fanIn-1)/fanIn
-		above := streams.Put{Key: slotKey(s.join, level+1, index), Value: []byte("{}"), TTL: c.keptFor(s.gathering)}
+		above := streams.Put{Key: slotKey(s.Join, level+1, index), Value: []byte("{}"), TTL: c.keptFor(s.Gathering)}
 		if s.revision, err = c.store.Put(ctx, above); err != nil {
 			return false, err
 		}
@@ -274,10 +241,10 @@ func (c *client) blockFilled(ctx context.Context, id string, level, index, size 
 // and all would read all results. Small ones they do: it costs them no more than to find
 // out who is the last.
 func (c *client) isLast(ctx context.Context, s slot, level int) (bool, error) {
-	if len(s.value) <= largestInSlot && !celery.IsReference(s.value) {
+	if len(s.Value) <= largestInSlot && !celery.IsReference(s.Value) {
 		return true, nil
 	}
-	e, err := c.store.Last(ctx, joinKey(s.join, strconv.Itoa(level)+".*"))
+	e, err := c.store.Last(ctx, joinKey(s.Join, strconv.Itoa(level)+".*"))
 	if errors.Is(err, streams.ErrNoEntry) {
 		return false, nil // the group has gone on
 	}
@@ -288,9 +255,9 @@ func (c *client) isLast(ctx context.Context, s slot, level int) (bool, error) {
 // of a block are read to know that they are filled.
 const largestInSlot = 1 << 10
 
-// largestAt is the size of a result that goes on from a spot as it is.
-func (c *client) largestAt(at spot) int {
-	if at.size > fanIn && len(at.rest) == 0 && at.plan == nil {
+// largestAt is the size of a result that goes on from a position as it is.
+func (c *client) largestAt(at canvas.Position) int {
+	if at.Size > fanIn && len(at.Rest) == 0 && at.Plan == nil {
 		return min(largestInSlot, c.largest())
 	}
 	return c.largest()
@@ -301,7 +268,7 @@ const probes = 4
 
 // slots reads what the members of a group have come to, in their order; nil for
 // those that are not done.
-func (c *client) slots(ctx context.Context, j *join) ([]*filled, error) {
+func (c *client) slots(ctx context.Context, j *canvas.Join) ([]*filled, error) {
 	keys := make([]string, j.Size)
 	for i := range keys {
 		keys[i] = slotKey(j.ID, 0, i)
@@ -330,7 +297,7 @@ func lostMember(i int, cause error) *filled {
 }
 
 // gather goes on with the results of all members.
-func (c *client) gather(ctx context.Context, id string, next *moves) error {
+func (c *client) gather(ctx context.Context, id string, next *effects) error {
 	j, err := c.join(ctx, id)
 	if err != nil || j == nil {
 		return err
@@ -345,13 +312,13 @@ func (c *client) gather(ctx context.Context, id string, next *moves) error {
 		case f == nil:
 			return nil // another one has gone on, and cleared the slots away
 		case f.lost:
-			return c.breakJoin(ctx, slot{gathering: j.own(), index: i, fail: f.Failure}, next)
+			return c.breakJoin(ctx, canvas.Slot{Gathering: j.Own(), Index: i, Failure: f.Failure}, next)
 		case f.Failure != nil:
 			return nil // whoever failed goes on
 		}
 		values[i], err = c.fetch(ctx, f.Value)
 		if errors.Is(err, errBlob) {
-			return c.breakJoin(ctx, slot{gathering: j.own(), index: i, fail: lostMember(i, err).Failure}, next)
+			return c.breakJoin(ctx, canvas.Slot{Gathering: j.Own(), Index: i, Failure: lostMember(i, err).Failure}, next)
 		}
 		if err != nil {
 			return fmt.Errorf("result %d: %w", i, err)
@@ -361,7 +328,7 @@ func (c *client) gather(ctx context.Context, id string, next *moves) error {
 	if err != nil {
 		return err
 	}
-	if all, err = c.spillOver(ctx, all, c.largestAt(j.spot()), joinExpires); err != nil {
+	if all, err = c.spillOver(ctx, all, c.largestAt(j.Next()), joinExpires); err != nil {
 		return err
 	}
 	return c.goOnWith(ctx, j, all, next)
@@ -369,7 +336,7 @@ func (c *client) gather(ctx context.Context, id string, next *moves) error {
 
 // goOnWith gives the results of a group to what follows it. Where that is not kept any more,
 // the group has failed.
-func (c *client) goOnWith(ctx context.Context, j *join, results json.RawMessage, next *moves) error {
+func (c *client) goOnWith(ctx context.Context, j *canvas.Join, results json.RawMessage, next *effects) error {
 	rest, plan, err := c.ahead(ctx, j.Rest, j.Plan)
 	switch {
 	case errors.Is(err, errPlanOver): // what follows has gone on
@@ -377,7 +344,7 @@ func (c *client) goOnWith(ctx context.Context, j *join, results json.RawMessage,
 		return nil
 	case err != nil && lastingOf(err) == permanent:
 		f := Failure{TaskID: j.ID, Type: typeOf(err), Message: err.Error()}
-		next.broke(j, j.failure([]Failure{f}), false)
+		next.Break(j, j.Failure([]Failure{f}), false)
 		return err
 	case err != nil:
 		return err
@@ -386,13 +353,13 @@ func (c *client) goOnWith(ctx context.Context, j *join, results json.RawMessage,
 	}
 	j.Rest, j.Plan = rest, plan
 	next.past = append(next.past, j.ID)
-	next.succeed(results, j.Callbacks, j.spot())
+	next.Succeed(results, j.Callbacks, j.Next())
 	return nil
 }
 
 // breakJoin goes on with the failure of a member: the first that fails decides.
-func (c *client) breakJoin(ctx context.Context, s slot, next *moves) error {
-	j, err := c.join(ctx, s.join)
+func (c *client) breakJoin(ctx context.Context, s canvas.Slot, next *effects) error {
+	j, err := c.join(ctx, s.Join)
 	if err != nil || j == nil {
 		return err
 	}
@@ -413,28 +380,28 @@ func (c *client) breakJoin(ctx context.Context, s slot, next *moves) error {
 	causes := []Failure{}
 	for i, f := range list {
 		switch {
-		case i == s.index:
-			causes = append(causes, *s.fail)
+		case i == s.Index:
+			causes = append(causes, *s.Failure)
 		case f != nil && f.Failure != nil:
 			causes = append(causes, *f.Failure)
 		}
 	}
-	f, err := c.keepFailure(ctx, j.failure(causes), c.keptFor(s.gathering))
+	f, err := c.keepFailure(ctx, j.Failure(causes), c.keptFor(s.Gathering))
 	if err != nil {
 		return err
 	}
-	next.broke(j, f, s.revoked)
+	next.Break(j, f, s.Revoked)
 	return nil
 }
 
 // firstToBreak reports whether a member is the one whose failure decides.
-func (c *client) firstToBreak(ctx context.Context, s slot) (bool, error) {
-	mine := strconv.Itoa(s.index)
-	_, err := c.store.Put(ctx, streams.Put{Key: joinKey(s.join, "broken"), Value: []byte(mine), TTL: c.keptFor(s.gathering), Expect: streams.Absent})
+func (c *client) firstToBreak(ctx context.Context, s canvas.Slot) (bool, error) {
+	mine := strconv.Itoa(s.Index)
+	_, err := c.store.Put(ctx, streams.Put{Key: joinKey(s.Join, "broken"), Value: []byte(mine), TTL: c.keptFor(s.Gathering), Expect: streams.Absent})
 	if !errors.Is(err, streams.ErrConflict) {
 		return err == nil, err
 	}
-	e, err := c.store.Get(ctx, joinKey(s.join, "broken"))
+	e, err := c.store.Get(ctx, joinKey(s.Join, "broken"))
 	return err == nil && string(e.Value) == mine, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -85,22 +86,22 @@ func launchKey(id string) string { return launchPrefix + id }
 
 const launchPrefix = "launch."
 
-// newLaunch makes the launch of a frozen canvas, whose moves these are.
-func (c *client) newLaunch(sig Signature, mv *moves) (*launch, error) {
-	l := &launch{c: c, id: c.ids.next(), plan: launchPlan{SentAt: mv.sentAt}, pieces: c.pieces(mv)}
+// newLaunch makes the launch of a frozen canvas, whose effects these are.
+func (c *client) newLaunch(sig Signature, eff *effects) (*launch, error) {
+	l := &launch{c: c, id: c.ids.next(), plan: launchPlan{SentAt: eff.SentAt}, pieces: c.pieces(eff)}
 	var err error
 	l.plan.Canvas, err = jsontext.Marshal(sig)
 	return l, err
 }
 
 // pieces are in the order of the canvas: those of a plan are the same each time.
-func (c *client) pieces(mv *moves) []*piece {
+func (c *client) pieces(eff *effects) []*piece {
 	tasks := make(map[place][]*Message)
 	var places []place
-	for _, m := range mv.tasks {
+	for _, m := range eff.messages() {
 		m.Queue = c.route(m.Task, m.Queue)
 		at := place{m.Queue, m.Level()}
-		if m.ETA.After(mv.sentAt) {
+		if m.ETA.After(eff.SentAt) {
 			at = place{}
 		}
 		if tasks[at] == nil {
@@ -119,7 +120,7 @@ func (c *client) pieces(mv *moves) []*piece {
 
 // send sends the pieces that are not sent yet. If another one has taken over, it
 // sends the rest.
-func (l *launch) send(ctx context.Context, mv *moves) error {
+func (l *launch) send(ctx context.Context, eff *effects) error {
 	if len(l.pieces) > 1 || l.pieces[0].queue == "" {
 		if err := insist(ctx, l.write); err != nil {
 			return err
@@ -128,9 +129,9 @@ func (l *launch) send(ctx context.Context, mv *moves) error {
 	for l.plan.Sent < len(l.pieces) {
 		p := l.pieces[l.plan.Sent]
 		if l.plan.Sent > 0 {
-			mv.goOn()
+			eff.goOn()
 		}
-		if err := insist(ctx, func(ctx context.Context) error { return l.sendPiece(ctx, p, mv) }); err != nil {
+		if err := insist(ctx, func(ctx context.Context) error { return l.sendPiece(ctx, p, eff) }); err != nil {
 			return l.refused(ctx, err)
 		}
 		l.plan.Sent++
@@ -180,18 +181,18 @@ func (l *launch) write(ctx context.Context) error {
 }
 
 // sendPiece sends a piece, and records that its tasks were sent.
-func (l *launch) sendPiece(ctx context.Context, p *piece, mv *moves) error {
+func (l *launch) sendPiece(ctx context.Context, p *piece, eff *effects) error {
 	if p.queue == "" {
-		return l.sendLater(ctx, p, mv)
+		return l.sendLater(ctx, p, eff)
 	}
 	if p.list == nil {
-		if err := l.prepare(ctx, p, mv); err != nil {
+		if err := l.prepare(ctx, p, eff); err != nil {
 			return err
 		}
 	}
 	err := l.c.publishAll(ctx, p.place, p.list)
-	if errors.Is(err, streams.ErrDuplicate) || errors.Is(err, streams.ErrNotImplemented) || mv.refuses(err) {
-		err = l.publishEach(ctx, p, mv)
+	if errors.Is(err, streams.ErrDuplicate) || errors.Is(err, streams.ErrNotImplemented) || eff.refuses(err) {
+		err = l.publishEach(ctx, p, eff)
 	}
 	if err != nil {
 		return err
@@ -200,32 +201,32 @@ func (l *launch) sendPiece(ctx context.Context, p *piece, mv *moves) error {
 }
 
 // sendLater sends a piece to where it waits for its time.
-func (l *launch) sendLater(ctx context.Context, p *piece, mv *moves) error {
-	some := &moves{tasks: p.tasks, again: mv.again, sentAt: mv.sentAt, final: mv.final, refused: mv.refused}
+func (l *launch) sendLater(ctx context.Context, p *piece, eff *effects) error {
+	some := &effects{Effects: canvas.Effects{SentAt: eff.SentAt}, written: p.tasks, again: eff.again, final: eff.final, refused: eff.refused}
 	err := l.c.send(ctx, some)
-	mv.final, mv.refused = some.final, some.refused
+	eff.final, eff.refused = some.final, some.refused
 	return err
 }
 
 // prepare writes the tasks of a piece, of which some may have begun when it is
 // sent again.
-func (l *launch) prepare(ctx context.Context, p *piece, mv *moves) (err error) {
+func (l *launch) prepare(ctx context.Context, p *piece, eff *effects) (err error) {
 	tasks := p.tasks
-	if mv.again {
+	if eff.again {
 		if tasks, err = l.c.notBegun(ctx, tasks); err != nil {
 			return err
 		}
 	}
 	list := make([]*sending, 0, len(tasks))
 	for _, m := range tasks {
-		if mv.isRefused(m) {
+		if eff.isRefused(m) {
 			continue
 		}
 		s := &sending{c: l.c, m: m}
 		write := l.c.cfg.aroundSend(func(ctx context.Context, _ *Message) error { return s.write(ctx) })
 		if err := write(ctx, m); err == nil {
 			list = append(list, s)
-		} else if err := mv.refuse(m, err); err != nil {
+		} else if err := eff.refuse(m, err); err != nil {
 			return err
 		}
 	}
@@ -235,7 +236,7 @@ func (l *launch) prepare(ctx context.Context, p *piece, mv *moves) (err error) {
 
 // publishEach publishes tasks one by one: because some of them were before, the server
 // knows no transactions, or one of them is refused.
-func (l *launch) publishEach(ctx context.Context, p *piece, mv *moves) error {
+func (l *launch) publishEach(ctx context.Context, p *piece, eff *effects) error {
 	if !l.planned {
 		if err := l.write(ctx); err != nil {
 			return err
@@ -247,17 +248,17 @@ func (l *launch) publishEach(ctx context.Context, p *piece, mv *moves) error {
 		err := s.publish(ctx)
 		if err == nil {
 			sent = append(sent, s)
-		} else if err := mv.refuse(s.m, err); err != nil {
+		} else if err := eff.refuse(s.m, err); err != nil {
 			return err
 		}
 	}
 	p.list = nil
 	for _, s := range sent {
 		err := s.wait(ctx)
-		if err == nil || !mv.refuses(err) {
+		if err == nil || !eff.refuses(err) {
 			p.list = append(p.list, s)
 		}
-		errs = errors.Join(errs, mv.refuse(s.m, err))
+		errs = errors.Join(errs, eff.refuse(s.m, err))
 	}
 	return errs
 }

@@ -138,13 +138,13 @@ func (c *client) resume(ctx context.Context, e streams.Entry, worker string, gon
 	if err != nil {
 		return fmt.Errorf("read plan %s: %w", l.id, err)
 	}
-	mv := &moves{sentAt: l.plan.SentAt, again: true, launch: l, final: gone}
-	mv.start(sig, nil, spot{root: canvas.Root(sig), index: -1})
-	l.pieces = c.pieces(mv)
+	eff := &effects{Effects: canvas.Effects{SentAt: l.plan.SentAt}, again: true, launch: l, final: gone}
+	eff.Start(sig, nil, canvas.Beginning(sig))
+	l.pieces = c.pieces(eff)
 	if len(l.pieces) == 0 || l.plan.Sent > len(l.pieces) {
 		return celery.Permanent(fmt.Errorf("read plan %s: %d of its %d pieces are sent", l.id, l.plan.Sent, len(l.pieces)))
 	}
-	return c.carry(ctx, mv)
+	return c.carry(ctx, eff)
 }
 
 // parsePlan reads a plan.

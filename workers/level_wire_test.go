@@ -3,6 +3,7 @@ package workers
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"warren/workers/internal/canvas"
 )
@@ -44,8 +45,7 @@ func TestTheLevelOfACallCounts(t *testing.T) {
 		call []Option
 		want Level
 	}{{nil, High}, {[]Option{Priority(Normal)}, Normal}, {[]Option{Priority(Low)}, Low}} {
-		mv := &moves{}
-		m := mv.message(Signature{Options: canvas.Over(settingsOf(test.call).CallOptions, defined)}, nil, spot{})
+		m := newMessage(canvas.Task{Call: Signature{Options: canvas.Over(settingsOf(test.call).CallOptions, defined)}}, time.Time{})
 		if m.Level() != test.want {
 			t.Errorf("got %s, want %s", m.Level(), test.want)
 		}

@@ -5,9 +5,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"warren/workers/internal/canvas"
+	"warren/workers/internal/canvas/canvastest"
 )
 
 // nestings put a signature into another one, each in its way.
@@ -79,15 +79,13 @@ func travels(t *testing.T, sig Signature) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(newSeed(1))
-	w.wire, w.safe = true, true
-	mv := &moves{sentAt: time.Unix(0, 0)}
-	mv.start(frozen, nil, spot{root: canvas.Root(frozen), index: -1})
-	if err := w.carry(mv); err != nil {
+	w := canvastest.NewWorld(canvastest.Seed(1), asMessage)
+	w.Wired, w.Safe = true, true
+	if err := w.Begin(frozen); err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range w.queue {
-		if _, err := w.receive(m); err != nil {
+	for _, task := range w.Queue {
+		if _, err := w.Receive(task); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 	"warren/workers/internal/jsontext"
 )
@@ -49,7 +50,7 @@ type Message struct {
 	Embed  Embed
 
 	// plan is where the steps are that follow those of Embed.Chain; nil for none.
-	plan *chainPlan
+	plan *canvas.Plan
 	// turn says that its rate limit has let it through.
 	turn bool
 	// passes is how often it was handed back by workers that do not know it, and
@@ -145,7 +146,7 @@ func (m *Message) body() ([]byte, error) {
 	}
 	embed := m.Embed
 	var err error
-	if embed.Chain, err = withPlan(embed.Chain, m.plan); err != nil {
+	if embed.Chain, err = canvas.WithPlan(embed.Chain, m.plan); err != nil {
 		return nil, err
 	}
 	text, err := jsontext.Marshal([]any{args, kwargs, embed})
@@ -196,7 +197,7 @@ func (m *Message) restore(t streams.Table) {
 		return
 	}
 	for name, was := range m.received {
-		if name == headerApart || name == headerChain {
+		if name == headerApart || name == canvas.HeaderPlan {
 			continue // it says what is true of these arguments, and of these steps
 		}
 		if now, ok := t[name]; !ok || sameHeader(name, was, now) {
@@ -204,7 +205,7 @@ func (m *Message) restore(t streams.Table) {
 		}
 	}
 	for name, now := range t {
-		if _, was := m.received[name]; !was && name != headerApart && name != headerChain && sameHeader(name, nil, now) {
+		if _, was := m.received[name]; !was && name != headerApart && name != canvas.HeaderPlan && sameHeader(name, nil, now) {
 			delete(t, name)
 		}
 	}
@@ -236,11 +237,11 @@ func (m *Message) ourHeaders(t streams.Table) error {
 		t[headerApart] = string(text)
 	}
 	if m.plan != nil {
-		text, err := m.plan.header()
+		text, err := m.plan.Header()
 		if err != nil {
 			return err
 		}
-		t[headerChain] = text
+		t[canvas.HeaderPlan] = text
 	}
 	if _, was := m.received[headerPasses]; was || m.passes > 0 {
 		t[headerPasses], t[headerUnclaimed] = int64(m.passes), m.unclaimed.Seconds()
@@ -288,7 +289,7 @@ func decodeMessage(in streams.Message) (*Message, error) {
 		unread = m.placeAll(in.Headers)
 	}
 	if m.plan != nil {
-		m.Embed.Chain = withoutPlan(m.Embed.Chain)
+		m.Embed.Chain = canvas.WithoutPlan(m.Embed.Chain)
 	}
 	if unread != nil {
 		unread = fmt.Errorf("body of task %q: %w", m.Task, unread)
@@ -375,7 +376,7 @@ func (r *headerReader) read(name string, value any) {
 		m.unclaimed = r.duration(name, value)
 	case headerResultTTL:
 		m.ResultTTL = r.duration(name, value)
-	case headerChain:
+	case canvas.HeaderPlan:
 		r.plan(name, value)
 	case headerRetry:
 		r.fail(name, json.Unmarshal([]byte(r.text(name, value)), &m.Retry))
@@ -406,7 +407,7 @@ func (r *headerReader) plan(name string, value any) {
 		return
 	}
 	var err error
-	if r.m.plan, err = parseChainPlan(r.text(name, value)); err != nil {
+	if r.m.plan, err = canvas.ReadPlan(r.text(name, value)); err != nil {
 		r.m.plan = nil
 		r.fail(name, err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"warren/embedded/embeddedtest"
 	"warren/streams"
+	"warren/workers/internal/canvas/canvastest"
 )
 
 // workshop is an app on a real broker, of which every end is heard.
@@ -54,7 +55,7 @@ func randomTasks() *App {
 	app := New("celery")
 	for name, fail := range map[string]bool{"ok": false, "bad": true} {
 		do := func(before json.RawMessage, label string) (string, error) {
-			value := work(before, label)
+			value := canvastest.Work(before, label)
 			if fail {
 				return "", errors.New(value)
 			}
@@ -155,21 +156,26 @@ func (w *workshop) look(id string) (record, bool) {
 	return rec, ok
 }
 
+func (w *workshop) outcome(id string) (canvastest.Outcome, bool) {
+	rec, ok := w.look(id)
+	return canvastest.Outcome{State: string(rec.Status), Value: rec.Result, Failure: rec.Failure}, ok
+}
+
 // sent is a random canvas that was sent.
 type sent struct {
 	seed   uint64
 	sig    Signature
 	frozen Signature
-	want   fate
-	comes  outcomeOf
+	want   canvastest.Fate
+	comes  canvastest.Result
 	result *handle
 }
 
 func (w *workshop) send(seed uint64) sent {
 	w.Helper()
-	g := &canvasMaker{Rand: newSeed(seed)}
-	s := sent{seed: seed, sig: g.make(1+g.IntN(4), false)}
-	s.want, s.comes = foretell(s.sig)
+	g := &canvastest.Maker{Rand: canvastest.Seed(seed)}
+	s := sent{seed: seed, sig: g.Make(1+g.IntN(4), false)}
+	s.want, s.comes = canvastest.Foretell(s.sig)
 	c, err := w.app.connected()
 	if err != nil {
 		w.Fatal(err)
@@ -204,10 +210,10 @@ func (w *workshop) await(all []sent) {
 
 func (w *workshop) missing(s sent) int {
 	n := 0
-	for _, ends := range s.want.ends {
+	for _, ends := range s.want.Ends {
 		n += len(ends)
 	}
-	for id := range tasksOf(s.frozen, map[string]string{}) {
+	for id := range canvastest.TasksOf(s.frozen) {
 		if _, ok := w.look(id); ok {
 			n--
 		}
@@ -217,17 +223,17 @@ func (w *workshop) missing(s sent) int {
 
 // compare says what differs between a canvas and what it must have come to.
 func (w *workshop) compare(s sent) []string {
-	wrong := s.want.becomes(s.frozen, w.look)
+	wrong := s.want.Becomes(s.frozen, w.outcome)
 	value, err := s.result.get(w.ctx)
 	switch {
-	case err == nil && s.comes.failed == nil:
-		if string(value) != string(s.comes.value) {
-			wrong = append(wrong, fmt.Sprintf("the result is %s, want %s", value, s.comes.value))
+	case err == nil && s.comes.Failed == nil:
+		if string(value) != string(s.comes.Value) {
+			wrong = append(wrong, fmt.Sprintf("the result is %s, want %s", value, s.comes.Value))
 		}
-	case err == nil || s.comes.failed == nil:
-		wrong = append(wrong, fmt.Sprintf("the result is %s, %v; want %s, or the failure of %v", value, err, s.comes.value, s.comes.failed))
-	case !within(leavesOf(err), s.comes.failed):
-		wrong = append(wrong, fmt.Sprintf("it failed of %v (%v), want some of %v", leavesOf(err), err, s.comes.failed))
+	case err == nil || s.comes.Failed == nil:
+		wrong = append(wrong, fmt.Sprintf("the result is %s, %v; want %s, or the failure of %v", value, err, s.comes.Value, s.comes.Failed))
+	case !canvastest.Within(leavesOf(err), s.comes.Failed):
+		wrong = append(wrong, fmt.Sprintf("it failed of %v (%v), want some of %v", leavesOf(err), err, s.comes.Failed))
 	}
 	return wrong
 }
@@ -237,9 +243,9 @@ func leavesOf(err error) []string {
 	var f *Failure
 	switch {
 	case errors.As(err, &chord):
-		return leaves(chord.Failure)
+		return canvastest.Leaves(chord.Failure)
 	case errors.As(err, &f):
-		return leaves(*f)
+		return canvastest.Leaves(*f)
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func (r *run) needs() string {
 		var inner Signature
 		_ = json.Unmarshal(r.m.Kwargs["task"], &inner) // what is none fails for that
 		return inner.Task
-	case chainTask:
+	case canvas.PlanTask:
 		return ""
 	}
 	if r.m.foreignChord() {

@@ -83,9 +83,9 @@ func (p periodicClient) send(ctx context.Context, run periodicRun) error {
 	if err != nil {
 		return celery.Permanent(err)
 	}
-	mv := moves{sentAt: p.c.now(), final: func(err error) bool { return final(err, run.Tries) }}
-	mv.start(sig, nil, spot{root: canvas.Root(sig), index: -1})
-	return p.c.carry(ctx, &mv)
+	eff := effects{Effects: canvas.Effects{SentAt: p.c.now()}, final: func(err error) bool { return final(err, run.Tries) }}
+	eff.Start(sig, nil, canvas.Beginning(sig))
+	return p.c.carry(ctx, &eff)
 }
 
 // giveUp keeps a run that can never be sent as a dead letter: the next one is due all
@@ -101,6 +101,6 @@ func (p periodicClient) giveUp(ctx context.Context, run periodicRun, cause error
 		return err
 	}
 	return insist(ctx, func(ctx context.Context) error {
-		return recorded(ctx, []*streams.Pending{p.c.begin(ctx, end{id: m.ID, task: m.Task, cause: f})})
+		return recorded(ctx, []*streams.Pending{p.c.begin(ctx, canvas.End{ID: m.ID, Task: m.Task, Cause: f})})
 	})
 }

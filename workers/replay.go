@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"warren/streams"
+	"warren/workers/internal/canvas"
 	"warren/workers/internal/celery"
 )
 
@@ -92,8 +93,8 @@ func (c *client) rise(ctx context.Context, m *Message, l DeadLetter) error {
 	if err := c.reopenTask(ctx, m, l); err != nil {
 		return err
 	}
-	behind := &moves{}
-	behind.stop(l.Failure, false, m.spot())
+	behind := &effects{}
+	behind.Stop(l.Failure, false, m.position())
 	if err := c.reopen(ctx, behind); err != nil {
 		return err
 	}
@@ -139,39 +140,39 @@ func (c *client) reopenTask(ctx context.Context, m *Message, l DeadLetter) error
 }
 
 // reopen takes back the ends of what did not run.
-func (c *client) reopen(ctx context.Context, ended *moves) error {
-	for _, e := range ended.ends {
+func (c *client) reopen(ctx context.Context, ended *effects) error {
+	for _, e := range ended.Ends {
 		if err := c.reopenEnd(ctx, e); err != nil {
 			return err
 		}
 	}
-	for _, s := range ended.slots {
+	for _, s := range ended.Slots {
 		if err := c.reopenSlot(ctx, s); err != nil {
-			return fmt.Errorf("empty slot %d of group %s: %w", s.index, s.join, err)
+			return fmt.Errorf("empty slot %d of group %s: %w", s.Index, s.Join, err)
 		}
 	}
 	return nil
 }
 
 // reopenEnd makes a task that did not run one that waits: who asks waits, too.
-func (c *client) reopenEnd(ctx context.Context, e end) error {
-	rec, revision, err := c.runRecord(ctx, e.id)
+func (c *client) reopenEnd(ctx context.Context, e canvas.End) error {
+	rec, revision, err := c.runRecord(ctx, e.ID)
 	if err != nil || revision == 0 || rec.Worker != "" {
 		return err // or it ran after all
 	}
-	waits := record{Status: Pending, Task: e.task, ID: e.id}
-	if err := waitFor(ctx, c.put(ctx, sentKey(e.id), waits, 0, streams.Any)); err != nil {
+	waits := record{Status: Pending, Task: e.Task, ID: e.ID}
+	if err := waitFor(ctx, c.put(ctx, sentKey(e.ID), waits, 0, streams.Any)); err != nil {
 		return err
 	}
-	_, err = c.store.Purge(ctx, stateKey(e.id))
+	_, err = c.store.Purge(ctx, stateKey(e.ID))
 	return err
 }
 
 // reopenSlot empties a member's slot. What the group's failure has ended is taken
 // back, unless another member has failed as well: then it is that one's failure
 // from here on.
-func (c *client) reopenSlot(ctx context.Context, s slot) error {
-	j, err := c.join(ctx, s.join)
+func (c *client) reopenSlot(ctx context.Context, s canvas.Slot) error {
+	j, err := c.join(ctx, s.Join)
 	if err != nil || j == nil {
 		return err
 	}
@@ -179,35 +180,35 @@ func (c *client) reopenSlot(ctx context.Context, s slot) error {
 	if err != nil {
 		return err
 	}
-	if s.index < len(list) && list[s.index] != nil && list[s.index].Failure == nil {
+	if s.Index < len(list) && list[s.Index] != nil && list[s.Index].Failure == nil {
 		return nil
 	}
 	if err := c.unbreak(ctx, j, s, list); err != nil {
 		return err
 	}
-	_, err = c.store.Purge(ctx, slotKey(s.join, 0, s.index))
+	_, err = c.store.Purge(ctx, slotKey(s.Join, 0, s.Index))
 	return err
 }
 
-func (c *client) unbreak(ctx context.Context, j *join, s slot, list []*filled) error {
+func (c *client) unbreak(ctx context.Context, j *canvas.Join, s canvas.Slot, list []*filled) error {
 	e, err := c.store.Get(ctx, joinKey(j.ID, "broken"))
-	if errors.Is(err, streams.ErrNoEntry) || err == nil && string(e.Value) != strconv.Itoa(s.index) {
+	if errors.Is(err, streams.ErrNoEntry) || err == nil && string(e.Value) != strconv.Itoa(s.Index) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	for i, f := range list {
-		if i != s.index && f != nil && f.Failure != nil {
-			_, err := c.store.Put(ctx, streams.Put{Key: joinKey(j.ID, "broken"), Value: []byte(strconv.Itoa(i)), TTL: c.keptFor(j.own())})
+		if i != s.Index && f != nil && f.Failure != nil {
+			_, err := c.store.Put(ctx, streams.Put{Key: joinKey(j.ID, "broken"), Value: []byte(strconv.Itoa(i)), TTL: c.keptFor(j.Own())})
 			return err
 		}
 	}
 	if j.Rest, j.Plan, err = c.allSteps(ctx, j.Rest, j.Plan); err != nil && !errors.Is(err, errPlanOver) {
 		return err
 	}
-	ended := &moves{}
-	ended.broke(j, j.failure(nil), false)
+	ended := &effects{}
+	ended.Break(j, j.Failure(nil), false)
 	if err := c.reopen(ctx, ended); err != nil {
 		return err
 	}

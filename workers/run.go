@@ -539,7 +539,7 @@ func (r *run) code() (func(context.Context) (json.RawMessage, error), error) {
 	if r.m.foreignChord() {
 		return nil, ErrForeignChord
 	}
-	if r.m.Task == chainTask {
+	if r.m.Task == canvas.PlanTask {
 		return func(context.Context) (json.RawMessage, error) { return r.m.given(), nil }, nil
 	}
 	if r.m.Task == canvas.StarmapTask || r.m.Task == mapTask {

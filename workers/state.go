@@ -94,12 +94,3 @@ func (m *Message) about(s State) record {
 	}
 	return r
 }
-
-// children are the ids of the tasks that an event sends.
-func (mv *moves) children() []string {
-	ids := make([]string, 0, len(mv.tasks))
-	for _, m := range mv.tasks {
-		ids = append(ids, m.ID)
-	}
-	return ids
-}
