@@ -5,15 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/nats-io/nats.go"
-
-	"warren/streams/internal/routing"
 )
 
 // ConsumeOptions is how a consumer consumes. The zero value works.
@@ -92,33 +88,26 @@ func checkTag(tag string) error {
 type Consumer struct {
 	s      *Session
 	u      *user
+	d      *dispatcher
 	queue  string
 	tag    string
 	id     string // among all consumers
 	opts   ConsumeOptions
 	window *Window // which it may share with others
-	own    *Window // its limit beside that, if it was given one to share
+	own    *Window // its limit beside that, if it was given one to share, or nil
 	ledger *ledger
-	box    atomic.Pointer[inbox]
 
-	vacates atomic.Bool // deliveries have given up their places
-
-	leaving inboxes // that were left
+	vacates atomic.Bool  // deliveries have given up their places
+	backlog atomic.Int32 // how many deliveries wait
+	left    atomic.Bool  // not a consumer of the queue any more
 
 	mu       sync.Mutex
-	sources  map[string]*source // by stream
-	order    []*source
-	tokens   int
-	turn     int
-	unplaced int       // requeued messages that the server has not put back yet
-	placing  time.Time // since when
 	waiting  backlog
 	sleeping int           // how many handlers wait for a delivery
 	signal   chan struct{} // something waits
 	applying bool          // it is not decided whether it may consume
 	claiming uint64        // its claim, in the live stream
 	stopping bool
-	left     bool // not a consumer of the queue any more
 	done     chan struct{}
 	err      error
 }
@@ -152,14 +141,13 @@ func (s *Session) consume(ctx context.Context, queue string, o ConsumeOptions) (
 	}
 	c := &Consumer{
 		s: s, queue: queue, id: newID(), opts: o.withDefaults(),
-		sources:  make(map[string]*source),
 		signal:   make(chan struct{}, 1),
 		done:     make(chan struct{}),
 		applying: true,
 	}
 	c.window, c.own = c.opts.Window, limited(c.opts.Prefetch)
 	if c.window == nil {
-		c.window, c.own = c.own, &Window{}
+		c.window, c.own = c.own, nil
 	}
 	c.ledger = newLedger(c)
 	c.ledger.send, c.ledger.explain = s.settleRaw, s.explains()
@@ -201,21 +189,9 @@ func (c *Consumer) start(ctx context.Context) (err error) {
 			c.s.freeTag(c)
 		}
 	}()
-	if err := c.openInbox(); err != nil {
-		return err
-	}
-	if !c.opts.AutoAck { // it holds nothing
-		c.window.join(c)
-		c.own.join(c)
-	}
 	_, err = c.s.use(ctx, c.queue, c)
 	if err == nil && c.s.isClosed() {
 		err = ErrClosed // Close ends it with the others
-	}
-	if err != nil {
-		c.window.draw(c, nil)
-		c.partWindows()
-		_ = c.inbox().sub.Unsubscribe()
 	}
 	return err
 }
@@ -292,50 +268,23 @@ func (c *Consumer) holdsMore() {
 	})
 }
 
-// obey follows the record of the queue: which sources there are, and what the
-// queue wants of them.
+// obey follows the record of the queue: it ends when that has gone.
 func (c *Consumer) obey(rec *queueRecord) {
 	if rec.Deleting || !c.s.epoch.standsQueue(rec) {
 		c.expel(c.s.noQueue(c.queue))
-		return
 	}
-	now := c.s.queues.sourcesOf(rec)
-	c.mu.Lock()
-	if c.applying { // it obeys when it is admitted
-		c.mu.Unlock()
-		return
-	}
-	have := c.sources
-	c.sources = make(map[string]*source, len(now))
-	c.order = c.order[:0]
-	for _, src := range now {
-		if old := have[src.stream]; old != nil {
-			src.sieve.follow(old.sieve)
-			old.sieve = src.sieve
-			src = old
-		} else {
-			c.tokens++
-			src.token = strconv.Itoa(c.tokens)
-		}
-		c.sources[src.stream] = src
-		c.order = append(c.order, src)
-	}
-	if !c.stopping && !c.opts.AutoAck {
-		c.window.draw(c, c.order)
-	}
-	c.mu.Unlock()
-	c.refill()
 }
 
-// deliver gives a delivery to whoever receives. It is called with the
-// consumer's lock held and gives it back released.
+// deliver gives a delivery to whoever receives.
 func (c *Consumer) deliver(d *Delivery) {
+	c.mu.Lock()
 	if c.opts.Push != nil && !c.stopping {
 		c.mu.Unlock()
 		calledBack("ConsumeOptions.Push", c.opts.Push, d)
 		return
 	}
 	c.waiting.push(d)
+	c.backlog.Store(int32(c.waiting.len()))
 	sleeping := c.sleeping > 0
 	c.mu.Unlock()
 	if sleeping {
@@ -371,8 +320,6 @@ func (c *Consumer) wakeNext() {
 // pop takes the oldest delivery, and wakes another handler if there are more.
 // Without one, whoever asked is counted as asleep, unless the consumer has ended.
 func (c *Consumer) pop() (d *Delivery, asleep bool) {
-	var few [fewPlans]inquiry
-	plans := few[:0]
 	c.mu.Lock()
 	if c.stopping {
 		c.mu.Unlock()
@@ -385,15 +332,15 @@ func (c *Consumer) pop() (d *Delivery, asleep bool) {
 	}
 	d = c.waiting.pop()
 	left := c.waiting.len()
-	if left == 0 || left == maxBacklog/2 { // it may have stopped asking
-		plans = c.plan(plans)
-	}
+	c.backlog.Store(int32(left))
 	another := left > 0 && c.sleeping > 0
 	c.mu.Unlock()
 	if another {
 		c.wakeNext()
 	}
-	c.send(plans)
+	if left == 0 || left == maxBacklog/2 { // it may have stopped asking
+		c.d.refill()
+	}
 	return d, false
 }
 
@@ -487,7 +434,7 @@ func (c *Consumer) Cancel(ctx context.Context) error {
 	if !c.end(ctx) {
 		return nil
 	}
-	err := c.s.do(ctx, func(ctx context.Context) error { return c.depart(ctx, c.handBackWaiting) })
+	err := c.s.do(ctx, func(ctx context.Context) error { return c.depart(ctx, false) })
 	if err != nil {
 		return fmt.Errorf("cancel consumer %q: %w", c.tag, err)
 	}
@@ -511,16 +458,13 @@ func (c *Consumer) close(ctx context.Context) error {
 	if !c.end(ctx) {
 		return nil
 	}
-	return c.depart(ctx, c.handBackAll)
+	return c.depart(ctx, true)
 }
 
 // end stops the consumer; false says that it has departed, or is departing, already. Its
 // queue does not expire before it is known that this consumer used it until now.
 func (c *Consumer) end(ctx context.Context) bool {
-	c.mu.Lock()
-	uses := !c.left && c.err == nil
-	c.mu.Unlock()
-	if uses {
+	if !c.left.Load() && c.Err() == nil {
 		c.tellUse(ctx)
 	}
 	return c.finish(nil)
@@ -546,23 +490,24 @@ func (c *Consumer) finish(reason error) bool {
 	if !c.stopping {
 		c.stop(reason)
 	}
-	first := !c.left
-	c.left = true
-	return first
+	return !c.left.Swap(true)
 }
 
-// depart takes the consumer out: first the server stops sending, then what it
-// had sent is handed back in order, then the queue loses a consumer.
-func (c *Consumer) depart(ctx context.Context, handBack func()) error {
-	err := c.unsubscribe(ctx)
-	c.dropRequests(ctx)
-	handBack()
+// depart takes the consumer out: what nobody has received, or all that it holds, is back
+// in its place before another message is given. Then the queue loses a consumer.
+func (c *Consumer) depart(ctx context.Context, all bool) error {
+	err := c.d.leave(ctx, all, nil, c)
+	return errors.Join(err, c.departed(ctx, err))
+}
+
+// departed counts a consumer out that is given nothing any more.
+func (c *Consumer) departed(ctx context.Context, err error) error {
 	_ = c.ledger.sync(ctx, c.s)
+	_ = c.d.notes.sync(ctx, c.s)
 	if err == nil {
 		c.u.meetStrays(ctx)
 	}
 	c.unclaim(ctx)
-	c.partWindows()
 	if c.ledger.count() == 0 {
 		c.u.dismiss(ctx, c)
 	}
@@ -570,67 +515,32 @@ func (c *Consumer) depart(ctx context.Context, handBack func()) error {
 		c.tellUse(ctx)
 	}
 	if rec := c.u.record(); rec != nil && rec.AutoDelete && c.Err() == nil && !c.s.nc.IsClosed() {
-		err = errors.Join(err, c.s.janitor.dropUnused(ctx, c.queue))
-	}
-	return err
-}
-
-// unsubscribe ends the inbox. The server still sends what it had under way,
-// and the client receives it before the subscription is gone.
-func (c *Consumer) unsubscribe(ctx context.Context) error {
-	box := c.inbox()
-	if err := box.sub.Drain(); err != nil {
-		if c.s.nc.IsClosed() || errors.Is(err, nats.ErrBadSubscription) {
-			return nil
-		}
-		return err
-	}
-	for _, box := range append(c.leaving.all(), box) {
-		select {
-		case <-box.gone:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		return c.s.janitor.dropUnused(ctx, c.queue)
 	}
 	return nil
 }
 
-// dropRequests makes the server forget requests whose inbox has gone, before
-// anything is handed back: it would try to answer one, and put what it took for
-// that behind what was handed back after it. Asking about the consumer does it.
-func (c *Consumer) dropRequests(ctx context.Context) {
-	if c.ledger.count() == 0 || c.s.nc.IsClosed() {
-		return
-	}
-	c.mu.Lock()
-	sources := slices.Clone(c.order)
-	c.mu.Unlock()
-	for _, src := range sources {
-		if _, err := c.s.js.Consumer(ctx, src.stream, routing.ConsumerName(src.queue)); err != nil {
-			return // the order suffers, nothing else does
-		}
-	}
-}
-
-func (c *Consumer) handBackWaiting() {
+// withdraw gives what goes back into the queue when the consumer leaves: what nobody has
+// received, or all that it holds.
+func (c *Consumer) withdraw(all bool) []fetched {
 	c.mu.Lock()
 	waiting := c.waiting.drain()
+	c.backlog.Store(0)
 	c.mu.Unlock()
+	taken := c.ledger.withdraw(waiting, all)
+	c.give(places(taken))
+	unseen := make(map[*Delivery]bool, len(waiting))
 	for _, d := range waiting {
-		if d.ledger != nil {
-			_ = d.Nack(Requeue)
-		}
+		unseen[d] = true
 	}
-}
-
-// handBackAll hands back what is held, too: after what waits behind it, it would
-// come back in the wrong order.
-func (c *Consumer) handBackAll() {
-	c.mu.Lock()
-	c.waiting.drain()
-	c.mu.Unlock()
-	c.give(c.ledger.handBack())
-	c.window.fill()
+	back := make([]fetched, 0, len(taken))
+	for _, d := range taken {
+		back = append(back, fetchedAgain(d, !unseen[d]))
+	}
+	if all {
+		c.ledger.explainVerdict(taken, true, verdictRequeue)
+	}
+	return back
 }
 
 // cancelled ends the consumer because the broker did.
@@ -650,8 +560,6 @@ func (c *Consumer) cancelled(reason error) {
 func (c *Consumer) stop(reason error) {
 	c.stopping = true
 	c.err = reason
-	c.window.draw(c, nil)
-	c.place(c.unplaced)
 	close(c.done)
 }
 
@@ -667,8 +575,7 @@ func (c *Consumer) expel(reason error) {
 }
 
 // idle reports whether the consumer has departed and holds nothing any more.
-// The consumer's lock is held.
-func (c *Consumer) idle() bool { return c.left && c.ledger.count() == 0 }
+func (c *Consumer) idle() bool { return c.left.Load() && c.ledger.count() == 0 }
 
 // retire ends the use of a consumer that was cancelled before its last delivery
 // was settled.
@@ -676,4 +583,106 @@ func (c *Consumer) retire() {
 	ctx, cancel := context.WithTimeout(c.s.ctx, c.s.cfg.Timeout)
 	defer cancel()
 	c.u.dismiss(ctx, c)
+}
+
+// shares reports whether its window asks for it: others share that.
+func (c *Consumer) shares() bool { return !c.opts.AutoAck && c.window.shared.Load() }
+
+func (c *Consumer) joinWindows() {
+	c.window.join(c)
+	c.own.join(c)
+}
+
+func (c *Consumer) partWindows() {
+	c.window.part(c)
+	c.own.part(c)
+}
+
+// ownRoom is how many more messages it may be given, as far as no other consumer counts.
+func (c *Consumer) ownRoom() (free, limit int) {
+	switch {
+	case !c.opts.AutoAck:
+		return c.own.room()
+	case c.window.isStopped():
+		return 0, unlimited
+	}
+	return max(maxBacklog-int(c.backlog.Load()), 0), unlimited
+}
+
+// enter takes room for a message. False says that there is none.
+func (c *Consumer) enter() bool {
+	if c.opts.AutoAck {
+		free, _ := c.ownRoom()
+		return free > 0
+	}
+	if !c.own.enter() {
+		return false
+	}
+	if c.window.enter() {
+		return true
+	}
+	c.own.give(1)
+	return false
+}
+
+// enterOwn is enter for who has room in the window.
+func (c *Consumer) enterOwn() bool { return c.own.enter() }
+
+// give takes settled messages out of the consumer's windows.
+func (c *Consumer) give(n int) {
+	if c.opts.AutoAck {
+		return
+	}
+	c.own.give(n)
+	c.window.give(n)
+}
+
+// hasEnded reports whether a message that would be given to the consumer is over.
+func (c *Consumer) hasEnded(src *source, m fetched) bool {
+	life, ends := lifetime(src.sieve.ttl, c.bounds(m.msg.Header))
+	return ends && c.d.host.over(life, appearance{m.arrival, m.asked})
+}
+
+// bounds are the headers of a message that may bound its life.
+func (c *Consumer) bounds(h nats.Header) nats.Header {
+	if c.opts.IgnoreExpiration {
+		return nil
+	}
+	return h
+}
+
+// vacated is told by the ledger that a delivery has given up its place.
+func (c *Consumer) vacated() {
+	if !c.vacates.Swap(true) {
+		c.holdsMore()
+	}
+	c.give(1)
+	c.d.refill()
+}
+
+// released is told by the ledger that deliveries are settled: it says the last
+// verdict, and asks for as many more as they had places.
+func (c *Consumer) released(places int, last *Delivery, v verdict) error {
+	c.give(places)
+	err := c.d.released(places, last, v)
+	c.settled()
+	return err
+}
+
+// requeued is told by the ledger that deliveries go back into the queue.
+func (c *Consumer) requeued(places int, list []*Delivery) error {
+	err := c.d.requeue(list, func() { c.give(places) })
+	c.settled()
+	return err
+}
+
+// settled has the window choose what comes next, and ends what is left of a consumer that
+// holds nothing any more.
+func (c *Consumer) settled() {
+	if c.shares() {
+		c.window.fill()
+	}
+	if c.idle() {
+		c.s.run(c.retire)
+	}
 }

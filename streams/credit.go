@@ -1,330 +1,368 @@
 package streams
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 )
 
-// The credit loop. A consumer asks its sources for no more messages than its
-// window has room for, so that prefetch bounds what is unsettled, and not, as
-// in JetStream's own clients, what is buffered.
+// A fetcher asks the sources of a queue for messages: for all consumers of a dispatcher
+// that share a window with consumers of other queues, or for all others. It asks for no
+// more than these have room for together, so that prefetch bounds what is unsettled, and
+// not, as in JetStream's own clients, what is buffered. The dispatcher's lock guards it.
+type fetcher struct {
+	d      *dispatcher
+	window *Window // which chooses what is asked for; nil: the fetcher does
+	box    atomic.Pointer[inbox]
 
-// plan decides what to ask for now, and appends it. The consumer's lock is held;
-// the requests are sent without it, as a goroutine that waits for a lock costs
-// more than all the rest.
-func (c *Consumer) plan(plans []inquiry) []inquiry {
-	if c.stopping || c.unplaced > 0 || c.shares() {
+	ring     []*Consumer // for whom it asks, those of a higher rank first
+	budgets  []budget
+	turn     int                // whose turn it is in the ring
+	sources  map[string]*source // by stream
+	order    []*source
+	tokens   int
+	searched int // where asking busy sources began last
+
+	free, limit int // what room said last, with what was given back since
+}
+
+// A budget is consumers that have one window.
+type budget struct {
+	window *Window // nil: nothing bounds what they hold
+	list   []*Consumer
+}
+
+func newFetcher(d *dispatcher, w *Window) *fetcher {
+	return &fetcher{d: d, window: w, sources: make(map[string]*source)}
+}
+
+// obey follows the sources of the queue.
+func (f *fetcher) obey(sources []*source) {
+	have := f.sources
+	f.sources = make(map[string]*source, len(sources))
+	f.order = f.order[:0:0]
+	for _, template := range sources {
+		src := have[template.stream]
+		if src == nil {
+			f.tokens++
+			src = template.begin(strconv.Itoa(f.tokens))
+		} else {
+			template.sieve.follow(src.sieve)
+			src.sieve = template.sieve
+		}
+		f.sources[src.stream] = src
+		f.order = append(f.order, src)
+	}
+	if f.window != nil {
+		f.window.draw(f)
+	}
+}
+
+// arranged notes that the ring is another one: what is asked for is what there is room for.
+func (f *fetcher) arranged() error {
+	f.budgets = f.budgets[:0:0]
+	for _, c := range f.ring {
+		w := c.window
+		if c.opts.AutoAck {
+			w = nil
+		}
+		at := slices.IndexFunc(f.budgets, func(b budget) bool { return w != nil && b.window == w })
+		if at < 0 {
+			at = len(f.budgets)
+			f.budgets = append(f.budgets, budget{window: w})
+		}
+		f.budgets[at].list = append(f.budgets[at].list, c)
+	}
+	slices.SortStableFunc(f.ring, func(a, b *Consumer) int { return b.opts.Turn.Rank - a.opts.Turn.Rank })
+	if f.window != nil {
+		f.window.draw(f)
+	}
+	if len(f.ring) == 0 {
+		f.forget()
+		return f.closeInbox()
+	}
+	if f.inbox() == nil {
+		return f.openInbox()
+	}
+	f.trim()
+	return nil
+}
+
+// standing is the turn of the consumers in their window: the highest that one of them has.
+func (f *fetcher) standing() Turn { return f.ring[0].opts.Turn }
+
+// serve gives what is ready to consumers that share a window, as far as that lets it.
+func (f *fetcher) serve() {
+	d := f.d
+	d.giving.Lock()
+	defer d.giving.Unlock()
+	for {
+		d.mu.Lock()
+		var c *Consumer
+		if d.ready.len() > 0 {
+			c = f.next((*Consumer).enterOwn)
+		}
+		if !f.window.serves(f, c != nil) {
+			d.mu.Unlock()
+			if c != nil {
+				c.own.give(1)
+			}
+			return
+		}
+		d.hand(f, c, d.pop())
+	}
+}
+
+// trim takes back requests if more is asked for than there is room for.
+func (f *fetcher) trim() {
+	if f.window != nil || len(f.ring) == 0 {
+		return // the window does
+	}
+	asked := 0
+	for _, src := range f.order {
+		asked += src.asked
+	}
+	free, limit, _ := f.room()
+	if len(f.order) > 1 && limit < unlimited {
+		free = max(free, len(f.order)) // see planMany
+	}
+	if asked > free {
+		f.forget()
+		f.leaveInbox()
+	}
+}
+
+// forget forgets what was asked for.
+func (f *fetcher) forget() {
+	for _, src := range f.order {
+		src.startOver()
+		clear(src.written)
+	}
+}
+
+// next is the next consumer in turn that takes it; nil if none does.
+func (f *fetcher) next(takes func(*Consumer) bool) *Consumer {
+	for from := 0; from < len(f.ring); {
+		to := from + 1
+		for to < len(f.ring) && f.ring[to].opts.Turn.Rank == f.ring[from].opts.Turn.Rank {
+			to++
+		}
+		for i := range to - from {
+			at := (f.turn + i) % (to - from)
+			if c := f.ring[from+at]; takes(c) {
+				f.turn = at + 1
+				return c
+			}
+		}
+		from = to
+	}
+	return nil
+}
+
+// room is how many messages the consumers may still be sent together, how large their
+// windows are, and whether one that has room has nothing left to handle.
+func (f *fetcher) room() (free, limit int, hungry bool) {
+	for i := range f.budgets {
+		b := &f.budgets[i]
+		some, most := 0, 0
+		for _, c := range b.list {
+			n, own := c.ownRoom()
+			some, most = min(some+n, unlimited), min(most+own, unlimited)
+			hungry = hungry || n > 0 && c.backlog.Load() == 0
+		}
+		if b.window != nil {
+			n, all := b.window.room()
+			some, most = min(some, n), min(most, all)
+		}
+		free, limit = min(free+some, unlimited), min(limit+most, unlimited)
+	}
+	return free, limit, hungry
+}
+
+// plan decides what to ask for now, and appends it. The requests are sent without the
+// dispatcher's lock, as a goroutine that waits for a lock costs more than all the rest.
+func (f *fetcher) plan(plans []inquiry) []inquiry {
+	if f.window != nil || len(f.ring) == 0 {
 		return plans
 	}
-	free, limit := c.room()
-	if free == 0 {
+	free, limit, hungry := f.room()
+	f.free, f.limit = free, limit
+	free -= f.d.ready.len()
+	if free <= 0 {
 		return plans
 	}
-	if len(c.order) > 1 && limit < unlimited {
-		return c.planMany(plans, free, limit)
+	if len(f.order) > 1 && limit < unlimited {
+		return f.planMany(plans, free, limit, hungry)
 	}
-	for _, src := range c.order {
-		plans = c.planOne(plans, src, free, limit)
+	for _, src := range f.order {
+		plans = f.planOne(plans, src, free, limit, hungry)
 	}
 	return plans
 }
 
-// shares reports whether the consumer's window asks for it: others share it.
-func (c *Consumer) shares() bool { return !c.opts.AutoAck && c.window.shared.Load() }
-
-// room is how many messages the consumer may still be sent.
-func (c *Consumer) room() (free, limit int) {
-	if c.opts.AutoAck {
-		return max(maxBacklog-c.waiting.len(), 0), unlimited
+// planAgain is plan for when so many places were given back, and nothing else has changed.
+// Where enough is asked for already it need not look at every window.
+func (f *fetcher) planAgain(plans []inquiry, places int) []inquiry {
+	if f.free += places; len(f.order) == 1 {
+		src := f.order[0]
+		if src.asked > 0 && (f.free-src.asked)*2 < min(f.limit, largestRequest) {
+			return plans
+		}
 	}
-	free, limit = c.window.room()
-	ownFree, own := c.own.room()
-	return min(free, ownFree), min(limit, own)
-}
-
-// give takes settled messages out of the consumer's windows.
-func (c *Consumer) give(n int) {
-	c.own.give(n)
-	c.window.give(n)
-}
-
-// enter takes room for a message that has come. False says that there is none.
-func (c *Consumer) enter(src *source, answer bool) bool {
-	fits := c.own.enter()
-	if c.window.came(src, answer, fits) {
-		return fits
-	}
-	c.own.give(1)
-	return false
-}
-
-func (c *Consumer) partWindows() {
-	c.window.part(c)
-	c.own.part(c)
+	return f.plan(plans)
 }
 
 // planOne keeps one request waiting at a source, for all there is room for: a
-// consumer with two of them would have two turns for each turn of another. While
+// process with two of them would have two turns for each turn of another. While
 // messages are known to lie there it asks for those, too, in requests that do
 // not last. Half of the window must be free, unless handlers run short of
 // messages.
-func (c *Consumer) planOne(plans []inquiry, src *source, free, limit int) []inquiry {
+func (f *fetcher) planOne(plans []inquiry, src *source, free, limit int, hungry bool) []inquiry {
 	free, limit = min(free, largestRequest), min(limit, largestRequest)
 	switch {
 	case src.large && src.asked > 0:
 		return plans
 	case src.large:
-		return c.ask(plans, src, 1, lasting)
+		return f.ask(plans, src, 1, lasting)
 	case src.asked > 0:
 		known := min(free, int(min(src.pending, largestRequest))) - src.asked
 		if known > 0 && known*2 >= limit {
-			return c.ask(plans, src, known, brief)
+			return f.ask(plans, src, known, brief)
 		}
 		return plans
 	}
-	if free*2 < limit && c.waiting.len() > 0 {
+	if free*2 < limit && !hungry {
 		return plans
 	}
-	return c.ask(plans, src, free, lasting)
+	return f.ask(plans, src, free, lasting)
 }
 
 // planMany keeps a request for one message waiting at every source, and asks a
 // busy one for what is known to lie there, as far as the window allows, in few
 // requests that do not last: what other consumers took away meanwhile must not
-// keep this one's room. A message that comes over the window is handed back.
-func (c *Consumer) planMany(plans []inquiry, free, limit int) []inquiry {
+// keep this one's room. A message that comes over the window waits.
+func (f *fetcher) planMany(plans []inquiry, free, limit int, hungry bool) []inquiry {
 	asked := 0
-	for _, src := range c.order {
+	for _, src := range f.order {
 		if src.asked == 0 {
-			plans = c.ask(plans, src, 1, lasting)
+			plans = f.ask(plans, src, 1, lasting)
 		}
 		asked += src.asked
 	}
 	room := min(free, largestRequest) - asked
-	if room*2 < min(limit, largestRequest) && c.waiting.len() > 0 {
+	if room*2 < min(limit, largestRequest) && !hungry {
 		return plans
 	}
 	// The turn goes round, so that one busy source does not starve another.
-	for i := range c.order {
-		src := c.order[(c.turn+i)%len(c.order)]
+	for i := range f.order {
+		src := f.order[(f.searched+i)%len(f.order)]
 		more := min(room, int(min(src.pending, largestRequest))-src.asked)
 		if more > 0 && !src.large {
-			plans = c.ask(plans, src, more, brief)
+			plans = f.ask(plans, src, more, brief)
 			room -= more
 		}
 	}
-	c.turn++
+	f.searched++
 	return plans
 }
 
-func (c *Consumer) ask(plans []inquiry, src *source, batch int, ends string) []inquiry {
-	return append(plans, src.ask(c.inbox().subject, batch, ends))
+func (f *fetcher) ask(plans []inquiry, src *source, batch int, ends string) []inquiry {
+	box := f.inbox()
+	if box == nil {
+		return plans // it could not be opened; the connection has closed
+	}
+	return append(plans, src.ask(box.subject, batch, ends))
 }
 
 // fewPlans is how many requests are planned at once without allocating.
 const fewPlans = 4
 
-// refill asks for what there is room for.
-func (c *Consumer) refill() {
-	if c.shares() {
-		c.window.fill()
-		return
-	}
-	var few [fewPlans]inquiry
-	c.mu.Lock()
-	plans := c.plan(few[:0])
-	c.mu.Unlock()
-	c.send(plans)
-}
-
-// send publishes requests.
-func (c *Consumer) send(plans []inquiry) {
-	for _, r := range plans {
-		to, body := r.src.next, r.body
-		if r.behind != "" {
-			to, body = r.behind, r.next
-		}
-		if err := c.s.nc.PublishRequest(to, r.reply, body); err != nil {
-			return // closed; whoever waits for messages is told
-		}
-	}
-}
-
 // received is called with every message of an inbox, one at a time. What comes to
 // one that was left is an answer to nothing that is asked for still.
-func (c *Consumer) received(box *inbox, msg *nats.Msg) {
+func (f *fetcher) received(box *inbox, msg *nats.Msg) {
 	if a, ok := parseArrival(msg.Reply); ok {
-		c.arrived(box, msg, a)
+		f.arrived(box, msg, a)
 		return
 	}
-	c.notice(box, msg)
+	f.notice(box, msg)
 }
 
-// arrived takes a message in: into the ledger at once, wherever it then waits,
-// for its lease must be renewed and its room is taken.
-func (c *Consumer) arrived(box *inbox, msg *nats.Msg, a arrival) {
-	c.mu.Lock()
-	src := c.sources[a.stream]
+// arrived gives a message to the consumer whose turn it is, or has it wait at its place.
+func (f *fetcher) arrived(box *inbox, msg *nats.Msg, a arrival) {
+	d := f.d
+	d.giving.Lock()
+	defer d.giving.Unlock()
+	d.mu.Lock()
+	src := f.sources[a.stream]
 	if src == nil {
-		c.mu.Unlock()
-		_ = c.s.settleRaw(msg.Reply, verdictRequeue)
+		d.mu.Unlock()
+		_ = d.host.settle(msg.Reply, verdictRequeue)
 		return
 	}
-	answer := c.inbox() == box
-	var asked time.Time
+	m := fetched{msg: msg, arrival: a, round: d.round}
+	answer := f.inbox() == box
 	if answer {
-		asked, a.before = src.came(a)
+		m.asked, m.before = src.came(a)
+		if f.window != nil {
+			m.asked = f.window.asked(f, src)
+		}
 	}
-	wanted := src.sieve.wants(msg, a) && !c.hasEnded(src, msg, appearance{a, asked})
-	if wanted && !c.opts.AutoAck {
-		c.take(msg, a, src, answer)
+	d.miscounted.correct(&m)
+	if !src.sieve.wants(msg, m.arrival) {
+		f.window.came(f, src, answer, false)
+		d.mu.Unlock()
+		d.drop(m, false)
+		d.refill()
 		return
 	}
-	if !c.opts.AutoAck {
-		c.window.came(src, answer, false)
+	c := f.choose(src, answer)
+	if c == nil {
+		f.keep(m)
+		return
 	}
-	var d *Delivery
-	if wanted {
-		d = newDelivery(msg, a, src)
+	if d.ready.len() > 0 {
+		d.ready.add(m)
+		m = d.pop()
 	}
-	c.mu.Unlock()
-	_ = c.s.settleRaw(msg.Reply, verdictAck)
-	if d != nil {
-		d.ConsumerTag = c.tag
-		c.ledger.number(d)
-		c.s.explainDelivery("basic.deliver", c.queue, d, true)
-		c.mu.Lock()
-		c.deliver(d)
-	} else {
-		c.ledger.passOver(a.stream, msg.Reply)
-	}
-	c.refill()
+	d.hand(f, c, m)
 }
 
-// hasEnded reports whether a message that has come is over. The lock is held.
-func (c *Consumer) hasEnded(src *source, msg *nats.Msg, a appearance) bool {
-	life, ends := lifetime(src.sieve.ttl, c.bounds(msg.Header))
-	if !ends {
-		return false
+// keep has a message wait for which nobody has room: it goes back to the broker, unless the
+// flow is stopped for a while. It is called with the lock held and gives it back released.
+func (f *fetcher) keep(m fetched) {
+	d := f.d
+	if !f.isStopped() && d.ready.len() == 0 {
+		d.mu.Unlock()
+		d.handBack([]fetched{m})
+		return
 	}
-	if c.shares() {
-		a.asked = c.window.asked(src)
-	}
-	return c.s.contents.hasEnded(life, a)
+	d.ready.add(m)
+	d.waiting.Store(int64(d.ready.len()))
+	d.mu.Unlock()
+	d.wake()
 }
 
-// bounds are the headers of a message that may bound its life.
-func (c *Consumer) bounds(h nats.Header) nats.Header {
-	if c.opts.IgnoreExpiration {
+// isStopped reports whether somebody has stopped the flow of messages.
+func (f *fetcher) isStopped() bool {
+	return slices.ContainsFunc(f.ring, func(c *Consumer) bool { return c.window.isStopped() })
+}
+
+// choose takes room for a message that has come, for the consumer whose turn it is; nil
+// says that nobody has room.
+func (f *fetcher) choose(src *source, answer bool) *Consumer {
+	if f.window == nil {
+		return f.next((*Consumer).enter)
+	}
+	c := f.next((*Consumer).enterOwn)
+	if !f.window.came(f, src, answer, c != nil) && c != nil {
+		c.own.give(1)
 		return nil
 	}
-	return h
-}
-
-// take hands a message on that is to be settled, if the window has room for
-// it, and asks for more when no more is under way: who gathers messages before
-// it settles any waits for them. It is called with the lock held and gives it
-// back released.
-func (c *Consumer) take(msg *nats.Msg, a arrival, src *source, answer bool) {
-	if !c.enter(src, answer) {
-		c.mu.Unlock()
-		_ = c.s.settleRaw(msg.Reply, verdictRequeue)
-		return
-	}
-	d := newDelivery(msg, a, src)
-	d.ConsumerTag = c.tag
-	c.ledger.enter(d)
-	if c.s.cfg.Explain != nil { // without the lock; one message at a time comes here
-		c.mu.Unlock()
-		c.s.explainDelivery("basic.deliver", c.queue, d, false)
-		c.mu.Lock()
-	}
-	if c.shares() {
-		c.window.fill() // before anybody knows that the room is taken
-	}
-	var few [fewPlans]inquiry
-	plans := few[:0]
-	if src.asked == 0 {
-		plans = c.plan(plans)
-	}
-	c.deliver(d)
-	c.send(plans)
-}
-
-// vacated is told by the ledger that a delivery has given up its place.
-func (c *Consumer) vacated() {
-	if !c.vacates.Swap(true) {
-		c.holdsMore()
-	}
-	c.give(1)
-	c.refill()
-}
-
-// released is told by the ledger that deliveries are settled: it says the last
-// verdict, and asks for as many more as they had places.
-func (c *Consumer) released(places int, last *Delivery, v verdict) error {
-	c.give(places)
-	var few [fewPlans]inquiry
-	c.mu.Lock()
-	var plans []inquiry
-	src := c.sources[last.stream]
-	acked := v == verdictAck && src != nil
-	requeue := v == verdictRequeue && !c.stopping && src != nil
-	if acked {
-		src.settled = last.reply // what requests can go behind
-	}
-	if requeue {
-		c.place(-1)
-		c.placing = time.Now()
-	} else {
-		plans = c.plan(few[:0])
-	}
-	together := acked && len(plans) == 1 && plans[0].with(last)
-	beside := acked && src.exchange == ""
-	idle := c.idle()
-	c.mu.Unlock()
-	if idle {
-		c.s.run(c.retire)
-	}
-	if c.shares() {
-		defer c.window.fill()
-	}
-	switch {
-	case requeue:
-		return c.s.nc.PublishRequest(last.reply, c.inbox().subject+placed, verdictBytes[v])
-	case together:
-		return c.s.nc.PublishRequest(last.reply, plans[0].reply, plans[0].next)
-	case beside:
-		c.send(plans)
-		return c.s.settleRaw(last.reply, v)
-	}
-	err := c.s.settleRaw(last.reply, v)
-	c.send(plans)
-	return err
-}
-
-// placed ends the subject on which the server answers a requeue. It works on
-// acks and requests side by side, and a request sent right behind a requeue
-// would be given the next message, not that one: so nothing is asked for until
-// the answer is there.
-const placed = ".placed"
-
-// requeued is told that the server has put a requeued message back.
-func (c *Consumer) requeued() {
-	c.mu.Lock()
-	c.place(min(c.unplaced, 1))
-	c.mu.Unlock()
-	c.refill()
-}
-
-// place counts requeued messages as put back, or as sent there with a negative
-// number. The lock is held.
-func (c *Consumer) place(n int) {
-	c.unplaced -= n
-	c.window.hold(-n)
+	return c
 }
 
 // fullRequest is what the server says of a request that ends before its last message, as
@@ -333,18 +371,14 @@ const fullRequest = "Message Size Exceeds MaxBytes"
 
 // notice reads what the server says of a request: that it still waits, or why
 // it has ended.
-func (c *Consumer) notice(box *inbox, msg *nats.Msg) {
-	if msg.Subject == box.subject+placed {
-		c.requeued()
-		return
-	}
-	src, batch := c.requestOf(box, msg.Subject)
+func (f *fetcher) notice(box *inbox, msg *nats.Msg) {
+	src, batch := f.requestOf(box, msg.Subject)
 	if src == nil {
 		return
 	}
 	status := msg.Header.Get("Status")
-	if c.shares() {
-		c.noticeShared(src, status)
+	if f.window != nil {
+		f.noticeShared(src, status)
 		return
 	}
 	left := batch
@@ -352,7 +386,7 @@ func (c *Consumer) notice(box *inbox, msg *nats.Msg) {
 		left = n
 	}
 	full := status == "409" && msg.Header.Get("Description") == fullRequest
-	c.mu.Lock()
+	f.d.mu.Lock()
 	src.heard = true
 	if full {
 		src.large = left == batch
@@ -364,38 +398,38 @@ func (c *Consumer) notice(box *inbox, msg *nats.Msg) {
 	if status == "404" || status == "408" {
 		src.pending = 0
 	}
-	c.mu.Unlock()
+	f.d.mu.Unlock()
 	switch {
 	case status == "100":
 	case status == "404", status == "408", full:
-		c.refill()
+		f.d.refill()
 	default:
 		// The consumer or its leader has gone: see what stands, then go on.
-		c.s.refreshSoon(c.queue)
+		f.d.host.lookAgain()
 	}
 }
 
-func (c *Consumer) noticeShared(src *source, status string) {
-	if c.window.answered(src, status) {
-		c.s.refreshSoon(c.queue)
+func (f *fetcher) noticeShared(src *source, status string) {
+	if f.window.answered(f, src, status) {
+		f.d.host.lookAgain()
 	}
 	if status != "100" {
-		c.window.fill()
+		f.window.fill()
 	}
 }
 
 // requestOf finds the source and the size of the request an answer is to, unless
 // its inbox was left.
-func (c *Consumer) requestOf(box *inbox, subject string) (*source, int) {
+func (f *fetcher) requestOf(box *inbox, subject string) (*source, int) {
 	rest, ok := strings.CutPrefix(subject, box.subject+".")
-	if !ok || c.inbox() != box {
+	if !ok || f.inbox() != box {
 		return nil, 0
 	}
 	token, size, _ := strings.Cut(rest, ".")
 	batch, _ := strconv.Atoi(size)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, src := range c.order {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	for _, src := range f.order {
 		if src.token == token {
 			return src, batch
 		}
@@ -403,50 +437,27 @@ func (c *Consumer) requestOf(box *inbox, subject string) (*source, int) {
 	return nil, 0
 }
 
-// askAgain forgets what was asked for, after a reconnection, when the server
-// has forgotten it too.
-func (c *Consumer) askAgain() {
-	c.mu.Lock()
-	for _, src := range c.order {
+// startOver forgets what was asked for: the server has forgotten it too.
+func (f *fetcher) startOver() {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	for _, src := range f.order {
 		src.startOver()
 	}
-	c.place(c.unplaced)
-	c.window.again(c, true)
-	c.mu.Unlock()
-	c.refill()
+	f.window.again(f, true)
 }
 
-// askNothing takes back what was asked for, before the consumer asks in another
-// way.
-func (c *Consumer) askNothing() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.stopping || len(c.order) == 0 {
-		return
+// missed gives up requests that were lost. It reports whether the queue is to be looked at.
+func (f *fetcher) missed(now time.Time) (lost bool) {
+	if f.window != nil {
+		return f.window.missed(f, now)
 	}
-	for _, src := range c.order {
-		src.startOver()
-		clear(src.written)
-	}
-	c.place(c.unplaced)
-	c.leaveInbox()
-}
-
-// missed asks again where a request was lost: the server would have sent a
-// heartbeat.
-func (c *Consumer) missed(now time.Time) {
-	c.mu.Lock()
-	for _, src := range c.order {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	for _, src := range f.order {
 		if src.asked > 0 && src.silent(now) > lostAfter {
 			src.startOver()
 		}
 	}
-	if now.Sub(c.placing) > lostAfter {
-		c.place(c.unplaced)
-	}
-	c.mu.Unlock()
-	if c.shares() && c.window.missed(c, now) {
-		c.s.refreshSoon(c.queue)
-	}
-	c.refill()
+	return false
 }

@@ -36,6 +36,7 @@ type Delivery struct {
 	MessageCount int
 
 	ledger  *ledger
+	msg     *nats.Msg // as it came
 	stream  string
 	reply   string
 	seq     uint64
@@ -244,6 +245,7 @@ func newDelivery(msg *nats.Msg, a arrival, src *source) *Delivery {
 		Exchange:      src.exchange,
 		Redelivered:   a.delivered > 1 || a.before || src.sieve.predates(a),
 		DeliveryCount: int(a.delivered) - 1,
+		msg:           msg,
 		stream:        src.stream,
 		reply:         msg.Reply,
 		seq:           a.seq,

@@ -84,14 +84,17 @@
 // up their places with [Delivery.Vacate]. Consumers that share a [Window] share its
 // room, and each keeps to its own Prefetch besides.
 //
-// Turns. Of the messages that wait for consumers that share a window with a limit,
-// the one comes next whose turn it is by their [Turn]s: each time that something is
-// settled, that is decided anew. A message that was published a moment before may
-// be overlooked once, for as long as the broker takes to count it. Who starts
+// Turns. The consumers of a queue in one session that have room get its messages one after
+// the other. Of the messages that wait for consumers of several queues that share a window
+// with a limit, the one comes next whose turn it is by their [Turn]s: each time that
+// something is settled, that is decided anew. A message that was published a moment before
+// may be overlooked once, for as long as the broker takes to count it. Who starts
 // several such consumers stops the window's Flow until they are all there. Consumers
-// with windows of their own know nothing of each other's turns. A shared window asks for
-// no more than there is room for, and each line of it that is empty costs a question
-// and an answer for each message, and a request that waits while there is room.
+// with windows of their own know nothing of each other's turns. A window that is shared over
+// several queues asks for no more than there is room for, and each line of it that is empty
+// costs a question and an answer for each message, and a request that waits while there is
+// room. Where all consumers of the window have the same Turn, it asks for as many messages
+// at once as there is room for, and for more when these have come.
 //
 // Exclusive consumers. A consumer that asks for it has its queue to itself, over all
 // sessions: see [ConsumeOptions.Exclusive]. Of several that begin at once and of which
@@ -107,8 +110,11 @@
 // be asked for more before it has dealt with the last few, eight and those of one
 // request at most. Delivery is at least once.
 //
-// Redelivery. What is requeued goes to the front of the queue, and several
-// messages that are requeued with [Multiple] keep their order. What a consumer
+// Redelivery. What is requeued goes to its old place in the queue, by the time at which it
+// was stored, and comes from there to the next consumer of the session that has room. If
+// other sessions use the queue, it goes to the front of the queue for all of them when it is
+// requeued a second time, or when nobody here has room for it. Several messages that go
+// there together keep their order. What a consumer
 // holds is its own for as long as its session lives and is connected, be it
 // hours: the session renews the lease. Cancel hands back what nobody has received
 // yet, and Close everything unsettled, at once and in order. What a process held
@@ -266,9 +272,10 @@
 // that is bound to exchanges, ask each source for one message at a time: of
 // several that are published at once, one of them may get two in a row.
 //
-// What is requeued one by one comes back in that order, as it does from a quorum
-// queue, and not in the order in which it was published. A message that is
-// requeued while a request for the next one is under way may come behind that one.
+// The order in which several sessions requeue is the order in which their messages come
+// back, as it does from a quorum queue. So it is of one session when it has no consumer of the
+// queue any more. A message that one session requeues while another one's request for the
+// next one is under way may come behind that one.
 // A message may be marked as redelivered although no handler has seen it, if it was
 // handed back unseen, or has waited through a restart of the broker. What a killed
 // consumer held comes back in the order in which its leases end: if it died while it

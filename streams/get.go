@@ -75,6 +75,9 @@ func (s *Session) get(ctx context.Context, queue string, autoAck bool) (*Deliver
 // takeFirst takes the first message that is ready at a source, in their order, and counts
 // what is behind it.
 func (u *user) takeFirst(ctx context.Context) (*Delivery, error) {
+	if d := u.d.get(); d != nil { // it waits in this process
+		return d, u.holdReady(ctx, d)
+	}
 	sources := u.gets.sourcesFor(u.s, u.record())
 	var gone error
 	others := len(sources) - 1 // which may have messages
@@ -98,15 +101,37 @@ func (u *user) takeFirst(ctx context.Context) (*Delivery, error) {
 			others--
 		}
 	}
+	if d := u.d.get(); d != nil { // it has come meanwhile
+		return d, u.holdReady(ctx, d)
+	}
 	return nil, gone
+}
+
+// holdReady is hold for a message that was ready in this process.
+func (u *user) holdReady(ctx context.Context, d *Delivery) (err error) {
+	if err := u.enter(d); err != nil {
+		return err
+	}
+	if d.MessageCount, err = u.readBehind(ctx); err != nil {
+		return errors.Join(err, d.Nack(Requeue))
+	}
+	return nil
+}
+
+// enter enters a message that was taken.
+func (u *user) enter(d *Delivery) error {
+	u.taken.enter(d, false)
+	if u.s.isClosed() { // it may have handed back the others already
+		_ = u.d.requeue(u.taken.withdraw(nil, true), func() {})
+		return ErrClosed
+	}
+	return nil
 }
 
 // hold enters a message that was taken, and counts what is ready behind it.
 func (u *user) hold(ctx context.Context, d *Delivery, src *source, g *glance, others bool) (err error) {
-	u.taken.enter(d)
-	if u.s.isClosed() { // it may have handed back the others already
-		u.taken.handBack()
-		return ErrClosed
+	if err := u.enter(d); err != nil {
+		return err
 	}
 	known := false
 	if a, ok := parseArrival(d.reply); ok && g.msg != nil && !others && d.Expiration == "" && src.sieve.knowable(a) {

@@ -24,9 +24,7 @@ func (u *user) watch(lease time.Duration) {
 		case <-renewals.C:
 			u.renew()
 		case now := <-checks.C:
-			for _, c := range u.list() {
-				c.missed(now)
-			}
+			u.d.missed(now)
 		}
 	}
 }
@@ -37,6 +35,7 @@ func (u *user) renew() {
 	if !u.s.nc.IsConnected() {
 		return
 	}
+	_ = u.d.renew()
 	_ = u.taken.renew()
 	for _, c := range u.list() {
 		_ = c.ledger.renew()

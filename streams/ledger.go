@@ -12,7 +12,7 @@ import (
 // A ledger is what one consumer, or Get, holds: its unsettled deliveries in the
 // order of their tags. It is where a delivery is settled exactly once.
 type ledger struct {
-	// owner is told how many deliveries were settled; nil for Get.
+	// owner says the verdict of what was settled.
 	owner settler
 	send  func(reply string, v verdict) error
 	// explain is told what was settled; nil: nobody is.
@@ -40,6 +40,7 @@ type settlement struct {
 // in the window they had, and of those that give up theirs before.
 type settler interface {
 	released(places int, last *Delivery, v verdict) error
+	requeued(places int, list []*Delivery) error
 	vacated()
 }
 
@@ -47,14 +48,17 @@ func newLedger(owner settler) *ledger {
 	return &ledger{owner: owner, first: 1}
 }
 
-// enter gives a delivery its tag.
-func (l *ledger) enter(d *Delivery) {
+// enter gives a delivery its tag. The lease of one that has just come need not be renewed
+// soon.
+func (l *ledger) enter(d *Delivery, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
 	d.Tag = l.last
 	d.ledger = l
-	d.round = l.round
+	if d.round = l.round; !fresh {
+		d.round--
+	}
 	l.held = append(l.held, d)
 	l.open++
 }
@@ -78,6 +82,13 @@ func (l *ledger) passOver(stream, reply string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.note(stream, reply, false)
+}
+
+// gaveBack notes a message that was handed back unseen.
+func (l *ledger) gaveBack(stream, reply string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.note(stream, reply, true)
 }
 
 // note remembers the last settled delivery of each stream.
@@ -236,17 +247,29 @@ func (l *ledger) settle(d *Delivery, v verdict) error {
 	if !ok {
 		return errUnknownTag(d.Tag)
 	}
-	err := l.tell([]*Delivery{d}, v)
-	if err == nil {
+	err := l.tellOne(d, v)
+	if err == nil && l.explain != nil {
 		l.explainVerdict([]*Delivery{d}, false, v)
 	}
 	return err
 }
 
+// tellOne is tell for one delivery, without a list of it.
+func (l *ledger) tellOne(d *Delivery, v verdict) error {
+	if v == verdictRequeue {
+		return l.tell([]*Delivery{d}, v)
+	}
+	place := 1
+	if d.vacated {
+		place = 0
+	}
+	return l.owner.released(place, d, v)
+}
+
 // vacate gives up the place of a delivery that is not settled.
 func (l *ledger) vacate(d *Delivery) {
 	l.mu.Lock()
-	gives := l.owner != nil && !d.settled && !d.vacated && !l.closed
+	gives := !d.settled && !d.vacated && !l.closed
 	d.vacated = d.vacated || gives
 	l.mu.Unlock()
 	if gives {
@@ -270,6 +293,9 @@ func (l *ledger) settleUpTo(d *Delivery, v verdict) error {
 	l.mu.Unlock()
 	last := len(settled) - 1
 	for _, other := range settled[:last] {
+		if v == verdictRequeue {
+			break // all of them together
+		}
 		if err := l.send(other.reply, v); err != nil {
 			return err
 		}
@@ -301,26 +327,28 @@ func (l *ledger) takeUpTo(tag uint64, v verdict) []*Delivery {
 // request for more into the same message.
 func (l *ledger) tell(settled []*Delivery, v verdict) error {
 	last := settled[len(settled)-1]
-	if l.owner == nil {
-		return l.send(last.reply, v)
+	if v == verdictRequeue {
+		return l.owner.requeued(places(settled), settled)
 	}
 	return l.owner.released(places(settled), last, v)
 }
 
-// handBack requeues everything open, in the order in which it was published,
-// closes the ledger, and says how many places they had.
-func (l *ledger) handBack() int {
+// withdraw takes deliveries out that go back as if nobody had settled them: those that are
+// given, or all, and then nothing can be settled any more. It gives what it took.
+func (l *ledger) withdraw(list []*Delivery, all bool) (taken []*Delivery) {
 	l.mu.Lock()
-	open := l.takeUpTo(^uint64(0), verdictRequeue)
-	l.closed = true
-	l.mu.Unlock()
-	for _, d := range open {
-		if l.send(d.reply, verdictRequeue) != nil {
-			return places(open) // the connection is gone; the lease does it
+	defer l.mu.Unlock()
+	if all {
+		taken = l.takeUpTo(^uint64(0), verdictRequeue)
+		l.closed = true
+		return taken
+	}
+	for _, d := range list {
+		if l.take(d) {
+			taken = append(taken, d)
 		}
 	}
-	l.explainVerdict(open, true, verdictRequeue)
-	return places(open)
+	return taken
 }
 
 // renew extends the lease of everything held for longer than a round.

@@ -92,7 +92,11 @@ func (cs *contents) orphaned(ctx context.Context, rec *queueRecord, in use) (o o
 		return o, nil
 	}
 	pending, now, err := cs.unsettled(ctx, rec)
-	if err != nil || pending <= in.held {
+	sent := 0 // to sessions that live
+	for _, n := range in.heldAt {
+		sent += n
+	}
+	if err != nil || pending <= sent {
 		return o, err
 	}
 	most := 0
@@ -113,7 +117,7 @@ func (cs *contents) orphaned(ctx context.Context, rec *queueRecord, in use) (o o
 			o.until = l.Until
 		}
 	}
-	if o.count = pending - in.held; most >= 0 {
+	if o.count = pending - sent; most >= 0 {
 		o.count = min(o.count, most)
 	}
 	return o, nil

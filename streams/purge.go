@@ -35,7 +35,10 @@ func (s *Session) purgeQueue(ctx context.Context, queue string) (int, error) {
 	if err := s.contents.sweepQueue(ctx, rec, nil); err != nil { // what has ended does not count
 		return 0, err
 	}
-	total := 0
+	total, err := s.purgeHere(ctx, queue)
+	if err != nil {
+		return total, err
+	}
 	for _, src := range s.queues.sourcesOf(rec) {
 		count, err := s.contents.purge(ctx, src)
 		total += count
@@ -44,6 +47,15 @@ func (s *Session) purgeQueue(ctx context.Context, queue string) (int, error) {
 		}
 	}
 	return total, nil
+}
+
+// purgeHere drops what waits in this process.
+func (s *Session) purgeHere(ctx context.Context, queue string) (int, error) {
+	u := s.userOf(queue)
+	if u == nil {
+		return 0, nil
+	}
+	return u.d.purge(), u.d.notes.sync(ctx, s)
 }
 
 // purge takes what is ready at a source and drops it, up to what was stored when

@@ -5,15 +5,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
 
-// What still comes to a consumer that has stopped is bounded in bytes, although the
-// consumer has no limit: the rest is there for others.
+// What still comes to a session whose consumer has stopped is bounded in bytes, although the
+// consumer has no limit: the rest is there for others. The consumer gets nothing of it.
 func TestRequest_IsBoundedInBytes(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	nc := embeddedtest.Connect(t)
+	r := newRig(t, nc, streams.Config{})
 	const total, first = 24, 7 // seven of 256 KiB, with what is around them, fit into 2 MiB
 	queue := r.queue(streams.Queue{Name: "q"})
 	r.publish("", queue, slices.Repeat([]string{strings.Repeat("x", 256<<10)}, total)...)
@@ -22,8 +25,11 @@ func TestRequest_IsBoundedInBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.consume(queue, streams.ConsumeOptions{Window: window, Push: func(*streams.Delivery) { window.Flow(false) }})
-	r.untilCounts(queue, total-first, first, 1)
-	r.take(r.pull(r.consume(queue, streams.ConsumeOptions{})), total-first)
+	untilConsumers(r, nc, []string{queue}, func(_ jetstream.StreamState, consumer *jetstream.ConsumerInfo) bool {
+		return consumer.NumAckPending == first && consumer.NumWaiting == 0
+	})
+	r.wantCounts(queue, total-1, 1, 1)
+	r.take(r.pull(r.consume(queue, streams.ConsumeOptions{})), total-1)
 }
 
 // A message that is larger than what a request brings comes in its turn.

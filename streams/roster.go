@@ -56,6 +56,16 @@ func (r *roster) seat(l *line, t Turn) {
 	r.lines = append(r.lines, l)
 }
 
+// even reports whether all lines stand alike.
+func (r *roster) even() bool {
+	for _, l := range r.lines {
+		if l.group != r.lines[0].group || l.rank != r.lines[0].rank {
+			return false
+		}
+	}
+	return true
+}
+
 // drop takes out the lines of which it is so. A group is remembered: one that
 // comes back at once must not be due earlier for it.
 func (r *roster) drop(so func(*line) bool) { r.lines = slices.DeleteFunc(r.lines, so) }

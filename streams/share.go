@@ -1,27 +1,24 @@
 package streams
 
 import (
-	"slices"
 	"strconv"
-	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
-// How consumers that share a window ask for messages. For all together there is
-// never more asked for than there is room, so the window looks for the message that
-// is to come next: it asks the lines for what is there, in the order of their turns,
+// How consumers of several queues that share a window ask for messages. For all together
+// there is never more asked for than there is room, so the window looks for the message
+// that is to come next: it asks the lines for what is there, in the order of their turns,
 // one after another where nothing is. Each time that room is given back it begins
 // anew. Where nothing is anywhere, a request for one message waits in every line. When
 // the room is used up, those that wait still are taken back, by leaving the inbox
 // that their answers would go to: a message goes to who has room for it.
 
-// A line is a source of one of the consumers that share a window. The window's lock
-// guards it.
+// A line is a source of a fetcher, or what is ready in its dispatcher, which comes first.
+// The window's lock guards it.
 type line struct {
-	c   *Consumer
-	src *source
+	f     *fetcher
+	src   *source // nil: what is ready
+	ready *line   // what is ready there
 
 	group  *group
 	rank   int
@@ -41,7 +38,13 @@ type line struct {
 const atOnce = `,"no_wait":true}`
 
 // open reports whether something may lie in a line.
-func (l *line) open() bool { return !l.empty && !l.away && !l.stays }
+func (l *line) open() bool {
+	some := l.ready != nil && l.f.d.waiting.Load() > int64(l.ready.asked)
+	if l.src == nil {
+		return some
+	}
+	return !some && !l.empty && !l.away && !l.stays
+}
 
 // forget makes a line one that was not asked for anything.
 func (l *line) forget() { l.asked, l.stays, l.empty, l.away = 0, false, false, false }
@@ -49,8 +52,12 @@ func (l *line) forget() { l.asked, l.stays, l.empty, l.away = 0, false, false, f
 // ask asks for messages.
 func (l *line) ask(n int, ends string) {
 	size := strconv.Itoa(n)
-	reply := l.c.inbox().subject + "." + l.src.token + "." + size
-	if l.c.s.nc.PublishRequest(l.src.next, reply, []byte(`{"batch":`+size+ends)) != nil {
+	box := l.f.inbox()
+	if box == nil {
+		return
+	}
+	reply := box.subject + "." + l.src.token + "." + size
+	if l.f.d.host.request(l.src.next, reply, []byte(`{"batch":`+size+ends)) != nil {
 		return // closed; whoever waits for messages is told
 	}
 	l.asked += n
@@ -61,15 +68,26 @@ func (l *line) ask(n int, ends string) {
 
 // fill asks for what there is room for.
 func (w *Window) fill() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.shared.Load() || w.changing || w.unplaced > 0 {
+	if w == nil || !w.shared.Load() {
 		return
+	}
+	w.mu.Lock()
+	serve := w.ask()
+	w.mu.Unlock()
+	for _, l := range serve {
+		l.f.d.host.run(l.f.serve)
+	}
+}
+
+// ask is fill, and gives the lines of what is ready and may be given. The lock is held.
+func (w *Window) ask() (serve []*line) {
+	if w.changing {
+		return nil
 	}
 	free, _ := w.left()
 	w.recall(free)
 	if free == 0 {
-		return
+		return nil
 	}
 	spare := min(free, largestRequest)
 	waiting := false
@@ -79,18 +97,24 @@ func (w *Window) fill() {
 			waiting = waiting || l.asked > 0
 		}
 	}
-	if !w.search(spare) && !waiting {
+	if waiting && w.roster.even() {
+		return nil // many at once rather than one for each that is settled
+	}
+	serve, found := w.search(spare)
+	if !found && !waiting {
 		w.wait()
 	}
+	return serve
 }
 
 // search asks those whose turn it is for so many messages, or waits for the answer
-// of one that was asked before. False says that nothing is anywhere.
-func (w *Window) search(spare int) bool {
+// of one that was asked before. False says that nothing is anywhere. It gives the lines of
+// what is ready.
+func (w *Window) search(spare int) (serve []*line, found bool) {
 	var asked []*line
 	counts := make(map[*line]int)
 	rooms := w.rooms()
-	open := func(l *line) bool { return l.open() && rooms[l.c] > 0 }
+	open := func(l *line) bool { return rooms[l.f] > 0 && l.open() }
 	for range spare {
 		l := w.roster.pick(open)
 		if l == nil {
@@ -104,39 +128,49 @@ func (w *Window) search(spare int) bool {
 			asked = append(asked, l)
 		}
 		counts[l]++
-		rooms[l.c]--
+		rooms[l.f]--
 	}
 	for _, l := range asked {
-		l.ask(counts[l], atOnce)
+		if l.src != nil {
+			l.ask(counts[l], atOnce)
+			continue
+		}
+		l.asked += counts[l]
+		serve = append(serve, l)
 	}
-	return len(asked) > 0 || spare <= 0
+	return serve, len(asked) > 0 || spare <= 0
 }
 
-// rooms is how many more messages each consumer may be asked for, by its own limit.
-// Requests that wait do not count, as they do not for the window.
-func (w *Window) rooms() map[*Consumer]int {
-	rooms := make(map[*Consumer]int)
+// rooms is how many more messages may be asked for in each queue, by the limits of the
+// consumers there. Requests that wait do not count, as they do not for the window.
+func (w *Window) rooms() map[*fetcher]int {
+	rooms := make(map[*fetcher]int)
 	for _, l := range w.roster.lines {
-		if _, seen := rooms[l.c]; !seen {
-			rooms[l.c], _ = l.c.own.room()
+		if _, seen := rooms[l.f]; !seen {
+			rooms[l.f] = w.roomIn(l.f)
 		}
 		if !l.stays {
-			rooms[l.c] -= l.asked
+			rooms[l.f] -= l.asked
 		}
 	}
 	return rooms
 }
 
-// isFull reports whether its consumer has no room of its own.
-func (l *line) isFull() bool {
-	free, _ := l.c.own.room()
-	return free == 0
+// roomIn is how many more messages the consumers of a queue may hold by their own limits.
+func (w *Window) roomIn(f *fetcher) (n int) {
+	for _, c := range w.members {
+		if c.d == f.d {
+			free, _ := c.own.room()
+			n = min(n+free, unlimited)
+		}
+	}
+	return n
 }
 
 // wait keeps a request waiting in every line that has room.
 func (w *Window) wait() {
 	for _, l := range w.roster.lines {
-		if l.empty && !l.stays && !l.away && !l.isFull() {
+		if l.src != nil && l.empty && !l.stays && !l.away && w.roomIn(l.f) > 0 {
 			l.ask(1, lasting)
 		}
 	}
@@ -146,28 +180,49 @@ func (w *Window) wait() {
 // server had sent meanwhile is handed back.
 func (w *Window) recall(free int) {
 	for _, l := range w.roster.lines {
-		if l.stays && (free == 0 || l.isFull()) {
-			l.c.leaveInbox()
-			w.forget(l.c)
+		if l.stays && (free == 0 || w.roomIn(l.f) == 0) {
+			l.f.leaveInbox()
+			w.forget(l.f)
 		}
 	}
 }
 
-// forget forgets what a consumer asked for. The lock is held.
-func (w *Window) forget(c *Consumer) {
+// forget forgets what a fetcher asked for. The lock is held.
+func (w *Window) forget(f *fetcher) {
 	for _, l := range w.roster.lines {
-		if l.c == c {
+		if l.f == f && l.src != nil {
 			l.forget()
 		}
 	}
 }
 
-// came notes a message that has come to a consumer, in answer to what it asks for
-// still, and takes room for it if it is to be held. False says that there is none.
-func (w *Window) came(src *source, answer, hold bool) bool {
+// serves takes room for a message that is ready and may be given, if it is to be held.
+// False says that none may be given any more.
+func (w *Window) serves(f *fetcher, hold bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if l := w.line(src); l != nil && answer {
+	l := w.line(f, nil)
+	if l == nil || l.asked == 0 {
+		return false
+	}
+	if !hold || !w.take() {
+		w.roster.uncount(l, l.asked)
+		l.asked = 0
+		return false
+	}
+	l.asked--
+	return true
+}
+
+// came notes a message that has come to a fetcher, in answer to what it asks for
+// still, and takes room for it if it is to be held. False says that there is none.
+func (w *Window) came(f *fetcher, src *source, answer, hold bool) bool {
+	if w == nil {
+		return hold
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if l := w.line(f, src); l != nil && answer {
 		if l.stays {
 			w.roster.count(l)
 		}
@@ -175,14 +230,14 @@ func (w *Window) came(src *source, answer, hold bool) bool {
 		l.empty = src.pending == 0
 		l.heard = true
 	}
-	return !hold || w.take()
+	return hold && w.take()
 }
 
 // asked is since when a request waits for a message of a source; zero if none does.
-func (w *Window) asked(src *source) time.Time {
+func (w *Window) asked(f *fetcher, src *source) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if l := w.line(src); l != nil && l.stays {
+	if l := w.line(f, src); l != nil && l.stays {
 		return l.since
 	}
 	return time.Time{}
@@ -190,10 +245,10 @@ func (w *Window) asked(src *source) time.Time {
 
 // answered notes what the server says of a request. It reports whether the queue is
 // to be looked at, because nobody is there to ask.
-func (w *Window) answered(src *source, status string) (lost bool) {
+func (w *Window) answered(f *fetcher, src *source, status string) (lost bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l := w.line(src)
+	l := w.line(f, src)
 	if l == nil {
 		return false
 	}
@@ -211,11 +266,11 @@ func (w *Window) answered(src *source, status string) (lost bool) {
 }
 
 // missed gives up requests that were lost. It reports whether there were any.
-func (w *Window) missed(c *Consumer, now time.Time) (lost bool) {
+func (w *Window) missed(f *fetcher, now time.Time) (lost bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, l := range w.roster.lines {
-		if l.c != c {
+		if l.f != f || l.src == nil {
 			continue
 		}
 		if l.heard || l.quiet.IsZero() {
@@ -229,110 +284,60 @@ func (w *Window) missed(c *Consumer, now time.Time) (lost bool) {
 	return lost
 }
 
-// again has a consumer's lines asked again that were away, or all of them if the
+// again has a fetcher's lines asked again that were away, or all of them if the
 // server has forgotten what they were asked for.
-func (w *Window) again(c *Consumer, all bool) {
+func (w *Window) again(f *fetcher, all bool) {
+	if w == nil {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, l := range w.roster.lines {
-		if l.c == c && (all || l.away) {
+		if l.f == f && l.src != nil && (all || l.away) {
 			l.forget()
 		}
 	}
 }
 
-// line is that of a source, while the window is shared.
-func (w *Window) line(src *source) *line {
+// line is that of a source, or of what is ready, while the window is shared.
+func (w *Window) line(f *fetcher, src *source) *line {
 	if !w.shared.Load() {
 		return nil
 	}
 	for _, l := range w.roster.lines {
-		if l.src == src {
+		if l.f == f && l.src == src {
 			return l
 		}
 	}
 	return nil
 }
 
-// draw gives a consumer a line for each of its sources.
-func (w *Window) draw(c *Consumer, sources []*source) {
+// draw gives a fetcher a line for each of its sources, and one for what is ready; or none
+// if it asks for nobody.
+func (w *Window) draw(f *fetcher) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	old := make(map[*source]*line)
 	for _, l := range w.roster.lines {
-		if l.c == c {
+		if l.f == f {
 			old[l.src] = l
 		}
 	}
-	w.roster.drop(func(l *line) bool { return l.c == c })
-	for _, src := range sources {
-		l := old[src]
-		if l == nil {
-			l = &line{c: c, src: src}
-		}
-		w.roster.seat(l, c.opts.Turn)
-	}
-}
-
-// hold has nothing asked for until requeued messages are placed; a negative number
-// says that so many are.
-func (w *Window) hold(n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.unplaced += n
-}
-
-// An inbox is where the answers to a consumer's requests come. When it is left, the
-// server forgets the requests.
-type inbox struct {
-	subject string
-	sub     *nats.Subscription
-	gone    chan struct{} // closed when nothing comes any more
-}
-
-// inboxes are those that were left, and may still get something.
-type inboxes struct {
-	mu   sync.Mutex
-	list []*inbox
-}
-
-func (b *inboxes) add(box *inbox) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.list = slices.DeleteFunc(b.list, func(box *inbox) bool { return isClosed(box.gone) })
-	b.list = append(b.list, box)
-}
-
-func (b *inboxes) all() []*inbox {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.list)
-}
-
-func (c *Consumer) inbox() *inbox { return c.box.Load() }
-
-// openInbox makes an inbox the consumer's.
-func (c *Consumer) openInbox() error {
-	box := &inbox{subject: c.s.nc.NewInbox(), gone: make(chan struct{})}
-	sub, err := c.s.nc.Subscribe(box.subject+".>", func(msg *nats.Msg) { c.received(box, msg) })
-	if err != nil {
-		return err
-	}
-	sub.SetClosedHandler(func(string) { close(box.gone) })
-	// What comes is bounded by what was asked for.
-	if err := sub.SetPendingLimits(-1, -1); err != nil {
-		return err
-	}
-	box.sub = sub
-	c.box.Store(box)
-	return nil
-}
-
-// leaveInbox takes back all that was asked for. Without a connection nothing is.
-func (c *Consumer) leaveInbox() {
-	old := c.inbox()
-	if c.openInbox() != nil || old.sub.Drain() != nil {
+	w.roster.drop(func(l *line) bool { return l.f == f })
+	if len(f.ring) == 0 {
 		return
 	}
-	c.leaving.add(old)
+	ready := old[nil]
+	if ready == nil {
+		ready = &line{f: f}
+		ready.ready = ready
+	}
+	w.roster.seat(ready, f.standing())
+	for _, src := range f.order {
+		l := old[src]
+		if l == nil {
+			l = &line{f: f, src: src, ready: ready}
+		}
+		w.roster.seat(l, f.standing())
+	}
 }

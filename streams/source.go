@@ -6,8 +6,8 @@ import (
 	"warren/streams/internal/routing"
 )
 
-// A source is one durable pull consumer that a Consumer draws on: the home of
-// its queue, or a view. The Consumer's lock guards it.
+// A source is one durable pull consumer that a fetcher asks: the home of its queue, or a
+// view. The dispatcher's lock guards it.
 type source struct {
 	queue    string
 	exchange string // "" for the home
@@ -83,6 +83,14 @@ func (src *source) silent(now time.Time) time.Duration {
 		src.heard, src.quiet = false, now
 	}
 	return now.Sub(src.quiet)
+}
+
+// begin is the source for a fetcher of its own, which has asked for nothing.
+func (src *source) begin(token string) *source {
+	own := *src
+	own.token = token
+	own.written = make(map[requestKey]*request)
+	return &own
 }
 
 // startOver forgets what was asked for: the server has forgotten it too.

@@ -13,6 +13,7 @@ import (
 type user struct {
 	s     *Session
 	queue string
+	d     *dispatcher
 	taken *ledger // what Get took
 	gets  gets    // what the next Get needs
 
@@ -34,9 +35,10 @@ func newUser(s *Session, queue string) *user {
 	u := &user{
 		s: s, queue: queue,
 		consumers: make(map[*Consumer]struct{}),
-		taken:     newLedger(nil),
 		over:      make(chan struct{}),
 	}
+	u.d = newDispatcher(queue, sessionHost{u})
+	u.taken = newLedger(taker{u})
 	u.taken.send, u.taken.explain = s.settleRaw, s.explains()
 	return u
 }
@@ -107,6 +109,9 @@ func (u *user) begin(ctx context.Context, c *Consumer, rec *queueRecord) error {
 		if err := u.s.admit(ctx, c, rec); err != nil {
 			return err
 		}
+		if err := u.d.enter(c); err != nil {
+			return err
+		}
 	}
 	u.obey(rec)
 	return nil
@@ -131,6 +136,9 @@ func (u *user) register(ctx context.Context, c *Consumer) (*queueRecord, error) 
 // refuse counts out what cannot begin. A consumer that was refused may have been counted
 // when the last one that consumes has left.
 func (u *user) refuse(ctx context.Context, c *Consumer, reason error) error {
+	if c != nil {
+		_ = u.d.leave(ctx, true, nil, c)
+	}
 	u.dismiss(ctx, c)
 	if !errors.Is(reason, ErrAccessRefused) {
 		return nil
@@ -156,7 +164,7 @@ func (s *Session) join(queue string, c *Consumer) (*user, error) {
 		u.got = true
 		return u, nil
 	}
-	c.u = u
+	c.u, c.d = u, u.d
 	u.consumers[c] = struct{}{}
 	u.consumed = true
 	return u, nil
@@ -238,8 +246,8 @@ func (u *user) list() []*Consumer {
 	return list
 }
 
-// counts are the consumers of this session and what they hold, with what Get took, by
-// stream.
+// counts are the consumers of this session and what they hold, with what Get took; and,
+// by stream, what the broker has sent, with what is ready here.
 func (u *user) counts() (consumers, held int, at map[string]int) {
 	at = make(map[string]int)
 	u.taken.countAt(at)
@@ -252,6 +260,7 @@ func (u *user) counts() (consumers, held int, at map[string]int) {
 	for _, n := range at {
 		held += n
 	}
+	u.d.countAt(at)
 	return consumers, held, at
 }
 
@@ -266,9 +275,10 @@ func (u *user) settled(ctx context.Context) error {
 	return u.eachLedger(func(l *ledger) error { return l.sync(ctx, u.s) })
 }
 
-// eachLedger does something with what each consumer holds, and what Get took.
+// eachLedger does something with what each consumer holds, what Get took, and what was
+// settled and was nobody's.
 func (u *user) eachLedger(do func(*ledger) error) error {
-	if err := do(u.taken); err != nil {
+	if err := errors.Join(do(u.taken), do(u.d.notes)); err != nil {
 		return err
 	}
 	for _, c := range u.list() {
@@ -295,6 +305,7 @@ func (u *user) obey(rec *queueRecord) {
 	for _, c := range u.list() {
 		c.obey(rec)
 	}
+	u.d.obey(u.s.queues.sourcesOf(rec))
 	if rec.Deleting {
 		u.lost()
 	}
@@ -302,6 +313,7 @@ func (u *user) obey(rec *queueRecord) {
 
 // void lets go of what is held of a queue that has gone.
 func (u *user) void() {
+	u.d.void()
 	u.taken.void()
 	for _, c := range u.list() {
 		c.give(c.ledger.void())
@@ -368,13 +380,10 @@ func (s *Session) refresh(ctx context.Context, queue string, reconnected bool) e
 		return err
 	}
 	u.obey(rec)
-	for _, c := range u.list() {
-		if reconnected {
-			c.askAgain()
-		} else {
-			c.window.again(c, false)
-			c.refill()
-		}
+	if reconnected {
+		u.d.askAgain()
+	} else {
+		u.d.lookedAgain()
 	}
 	return nil
 }
@@ -383,21 +392,31 @@ func (s *Session) refresh(ctx context.Context, queue string, reconnected bool) e
 func (s *Session) endUsers(ctx context.Context) error {
 	var errs error
 	for _, u := range s.allUsers() {
-		for _, c := range u.list() {
-			errs = errors.Join(errs, c.close(ctx))
-		}
-	}
-	// Consumers that were cancelled before may hold something still.
-	for _, u := range s.allUsers() {
-		for _, c := range u.list() {
-			c.ledger.handBack()
-			u.dismiss(ctx, c)
-		}
-		u.taken.handBack()
-		_ = u.taken.sync(ctx, s) // as above
-		u.end(ctx)
+		errs = errors.Join(errs, u.close(ctx))
 	}
 	return errs
+}
+
+// close ends the use of a queue with the session. All that it holds goes back in order,
+// also what consumers hold that were cancelled before.
+func (u *user) close(ctx context.Context) error {
+	list := u.list()
+	var ending []*Consumer
+	for _, c := range list {
+		if c.end(ctx) {
+			ending = append(ending, c)
+		}
+	}
+	err := u.d.leave(ctx, true, u.taken.withdraw(nil, true), list...)
+	for _, c := range ending {
+		err = errors.Join(err, c.departed(ctx, err))
+	}
+	for _, c := range u.list() {
+		u.dismiss(ctx, c)
+	}
+	_ = u.taken.sync(ctx, u.s) // without it, what was settled comes back with the end of the lease
+	u.end(ctx)
+	return err
 }
 
 // cancelAll tells every consumer that it is over.

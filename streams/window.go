@@ -11,7 +11,7 @@ import (
 // prefetch. Who goes first of those that share it, they say: see [Turn]. It is
 // changed while consumers run.
 type Window struct {
-	shared atomic.Bool // it has a limit and several members: see fill
+	shared atomic.Bool // it has a limit and members of several queues: see fill
 
 	adapting sync.Mutex // held while members are made to share it, or not to
 
@@ -23,7 +23,6 @@ type Window struct {
 	roster   roster
 	changing bool // the members are on their way to share it
 	stopped  bool // see Flow
-	unplaced int  // requeued messages that the server has not put back yet
 }
 
 // unlimited is the room of a window without a limit.
@@ -42,6 +41,9 @@ func limited(limit int) *Window { return &Window{limit: limit, most: limit} }
 
 // highest is the highest limit that the window has had; 0 is none.
 func (w *Window) highest() int {
+	if w == nil {
+		return 0
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.most
@@ -76,13 +78,21 @@ func (w *Window) Set(limit int) error {
 		}
 	}
 	w.adapt()
+	w.mu.Lock()
+	dispatchers := w.dispatchers()
+	w.mu.Unlock()
+	for _, d := range dispatchers {
+		d.trim()
+	}
 	w.wake()
 	return nil
 }
 
 // Flow stops the messages of the consumers that share the window, or lets them come
-// again, as AMQP's channel.flow does. What was asked for before may still come: 64
-// messages, or more that have 2 MiB together at most. Who starts several consumers of
+// again, as AMQP's channel.flow does. It stops those of consumers with AutoAck, too. What
+// the broker has sent already waits at its place in the queue, and after some seconds goes
+// back to the broker if another session uses the queue. One message may be on its way to its
+// consumer. Who starts several consumers of
 // different [Turn] stops the flow until they are all there: otherwise the first message
 // is from whoever was there first.
 func (w *Window) Flow(active bool) {
@@ -109,6 +119,9 @@ func (w *Window) Used() int {
 
 // give takes settled messages out: what is to come next is looked for anew.
 func (w *Window) give(n int) {
+	if w == nil || n == 0 {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.used -= n
@@ -122,6 +135,9 @@ func (w *Window) give(n int) {
 
 // room is how many more messages may come, and how large the window is.
 func (w *Window) room() (free, limit int) {
+	if w == nil {
+		return unlimited, unlimited
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.left()
@@ -138,8 +154,18 @@ func (w *Window) left() (free, limit int) {
 	return max(w.limit-w.used, 0), w.limit
 }
 
+// isStopped reports whether nothing may come, see Flow.
+func (w *Window) isStopped() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stopped
+}
+
 // enter takes room for a message. False says that there is none.
 func (w *Window) enter() bool {
+	if w == nil {
+		return true
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.take()
@@ -147,7 +173,7 @@ func (w *Window) enter() bool {
 
 // take is enter. The lock is held.
 func (w *Window) take() bool {
-	if w.limit > 0 && w.used >= w.limit {
+	if w.stopped || w.limit > 0 && w.used >= w.limit {
 		return false
 	}
 	w.used++
@@ -155,6 +181,9 @@ func (w *Window) take() bool {
 }
 
 func (w *Window) join(c *Consumer) {
+	if w == nil {
+		return
+	}
 	w.mu.Lock()
 	w.members = append(w.members, c)
 	w.mu.Unlock()
@@ -162,6 +191,9 @@ func (w *Window) join(c *Consumer) {
 }
 
 func (w *Window) part(c *Consumer) {
+	if w == nil {
+		return
+	}
 	w.mu.Lock()
 	w.members = slices.DeleteFunc(w.members, func(m *Consumer) bool { return m == c })
 	w.mu.Unlock()
@@ -169,41 +201,67 @@ func (w *Window) part(c *Consumer) {
 	w.wake()
 }
 
-// adapt has the members share the window, if there are several and it has a limit,
-// or each ask by itself. What they asked for in the other way is taken back.
+// adapt has the members share the window, if it has a limit and they are of several
+// queues, or the dispatcher of the queue ask for them.
 func (w *Window) adapt() {
 	w.adapting.Lock()
 	defer w.adapting.Unlock()
 	w.mu.Lock()
-	share := w.limit > 0 && len(w.members) > 1
+	share := w.isShared()
 	if share == w.shared.Load() {
 		w.mu.Unlock()
 		return
 	}
 	w.changing = true
 	w.shared.Store(share)
-	members := slices.Clone(w.members)
+	dispatchers := w.dispatchers()
 	w.mu.Unlock()
-	for _, c := range members {
-		c.askNothing()
+	for _, d := range dispatchers {
+		_ = d.arrange() // without an inbox it asks for nothing: the connection has closed
 	}
 	w.mu.Lock()
-	for _, l := range w.roster.lines {
-		l.forget()
-	}
 	w.changing = false
 	w.mu.Unlock()
-	for _, c := range members {
-		c.refill()
+	for _, d := range dispatchers {
+		d.refill()
 	}
+}
+
+// isShared reports whether the window chooses between queues, or between consumers that
+// stand differently. The lock is held.
+func (w *Window) isShared() bool {
+	if w.limit == 0 {
+		return false
+	}
+	var first *Consumer
+	for _, c := range w.members {
+		switch {
+		case c.opts.AutoAck: // it holds nothing
+		case first == nil:
+			first = c
+		case c.d != first.d || c.opts.Turn != first.opts.Turn:
+			return true
+		}
+	}
+	return false
+}
+
+// dispatchers are those of the members. The lock is held.
+func (w *Window) dispatchers() (list []*dispatcher) {
+	for _, c := range w.members {
+		if !slices.Contains(list, c.d) {
+			list = append(list, c.d)
+		}
+	}
+	return list
 }
 
 // wake lets the members ask for more.
 func (w *Window) wake() {
 	w.mu.Lock()
-	members := slices.Clone(w.members)
+	dispatchers := w.dispatchers()
 	w.mu.Unlock()
-	for _, c := range members {
-		c.refill()
+	for _, d := range dispatchers {
+		d.refill()
 	}
 }
