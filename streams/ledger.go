@@ -344,7 +344,7 @@ func (l *ledger) withdraw(list []*Delivery, all bool) (taken []*Delivery) {
 		return taken
 	}
 	for _, d := range list {
-		if l.take(d) {
+		if d.ledger != nil && l.take(d) { // without a ledger it is settled already
 			taken = append(taken, d)
 		}
 	}

@@ -377,3 +377,16 @@ func TestRequeue_Many(t *testing.T) {
 		}
 	}
 }
+
+// TestCancel_WithoutAckAndUnseen: messages of a consumer with AutoAck that nobody has
+// received go with it.
+func TestCancel_WithoutAckAndUnseen(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	c := r.consume(q, streams.ConsumeOptions{AutoAck: true})
+	r.number(q, 5)
+	r.untilCounts(q, 0, 0, 1)
+	must(t, c.Cancel(r.ctx))
+	r.wantCounts(q, 0, 0, 0)
+}
