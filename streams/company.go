@@ -15,6 +15,8 @@ type company struct {
 	looking   bool
 	looked    time.Time
 	there     bool
+	alone     bool // nobody is there, and nobody has begun since
+	began     int  // how often somebody began, or may have
 }
 
 // knownFor is how long it is believed that another process uses the queue. Of one that
@@ -26,7 +28,7 @@ const knownFor = 2 * time.Second
 func (c *company) look() (there, begin bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known := c.listening && !c.there || c.there && time.Since(c.looked) < knownFor
+	known := c.alone || c.there && time.Since(c.looked) < knownFor
 	if known || c.looking {
 		return c.there, false
 	}
@@ -34,14 +36,37 @@ func (c *company) look() (there, begin bool) {
 	return c.there, true
 }
 
-// found ends a look.
-func (c *company) found(there bool, err error) {
+// found ends a look that began when so many had begun to use the queue. Who began since
+// then may have been overlooked.
+func (c *company) found(there bool, began int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.looking = false
-	if err == nil {
-		c.there, c.looked = there, time.Now()
+	if err == nil && (there || began == c.began) {
+		c.there, c.alone, c.looked = there, !there, time.Now()
 	}
+}
+
+// joined notes that another process has begun to use the queue.
+func (c *company) joined() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.began++
+	c.there, c.alone, c.looked = true, false, time.Now()
+}
+
+// doubt notes that another process may have begun to, as the connection was away.
+func (c *company) doubt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.began++
+	c.alone = false
+}
+
+func (c *company) begun() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.began
 }
 
 // hasCompany reports whether another process is known to use the queue, and sees to it
@@ -49,7 +74,7 @@ func (c *company) found(there bool, err error) {
 func (d *dispatcher) hasCompany() bool {
 	there, begin := d.company.look()
 	if begin && !d.host.run(d.lookForCompany) {
-		d.company.found(false, context.Canceled)
+		d.company.found(false, 0, context.Canceled)
 	}
 	return there
 }
@@ -64,10 +89,11 @@ func (d *dispatcher) meetCompany() {
 
 func (d *dispatcher) lookForCompany() {
 	there, err := false, d.listenForCompany()
+	began := d.company.begun()
 	if err == nil {
 		there, err = d.host.others()
 	}
-	d.company.found(there, err)
+	d.company.found(there, began, err)
 	if there {
 		d.surrender()
 	}
@@ -81,7 +107,7 @@ func (d *dispatcher) listenForCompany() error {
 		return nil
 	}
 	err := d.host.listen(func() {
-		d.company.found(true, nil)
+		d.company.joined()
 		d.surrender()
 	})
 	d.company.listening = err == nil

@@ -498,6 +498,7 @@ func (d *dispatcher) fetchers() []*fetcher {
 // askAgain forgets what was asked for, after a reconnection, when the server
 // has forgotten it too.
 func (d *dispatcher) askAgain() {
+	d.company.doubt()
 	for _, f := range d.fetchers() {
 		f.startOver()
 	}
