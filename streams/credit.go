@@ -19,9 +19,8 @@ type fetcher struct {
 	window *Window // which chooses what is asked for; nil: the fetcher does
 	box    atomic.Pointer[inbox]
 
-	ring     []*Consumer // for whom it asks, those of a higher rank first
+	ring     []*Consumer // for whom it asks, as it is their turn, those of a higher rank first
 	budgets  []budget
-	turn     int                // whose turn it is in the ring
 	sources  map[string]*source // by stream
 	order    []*source
 	tokens   int
@@ -144,23 +143,43 @@ func (f *fetcher) forget() {
 	}
 }
 
-// next is the next consumer in turn that takes it; nil if none does.
+// next is the next consumer in turn that takes it; nil if none does. Its next turn is after
+// those of all others of its rank.
 func (f *fetcher) next(takes func(*Consumer) bool) *Consumer {
-	for from := 0; from < len(f.ring); {
-		to := from + 1
-		for to < len(f.ring) && f.ring[to].opts.Turn.Rank == f.ring[from].opts.Turn.Rank {
-			to++
+	for at, c := range f.ring {
+		if !takes(c) {
+			continue
 		}
-		for i := range to - from {
-			at := (f.turn + i) % (to - from)
-			if c := f.ring[from+at]; takes(c) {
-				f.turn = at + 1
-				return c
-			}
+		end := at + 1
+		for end < len(f.ring) && f.ring[end].opts.Turn.Rank == c.opts.Turn.Rank {
+			f.ring[end-1] = f.ring[end]
+			end++
 		}
-		from = to
+		f.ring[end-1] = c
+		return c
 	}
 	return nil
+}
+
+// seat has the fetcher ask for these consumers. Who is new has its turn after the others.
+func (f *fetcher) seat(list []*Consumer) {
+	stays := make(map[*Consumer]bool, len(list))
+	for _, c := range list {
+		stays[c] = true
+	}
+	ring := make([]*Consumer, 0, len(list))
+	for _, c := range f.ring {
+		if stays[c] {
+			ring = append(ring, c)
+			delete(stays, c)
+		}
+	}
+	for _, c := range list {
+		if stays[c] {
+			ring = append(ring, c)
+		}
+	}
+	f.ring = ring
 }
 
 // room is how many messages the consumers may still be sent together, how large their

@@ -108,13 +108,10 @@ func (d *dispatcher) arrange() error {
 }
 
 func (d *dispatcher) arrangeHeld() (err error) {
-	d.main.ring = d.main.ring[:0:0]
-	for _, f := range d.shared {
-		f.ring = f.ring[:0:0]
-	}
+	rings := make(map[*fetcher][]*Consumer)
 	for _, c := range d.members {
 		f := d.fetcherOf(c)
-		f.ring = append(f.ring, c)
+		rings[f] = append(rings[f], c)
 	}
 	used := make([]*fetcher, 0, len(d.shared))
 	for _, f := range d.shared {

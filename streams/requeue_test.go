@@ -266,6 +266,26 @@ func TestTurns_Burst(t *testing.T) {
 	}
 }
 
+// TestTurns_TheFirstIsFirst: who has begun first has the first turn, whoever was there before.
+func TestTurns_TheFirstIsFirst(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	q := r.queue(streams.Queue{Name: "q"})
+	r.number(q, 2)
+	must(t, r.get(q).Ack()) // the session uses the queue from now on
+	before, arrived := r.pushed(q, streams.ConsumeOptions{})
+	must(t, next(r, arrived).Ack())
+	must(t, before.Cancel(r.ctx))
+	_, first := r.pushed(q, streams.ConsumeOptions{})
+	_, second := r.pushed(q, streams.ConsumeOptions{})
+	r.number(q, 1)
+	_, third := r.pushed(q, streams.ConsumeOptions{})
+	r.publish("", q, "2", "3", "4")
+	wantBodies(t, bodies(nextOf(r, first, 2)), "1", "3")
+	wantBodies(t, bodies(nextOf(r, second, 1)), "2")
+	wantBodies(t, bodies(nextOf(r, third, 1)), "4")
+}
+
 // TestWindow_FlowStopsNoAck: the flow of a window stops also who acknowledges nothing.
 func TestWindow_FlowStopsNoAck(t *testing.T) {
 	t.Parallel()
