@@ -43,9 +43,12 @@ type ConsumeOptions struct {
 	IgnoreExpiration bool
 	// Concurrency is how many handlers run at once. Default: 1.
 	Concurrency int
-	// Push is called with every delivery in the order of the queue, from one
-	// goroutine, and must not block; Run and Deliveries have nothing to give
-	// then. Default: deliveries wait for Run or Deliveries.
+	// Push is called with every delivery in the order of the queue, one at a time, and
+	// must not block; Run and Deliveries have nothing to give then. Cancel and Close wait
+	// for the Push that runs: Push does not call them. While a Push blocks, other
+	// consumers of the queue in the session get its messages after a second or two, and
+	// what was on its way to the session after the Lease. Default: deliveries wait for
+	// Run or Deliveries.
 	Push func(*Delivery)
 	// Cancelled is called once when the broker ends the consumer, as when its
 	// queue is deleted, with why; it must not block. Default: Done and Err tell.
@@ -101,8 +104,14 @@ type Consumer struct {
 	backlog atomic.Int32 // how many deliveries wait
 	left    atomic.Bool  // not a consumer of the queue any more
 
+	stalled atomic.Bool // its Push has not returned for a while
+
 	mu       sync.Mutex
 	waiting  backlog
+	pushing  bool          // somebody calls Push
+	pushes   uint64        // how often it was called
+	seen     uint64        // pushes, when it was looked at
+	pushed   chan struct{} // closed when nobody calls Push any more; nil: nobody waits for it
 	sleeping int           // how many handlers wait for a delivery
 	signal   chan struct{} // something waits
 	applying bool          // it is not decided whether it may consume
@@ -275,21 +284,20 @@ func (c *Consumer) obey(rec *queueRecord) {
 	}
 }
 
-// deliver gives a delivery to whoever receives.
-func (c *Consumer) deliver(d *Delivery) {
+// deliver has a delivery wait for whoever receives. It reports whether the caller is to call
+// Push, when it holds no lock any more.
+func (c *Consumer) deliver(d *Delivery) (push bool) {
 	c.mu.Lock()
-	if c.opts.Push != nil && !c.stopping {
-		c.mu.Unlock()
-		calledBack("ConsumeOptions.Push", c.opts.Push, d)
-		return
-	}
 	c.waiting.push(d)
 	c.backlog.Store(int32(c.waiting.len()))
+	push = c.opts.Push != nil && !c.pushing && !c.stopping
+	c.pushing = c.pushing || push
 	sleeping := c.sleeping > 0
 	c.mu.Unlock()
 	if sleeping {
 		c.wakeNext()
 	}
+	return push
 }
 
 // next waits for a delivery; nil says that no more will come, or that the
@@ -522,25 +530,22 @@ func (c *Consumer) departed(ctx context.Context, err error) error {
 
 // withdraw gives what goes back into the queue when the consumer leaves: what nobody has
 // received, or all that it holds.
-func (c *Consumer) withdraw(all bool) []fetched {
+func (c *Consumer) withdraw(all bool) (back []fetched, taken []*Delivery) {
 	c.mu.Lock()
 	waiting := c.waiting.drain()
 	c.backlog.Store(0)
 	c.mu.Unlock()
-	taken := c.ledger.withdraw(waiting, all)
+	taken = c.ledger.withdraw(waiting, all)
 	c.give(places(taken))
 	unseen := make(map[*Delivery]bool, len(waiting))
 	for _, d := range waiting {
 		unseen[d] = true
 	}
-	back := make([]fetched, 0, len(taken))
+	back = make([]fetched, 0, len(taken))
 	for _, d := range taken {
 		back = append(back, fetchedAgain(d, !unseen[d]))
 	}
-	if all {
-		c.ledger.explainVerdict(taken, true, verdictRequeue)
-	}
-	return back
+	return back, taken
 }
 
 // cancelled ends the consumer because the broker did.
@@ -601,6 +606,8 @@ func (c *Consumer) partWindows() {
 // ownRoom is how many more messages it may be given, as far as no other consumer counts.
 func (c *Consumer) ownRoom() (free, limit int) {
 	switch {
+	case c.stalled.Load():
+		return 0, unlimited
 	case !c.opts.AutoAck:
 		return c.own.room()
 	case c.window.isStopped():
@@ -615,7 +622,7 @@ func (c *Consumer) enter() bool {
 		free, _ := c.ownRoom()
 		return free > 0
 	}
-	if !c.own.enter() {
+	if !c.enterOwn() {
 		return false
 	}
 	if c.window.enter() {
@@ -626,7 +633,7 @@ func (c *Consumer) enter() bool {
 }
 
 // enterOwn is enter for who has room in the window.
-func (c *Consumer) enterOwn() bool { return c.own.enter() }
+func (c *Consumer) enterOwn() bool { return !c.stalled.Load() && c.own.enter() }
 
 // give takes settled messages out of the consumer's windows.
 func (c *Consumer) give(n int) {

@@ -85,7 +85,7 @@ func (f *fetcher) arranged() error {
 		return f.closeInbox()
 	}
 	if f.inbox() == nil {
-		return f.openInbox()
+		return f.openInbox(nil)
 	}
 	f.trim()
 	return nil
@@ -94,26 +94,27 @@ func (f *fetcher) arranged() error {
 // standing is the turn of the consumers in their window: the highest that one of them has.
 func (f *fetcher) standing() Turn { return f.ring[0].opts.Turn }
 
-// serve gives what is ready to consumers that share a window, as far as that lets it.
-func (f *fetcher) serve() {
-	d := f.d
-	d.giving.Lock()
-	defer d.giving.Unlock()
-	for {
-		d.mu.Lock()
-		var c *Consumer
-		if d.ready.len() > 0 {
-			c = f.next((*Consumer).enterOwn)
-		}
-		if !f.window.serves(f, c != nil) {
-			d.mu.Unlock()
-			if c != nil {
-				c.own.give(1)
-			}
-			return
-		}
-		d.hand(f, c, d.pop())
+// serveAll gives what is ready to consumers that share a window, as far as that lets it.
+func (f *fetcher) serveAll() {
+	for f.d.give(f.serve) {
 	}
+}
+
+// serve gives one message that is ready.
+func (f *fetcher) serve() (to *Consumer, push bool) {
+	d := f.d
+	d.mu.Lock()
+	if d.ready.len() > 0 {
+		to = f.next((*Consumer).enterOwn)
+	}
+	if f.window.serves(f, to != nil) {
+		return to, d.hand(f, to, d.pop())
+	}
+	d.mu.Unlock()
+	if to != nil {
+		to.own.give(1)
+	}
+	return nil, false
 }
 
 // trim takes back requests if more is asked for than there is room for.
@@ -141,6 +142,16 @@ func (f *fetcher) forget() {
 		src.startOver()
 		clear(src.written)
 	}
+}
+
+// replaceInbox has another goroutine receive what comes from now on.
+func (f *fetcher) replaceInbox() {
+	if box := f.inbox(); box != nil {
+		box.lapsed.Store(true)
+	}
+	f.forget()
+	f.window.again(f, true)
+	f.leaveInbox()
 }
 
 // next is the next consumer in turn that takes it; nil if none does. Its next turn is after
@@ -191,7 +202,7 @@ func (f *fetcher) room() (free, limit int, hungry bool) {
 		for _, c := range b.list {
 			n, own := c.ownRoom()
 			some, most = min(some+n, unlimited), min(most+own, unlimited)
-			hungry = hungry || n > 0 && c.backlog.Load() == 0
+			hungry = hungry || n > 0 && (c.opts.Push != nil || c.backlog.Load() == 0)
 		}
 		if b.window != nil {
 			n, all := b.window.room()
@@ -303,6 +314,9 @@ const fewPlans = 4
 // received is called with every message of an inbox, one at a time. What comes to
 // one that was left is an answer to nothing that is asked for still.
 func (f *fetcher) received(box *inbox, msg *nats.Msg) {
+	if box.lapsed.Load() {
+		return
+	}
 	if a, ok := parseArrival(msg.Reply); ok {
 		f.arrived(box, msg, a)
 		return
@@ -312,15 +326,23 @@ func (f *fetcher) received(box *inbox, msg *nats.Msg) {
 
 // arrived gives a message to the consumer whose turn it is, or has it wait at its place.
 func (f *fetcher) arrived(box *inbox, msg *nats.Msg, a arrival) {
+	f.d.giving.Lock()
+	c := f.accept(box, msg, a)
+	f.d.giving.Unlock()
+	if c != nil {
+		c.push()
+	}
+}
+
+// accept is arrived, and gives the consumer whose Push is to be called.
+func (f *fetcher) accept(box *inbox, msg *nats.Msg, a arrival) *Consumer {
 	d := f.d
-	d.giving.Lock()
-	defer d.giving.Unlock()
 	d.mu.Lock()
 	src := f.sources[a.stream]
 	if src == nil {
 		d.mu.Unlock()
 		_ = d.host.settle(msg.Reply, verdictRequeue)
-		return
+		return nil
 	}
 	m := fetched{msg: msg, arrival: a, round: d.round}
 	answer := f.inbox() == box
@@ -336,18 +358,21 @@ func (f *fetcher) arrived(box *inbox, msg *nats.Msg, a arrival) {
 		d.mu.Unlock()
 		d.drop(m, false)
 		d.refill()
-		return
+		return nil
 	}
 	c := f.choose(src, answer)
 	if c == nil {
 		f.keep(m)
-		return
+		return nil
 	}
 	if d.ready.len() > 0 {
 		d.ready.add(m)
 		m = d.pop()
 	}
-	d.hand(f, c, m)
+	if d.hand(f, c, m) {
+		return c
+	}
+	return nil
 }
 
 // keep has a message wait for which nobody has room: it goes back to the broker, unless the

@@ -21,9 +21,10 @@ type dispatcher struct {
 	queue string
 	notes *ledger // of what is settled and was nobody's
 
-	// giving is held while a message is given: they go out one at a time, in order.
-	giving  sync.Mutex
-	serving atomic.Bool // somebody is on the way to give what is ready
+	// giving is held while it is decided who is given a message: so each consumer gets its
+	// messages in order. It is not held while Push runs.
+	giving sync.Mutex
+	giver  atomic.Pointer[giver] // who gives what is ready; nil: nobody
 
 	mu      sync.Mutex
 	members []*Consumer // who is given messages
@@ -115,12 +116,14 @@ func (d *dispatcher) arrangeHeld() (err error) {
 	}
 	used := make([]*fetcher, 0, len(d.shared))
 	for _, f := range d.shared {
+		f.seat(rings[f])
 		if len(f.ring) > 0 {
 			used = append(used, f)
 		}
 		err = errors.Join(err, f.arranged())
 	}
 	d.shared = used
+	d.main.seat(rings[d.main])
 	return errors.Join(err, d.main.arranged())
 }
 
@@ -142,26 +145,47 @@ func (d *dispatcher) fetcherOf(c *Consumer) *fetcher {
 
 // leave takes consumers out. What they were given and nobody has received goes back to its
 // place, or all that they hold, and what was got and is not settled any more, before another
-// message is given. When the last consumer has left, all goes back to the broker.
+// message is given. While a Push of theirs runs, that waits, and others are given messages.
+// When the last consumer has left, all goes back to the broker.
 func (d *dispatcher) leave(ctx context.Context, all bool, got []*Delivery, list ...*Consumer) error {
 	d.giving.Lock()
+	err := d.exclude(list)
+	if slices.ContainsFunc(list, (*Consumer).isPushing) {
+		d.giving.Unlock()
+		for _, c := range list {
+			err = errors.Join(err, c.awaitPush(ctx))
+		}
+		d.giving.Lock()
+	}
 	d.mu.Lock()
 	for _, delivery := range got {
 		d.take([]fetched{fetchedAgain(delivery, true)})
 	}
-	for _, c := range list {
-		d.members = slices.DeleteFunc(d.members, func(m *Consumer) bool { return m == c })
-		d.take(c.withdraw(all))
+	held := make([][]*Delivery, len(list))
+	for i, c := range list {
+		var back []fetched
+		back, held[i] = c.withdraw(all)
+		d.take(back)
 	}
-	err := d.arrangeHeld()
 	d.mu.Unlock()
 	d.giving.Unlock()
-	for _, c := range list {
+	for i, c := range list {
 		c.partWindows()
+		if all {
+			c.ledger.explainVerdict(held[i], true, verdictRequeue)
+		}
 	}
 	err = errors.Join(err, d.giveUp(ctx))
 	d.refill()
 	return err
+}
+
+// exclude has nothing given to consumers any more.
+func (d *dispatcher) exclude(list []*Consumer) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.members = slices.DeleteFunc(d.members, func(m *Consumer) bool { return slices.Contains(list, m) })
+	return d.arrangeHeld()
 }
 
 // take puts messages in at their places. The lock is held.
@@ -258,6 +282,7 @@ func (d *dispatcher) requeue(list []*Delivery, release func()) error {
 	d.mu.Lock()
 	if len(d.members) == 0 {
 		back, here = append(here, back...), nil
+		slices.SortStableFunc(back, func(a, b fetched) int { return a.compare(&b) })
 	}
 	d.take(here)
 	release()
@@ -297,29 +322,32 @@ func (d *dispatcher) released(places int, last *Delivery, v verdict) error {
 	return err
 }
 
-// wake has what is ready given to whoever has room.
+// A giver is a goroutine that gives what is ready.
+type giver struct{ d *dispatcher }
+
+// wake has what is ready given to whoever has room, if nobody does that.
 func (d *dispatcher) wake() {
-	if d.waiting.Load() > 0 && d.serving.CompareAndSwap(false, true) && !d.host.run(d.serve) {
-		d.serving.Store(false)
+	if d.waiting.Load() == 0 || d.giver.Load() != nil {
+		return
+	}
+	g := &giver{d}
+	if d.giver.CompareAndSwap(nil, g) && !d.host.run(g.run) {
+		d.giver.CompareAndSwap(g, nil)
 	}
 }
 
-// serve gives what is ready to whoever has room.
-func (d *dispatcher) serve() {
-	d.giving.Lock()
-	defer d.giving.Unlock()
-	d.serving.Store(false)
+// run gives what is ready to whoever has room, until another one does.
+func (g *giver) run() {
+	d := g.d
 	for {
-		d.mu.Lock()
-		if d.ready.len() == 0 {
+		for d.giver.Load() == g && d.give(d.serve) {
+		}
+		// Room that was given back until here did not wake another one.
+		if !d.giver.CompareAndSwap(g, nil) || !d.canServe() || !d.giver.CompareAndSwap(nil, g) {
 			break
 		}
-		c := d.main.next((*Consumer).enter)
-		if c == nil {
-			break
-		}
-		d.hand(d.main, c, d.pop())
 	}
+	d.mu.Lock()
 	some, shared := d.ready.len() > 0, slices.Clone(d.shared)
 	d.mu.Unlock()
 	if some {
@@ -330,17 +358,67 @@ func (d *dispatcher) serve() {
 	}
 }
 
+// mostAtOnce is how many messages are given before whoever else gives has a turn.
+const mostAtOnce = 256
+
+// give gives messages one after the other, and then calls Push: a message that is requeued
+// by Push at once does not keep the next one waiting. False says that there was none to give.
+// What gives one says to whom, nil for nobody, and whether its Push is to be called.
+func (d *dispatcher) give(one func() (to *Consumer, push bool)) bool {
+	var calls []*Consumer
+	given := 0
+	d.giving.Lock()
+	for ; given < mostAtOnce; given++ {
+		c, push := one()
+		if c == nil {
+			break
+		}
+		if push {
+			calls = append(calls, c)
+		}
+	}
+	d.giving.Unlock()
+	for i, c := range calls {
+		if i == len(calls)-1 || !d.host.run(c.push) { // one that does not return keeps no other
+			c.push()
+		}
+	}
+	return given > 0
+}
+
+// serve gives one message that is ready to whoever has room.
+func (d *dispatcher) serve() (to *Consumer, push bool) {
+	d.mu.Lock()
+	if d.ready.len() > 0 {
+		to = d.main.next((*Consumer).enter)
+	}
+	if to == nil {
+		d.mu.Unlock()
+		return nil, false
+	}
+	return to, d.hand(d.main, to, d.pop())
+}
+
+// canServe reports whether something is ready for which there is room.
+func (d *dispatcher) canServe() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	free, _, _ := d.main.room()
+	return d.ready.len() > 0 && free > 0
+}
+
 // hand gives a message to a consumer that has taken room for it, and asks for more when no
-// more is under way: who gathers messages before it settles any waits for them. It is
+// more is under way: who gathers messages before it settles any waits for them. It reports
+// whether the caller is to call the consumer's Push, when it holds no lock any more. It is
 // called with the lock held and gives it back released.
-func (d *dispatcher) hand(f *fetcher, c *Consumer, m fetched) {
+func (d *dispatcher) hand(f *fetcher, c *Consumer, m fetched) (push bool) {
 	src := f.sources[m.stream]
 	if src == nil || c.hasEnded(src, m) {
 		d.mu.Unlock()
 		c.give(1)
 		d.drop(m, src == nil)
 		d.refill()
-		return
+		return false
 	}
 	delivery := newDelivery(m.msg, m.arrival, src)
 	delivery.ConsumerTag = c.tag
@@ -361,11 +439,12 @@ func (d *dispatcher) hand(f *fetcher, c *Consumer, m fetched) {
 		c.ledger.number(delivery)
 	}
 	d.host.explain(delivery, c.opts.AutoAck)
-	c.deliver(delivery)
+	push = c.deliver(delivery)
 	d.send(plans)
 	if c.opts.AutoAck {
 		d.refill()
 	}
+	return push
 }
 
 // drop acknowledges a message that nobody is to see, or gives back what is nobody's here.
@@ -520,6 +599,7 @@ func (d *dispatcher) missed(now time.Time) {
 	if lost {
 		d.host.lookAgain()
 	}
+	d.relieve()
 	d.trim()
 	d.refill()
 	d.beat()

@@ -34,7 +34,9 @@ func (l sessionHost) forget(ctx context.Context, src *source) error {
 	return err
 }
 
-func (l sessionHost) over(life time.Duration, a appearance) bool { return l.u.s.contents.hasEnded(life, a) }
+func (l sessionHost) over(life time.Duration, a appearance) bool {
+	return l.u.s.contents.hasEnded(life, a)
+}
 
 func (l sessionHost) others() (bool, error) {
 	ctx, cancel := context.WithTimeout(l.u.s.ctx, l.u.s.cfg.Timeout)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 )
@@ -15,6 +16,7 @@ type inbox struct {
 	subject string
 	sub     *nats.Subscription
 	gone    chan struct{} // closed when nothing comes any more
+	lapsed  atomic.Bool   // what still comes was behind a Push for long: it comes again with its lease
 }
 
 // inboxes are those that were left, and may still get something.
@@ -48,8 +50,8 @@ func (b *inboxes) wait(ctx context.Context) error {
 // inbox is where answers come now; nil says that nothing is asked for.
 func (f *fetcher) inbox() *inbox { return f.box.Load() }
 
-// openInbox makes an inbox the fetcher's.
-func (f *fetcher) openInbox() error {
+// openInbox makes an inbox the fetcher's, in place of the one that it had.
+func (f *fetcher) openInbox(old *inbox) error {
 	box := &inbox{subject: f.d.host.newInbox(), gone: make(chan struct{})}
 	sub, err := f.d.host.subscribe(box.subject+".>", func(msg *nats.Msg) { f.received(box, msg) })
 	if err != nil {
@@ -61,17 +63,20 @@ func (f *fetcher) openInbox() error {
 		return err
 	}
 	box.sub = sub
-	f.box.Store(box)
+	if !f.box.CompareAndSwap(old, box) { // somebody else was faster
+		return f.end(box)
+	}
+	if old != nil {
+		_ = f.end(old) // without a connection nothing comes
+	}
 	return nil
 }
 
 // leaveInbox takes back all that was asked for. Without a connection nothing is.
 func (f *fetcher) leaveInbox() {
-	old := f.inbox()
-	if old == nil || f.openInbox() != nil {
-		return
+	if old := f.inbox(); old != nil {
+		_ = f.openInbox(old)
 	}
-	_ = f.end(old) // without a connection nothing comes
 }
 
 // closeInbox is leaveInbox for a fetcher that asks for no more.

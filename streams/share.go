@@ -75,7 +75,7 @@ func (w *Window) fill() {
 	serve := w.ask()
 	w.mu.Unlock()
 	for _, l := range serve {
-		l.f.d.host.run(l.f.serve)
+		l.f.d.host.run(l.f.serveAll)
 	}
 }
 
@@ -159,8 +159,8 @@ func (w *Window) rooms() map[*fetcher]int {
 // roomIn is how many more messages the consumers of a queue may hold by their own limits.
 func (w *Window) roomIn(f *fetcher) (n int) {
 	for _, c := range w.members {
-		if c.d == f.d {
-			free, _ := c.own.room()
+		if c.d == f.d && !c.opts.AutoAck {
+			free, _ := c.ownRoom()
 			n = min(n+free, unlimited)
 		}
 	}
