@@ -87,6 +87,14 @@ func (d *dispatcher) meetCompany() {
 	}
 }
 
+// meet is told that another session of this node begins to use the queue.
+func (d *dispatcher) meet() {
+	d.company.joined()
+	if d.waiting.Load() > 0 {
+		d.host.run(d.surrender)
+	}
+}
+
 func (d *dispatcher) lookForCompany() {
 	there, err := false, d.listenForCompany()
 	began := d.company.begun()

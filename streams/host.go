@@ -38,7 +38,11 @@ func (l sessionHost) over(life time.Duration, a appearance) bool {
 	return l.u.s.contents.hasEnded(life, a)
 }
 
+// others asks the node first, which the broker knows as one.
 func (l sessionHost) others() (bool, error) {
+	if len(l.u.s.uses.of(l.u.queue)) > 1 {
+		return true, nil
+	}
 	ctx, cancel := context.WithTimeout(l.u.s.ctx, l.u.s.cfg.Timeout)
 	defer cancel()
 	sessions, err := l.u.s.registry.queueUsers(ctx, l.u.queue)

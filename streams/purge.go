@@ -49,13 +49,13 @@ func (s *Session) purgeQueue(ctx context.Context, queue string) (int, error) {
 	return total, nil
 }
 
-// purgeHere drops what waits in this process.
-func (s *Session) purgeHere(ctx context.Context, queue string) (int, error) {
-	u := s.userOf(queue)
-	if u == nil {
-		return 0, nil
+// purgeHere drops what waits in this node.
+func (s *Session) purgeHere(ctx context.Context, queue string) (total int, err error) {
+	for _, u := range s.uses.of(queue) {
+		total += u.d.purge()
+		err = errors.Join(err, u.d.notes.sync(ctx, s))
 	}
-	return u.d.purge(), u.d.notes.sync(ctx, s)
+	return total, err
 }
 
 // purge takes what is ready at a source and drops it, up to what was stored when

@@ -59,6 +59,9 @@ func (n *uses) queues() []string {
 
 // enter adds a user of a queue. The lock is held.
 func (n *uses) enter(u *user) {
+	for _, other := range n.byQueue[u.queue] {
+		other.d.meet()
+	}
 	n.byQueue[u.queue] = append(n.byQueue[u.queue], u)
 	u.s.users[u.queue] = u
 }
