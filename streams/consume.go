@@ -346,7 +346,7 @@ func (c *Consumer) pop() (d *Delivery, asleep bool) {
 	if another {
 		c.wakeNext()
 	}
-	if left == 0 || left == maxBacklog/2 { // it may have stopped asking
+	if left == maxBacklog/2 || left == 0 && c.hasRoom() { // it may have stopped asking
 		c.d.refill()
 	}
 	return d, false
@@ -614,6 +614,15 @@ func (c *Consumer) ownRoom() (free, limit int) {
 		return 0, unlimited
 	}
 	return max(maxBacklog-int(c.backlog.Load()), 0), unlimited
+}
+
+// hasRoom reports whether the consumer may be given a message.
+func (c *Consumer) hasRoom() bool {
+	free, _ := c.ownRoom()
+	if free > 0 && !c.opts.AutoAck {
+		free, _ = c.window.room()
+	}
+	return free > 0
 }
 
 // enter takes room for a message. False says that there is none.
