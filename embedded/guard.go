@@ -22,7 +22,7 @@ type guard struct {
 	done chan struct{}
 	once sync.Once
 
-	// Of the guard's goroutine alone.
+	// Of the guard's goroutine alone, from when it runs.
 	nc     *nats.Conn // nil until publishers are refused for the first time
 	why    string     // publishers are refused; empty if they are not
 	failed time.Time  // when the store failed; zero if it works
@@ -33,6 +33,9 @@ type guard struct {
 
 func newGuard(s *Server) *guard {
 	g := &guard{s: s, nats: s.server(), stop: make(chan struct{}), done: make(chan struct{})}
+	if s.cfg.tellsSync() {
+		g.connect()
+	}
 	go g.run()
 	return g
 }
@@ -142,7 +145,8 @@ func refusal(subject string) string {
 // connectTime is how long the guard's connection may take.
 const connectTime = 10 * time.Second
 
-// connect opens the connection that answers whoever is refused.
+// connect opens the connection that answers whoever is refused, and whoever asks whether
+// the server syncs each message.
 func (g *guard) connect() bool {
 	if g.nc != nil {
 		return true
@@ -150,6 +154,9 @@ func (g *guard) connect() bool {
 	nc, err := g.s.Connect(nats.Name("guard of " + g.s.cfg.Name))
 	if err == nil {
 		_, err = nc.Subscribe(refusedSubject+".>", g.respond)
+	}
+	if err == nil && g.s.cfg.tellsSync() {
+		_, err = nc.Subscribe(SyncSubject, tellSync)
 	}
 	if err == nil {
 		// Not with Flush: its timer comes from a pool that all connections of the process
@@ -162,7 +169,7 @@ func (g *guard) connect() bool {
 		if nc != nil {
 			nc.Close()
 		}
-		g.s.cfg.Logger.Error("publishers cannot be refused", "error", err)
+		g.s.cfg.Logger.Error("the guard of the server cannot connect: publishers cannot be refused", "error", err)
 		return false
 	}
 	g.nc = nc

@@ -7,7 +7,26 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
+
+// SyncSubject is where a server with [Config.SyncAlways] answers [SyncsAlways] to an
+// empty request: it is better to send such a server many messages in one batch, which it
+// syncs once. A server of a cluster does not answer, as other servers store the messages,
+// too.
+const (
+	SyncSubject = "_EMBEDDED.sync"
+	SyncsAlways = "always"
+)
+
+func (c Config) tellsSync() bool { return c.SyncAlways && !c.Cluster.enabled() }
+
+func tellSync(msg *nats.Msg) {
+	if msg.Reply != "" {
+		_ = msg.Respond([]byte(SyncsAlways)) // who has no answer measures
+	}
+}
 
 // syncLast forces to disk what was written since the server last did so. It does
 // not when it stops: what it had acknowledged would be at the mercy of the

@@ -1,11 +1,14 @@
 package embedded
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 func TestBlocksWrittenSince(t *testing.T) {
@@ -33,6 +36,32 @@ func TestBlocksWrittenSince(t *testing.T) {
 	for _, block := range append(got, filepath.Join(dir, "gone.blk")) {
 		if err := syncFile(block); err != nil {
 			t.Errorf("sync %q: %v", block, err)
+		}
+	}
+}
+
+// TestSync_IsTold: to whoever asks, by a server that syncs each message.
+func TestSync_IsTold(t *testing.T) {
+	t.Parallel()
+	for _, always := range []bool{true, false} {
+		s, err := Start(Config{SyncAlways: always})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc, err := s.Connect()
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := nc.Request(SyncSubject, nil, time.Minute)
+		switch {
+		case always && (err != nil || string(answer.Data) != SyncsAlways):
+			t.Errorf("a server that syncs always: got %v, %v, want %q", answer, err, SyncsAlways)
+		case !always && !errors.Is(err, nats.ErrNoResponders):
+			t.Errorf("a server that does not: got %v, %v, want %v", answer, err, nats.ErrNoResponders)
+		}
+		nc.Close()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

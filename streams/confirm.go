@@ -33,9 +33,9 @@ type Confirm struct {
 	place *place // where a message for later waits; nil for others
 	batch *batch // what it is the last of; nil for others
 
-	lane    *lane // of its publisher; nil for a single publish
-	alone   bool  // it was sent in no batch
-	commits bool  // it is no message, but the answer to those of a flight
+	batcher *batcher // nil for a write of a store, and a transaction
+	alone   bool     // it was sent in no batch
+	commits bool     // it is no message, but the answer to those of a batch
 
 	awaitsAck, awaitsTrace bool
 	nointerest             bool

@@ -105,8 +105,11 @@ func (c *confirms) traceSize() int {
 // leave takes a message out again that could not be published.
 func (c *confirms) leave(confirm *Confirm) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.remove(confirm)
+	removed := c.remove(confirm)
+	c.mu.Unlock()
+	if removed && confirm.batcher != nil {
+		confirm.batcher.answered(confirm)
+	}
 }
 
 // remove takes a message out, and reports whether it was there. The lock is
@@ -210,11 +213,11 @@ func (c *confirms) publishAgain(confirm *Confirm) {
 	})
 }
 
-// again publishes a message again that nobody has taken. One of a publisher does
-// not overtake those that were published before it.
+// again publishes a message again that nobody has taken. It does not overtake those
+// that the same publisher has published before it.
 func (c *confirms) again(confirm *Confirm) error {
-	if p, is := confirm.sink.(*Publisher); is {
-		return p.takeBack(confirm)
+	if confirm.batcher != nil {
+		return confirm.batcher.takeBack(confirm)
 	}
 	return c.retry(confirm)
 }
@@ -258,6 +261,9 @@ func (c *confirms) resolve(confirm *Confirm, err error) {
 	}
 	confirm.err = err
 	close(confirm.done)
+	if confirm.batcher != nil {
+		confirm.batcher.answered(confirm)
+	}
 	if confirm.sink != nil {
 		confirm.sink.resolved(confirm)
 	}

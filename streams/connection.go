@@ -15,6 +15,7 @@ func (n *node) connectionChanged(ctx context.Context, status nats.Status) {
 	switch status {
 	case nats.CONNECTED:
 		n.noteServer()
+		n.batchers.forgetBroker()
 		n.confirms.reconnected()
 		n.run(func() { n.recover(ctx) })
 		for _, notice := range n.allNotices() {

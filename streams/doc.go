@@ -37,8 +37,8 @@
 // host, changed by compare-and-set.
 //
 // A message for later is a schedule in the home of its queue. A transaction is an
-// atomic batch, and so is what a Publisher has waiting where the broker syncs
-// every message, and would take them one by one.
+// atomic batch. Where the broker syncs every message, the publishers of a node send
+// what waits as one atomic batch, too.
 //
 // Where subjects cannot say what a binding says, the filters are wider and the
 // consumer decides, exactly. [Config.Explain] tells what each step becomes.

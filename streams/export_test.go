@@ -14,51 +14,94 @@ import (
 // RefusedBefore begins what package embedded says of what it has refused.
 const RefusedBefore = refusedBefore
 
+// batcherOf is the batcher of a queue, or an exchange, locked.
+func batcherOf(p *Publisher, exchange, key string) *batcher {
+	b := p.s.batchers.of(&Confirm{exchange: exchange, key: key})
+	b.mu.Lock()
+	return b
+}
+
+// SyncSubject and SyncsAlways are how a broker of package embedded is asked whether it
+// syncs each message, and what it answers then.
+const (
+	SyncSubject = syncSubject
+	SyncsAlways = syncsAlways
+)
+
+// Waiting counts what waits to be published to a queue, or an exchange.
+func Waiting(s *Session, exchange, key string) int {
+	b := batcherOf(&Publisher{s: s}, exchange, key)
+	defer b.mu.Unlock()
+	return len(b.waiting)
+}
+
+// HoldBack has everything wait that is published to a queue, or an exchange, until LetGo.
+func HoldBack(p *Publisher, exchange, key string) {
+	b := batcherOf(p, exchange, key)
+	defer b.mu.Unlock()
+	b.flying = true
+}
+
+// LetGo ends a HoldBack.
+func LetGo(p *Publisher, exchange, key string) {
+	b := batcherOf(p, exchange, key)
+	defer b.mu.Unlock()
+	b.land()
+}
+
+// Synced reports whether a batcher has looked at its stream, and whether it knows that
+// each message is synced.
+func Synced(p *Publisher, exchange, key string) (looked, synced bool) {
+	b := batcherOf(p, exchange, key)
+	defer b.mu.Unlock()
+	return b.looked && !b.looking, b.synced
+}
+
 // Gather makes a publisher take a stream for one that is slow from the start, and
 // for good: what waits for it goes in batches.
 func Gather(p *Publisher, exchange, key string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l := p.laneOf(&Confirm{exchange: exchange, key: key})
-	l.begin()
-	l.pace.single.fill(time.Hour)
-	l.pace.fixed.fill(0)
-	l.answers.mark = &Confirm{} // which has no answer: nothing is measured any more
+	b := batcherOf(p, exchange, key)
+	defer b.mu.Unlock()
+	b.gather()
+}
+
+func (b *batcher) gather() {
+	b.begin()
+	b.cost.single.fill(time.Hour)
+	b.cost.fixed.fill(0)
+	b.answers.mark = &Confirm{} // which has no answer: nothing is measured any more
 }
 
 // Slow makes a publisher believe that a stream is slow.
 func Slow(p *Publisher, exchange, key string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l := p.laneOf(&Confirm{exchange: exchange, key: key})
-	l.pace.single.fill(time.Hour)
-	l.pace.fixed.fill(0)
+	b := batcherOf(p, exchange, key)
+	defer b.mu.Unlock()
+	b.cost.single.fill(time.Hour)
+	b.cost.fixed.fill(0)
 }
 
 // Gathers reports whether what is published to a stream is gathered, and whether it was
 // found out that it never will be.
 func Gathers(p *Publisher, exchange, key string) (gathers, never bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l := p.laneOf(&Confirm{exchange: exchange, key: key})
-	return l.gathering, l.never
+	b := batcherOf(p, exchange, key)
+	defer b.mu.Unlock()
+	return b.gathering, b.never
 }
 
 // Expect is Gather, and as if the last batch had had n messages and taken that long.
 func Expect(p *Publisher, exchange, key string, n int, took time.Duration) {
-	Gather(p, exchange, key)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l := p.laneOf(&Confirm{exchange: exchange, key: key})
-	l.pace.fixed.fill(took)
-	l.expected = n
+	b := batcherOf(p, exchange, key)
+	defer b.mu.Unlock()
+	b.gather()
+	b.cost.fixed.fill(took)
+	b.expected = n
 }
 
 // Measures reports whether it is measured how fast a publisher's messages are answered.
 func Measures(p *Publisher, exchange, key string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.laneOf(&Confirm{exchange: exchange, key: key}).answers.mark != nil
+	b := batcherOf(p, exchange, key)
+	defer b.mu.Unlock()
+	return b.answers.mark != nil
 }
 
 // AwaitWritten waits until what was published before it has been handed to the

@@ -3,7 +3,9 @@ package streams_test
 import (
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -44,6 +46,41 @@ func TestLinger_AClientsNextWindowIsOneBatch(t *testing.T) {
 			_, err := p.Publish(r.ctx, "", q, streams.Message{Body: []byte(strconv.Itoa(i))})
 			must(t, err)
 		}
+		must(t, p.Flush(r.ctx))
+		ids := batches(t, nc, "warren~q~q", n)
+		for i, id := range ids {
+			if id == "" || id != ids[0] {
+				t.Fatalf("message %d is of batch %q, and the first of batch %q", i, id, ids[0])
+			}
+		}
+	})
+}
+
+// TestLinger_ABatchBeginsMeanwhile: the broker makes ready for it while the rest comes.
+func TestLinger_ABatchBeginsMeanwhile(t *testing.T) {
+	embeddedtest.Bubble(t, func(t *testing.T) {
+		const n, first = 50, 2
+		line, nc := embeddedtest.NewLine(t)
+		r := newRig(t, nc, streams.Config{})
+		r.ctx = t.Context()
+		q := r.queue(streams.Queue{Name: "q", Durable: true})
+		p := publisher(t, r.Session, streams.PublisherOptions{})
+		var sent atomic.Int64
+		line.Lose(func(subject string) bool {
+			if subject == "warren.q.q" {
+				sent.Add(1)
+			}
+			return false
+		})
+		streams.Expect(p, "", q, n, 8*time.Millisecond)
+		streams.HoldBack(p, "", q)
+		publishNumbers(t, p, q, first)
+		streams.LetGo(p, "", q)
+		synctest.Wait()
+		if got := sent.Load(); got != first-1 { // the last one commits
+			t.Errorf("%d messages of a batch were sent before the rest came, want %d", got, first-1)
+		}
+		publishNumbers(t, p, q, n-first)
 		must(t, p.Flush(r.ctx))
 		ids := batches(t, nc, "warren~q~q", n)
 		for i, id := range ids {

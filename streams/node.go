@@ -86,7 +86,7 @@ type node struct {
 	uses       *uses
 	janitor    *janitor
 	confirms   *confirms
-	slow       sync.Map      // the pace of streams that batches paid for, by name
+	batchers   batchers
 	places     atomic.Uint64 // counts messages for later
 	tags       atomic.Uint64 // counts consumers without a tag of their own
 
@@ -151,6 +151,7 @@ func newNode(nc *nats.Conn, v vhost, cfg Config, lease time.Duration) *node {
 	n.uses = newUses(at, n.registry)
 	n.janitor = &janitor{n}
 	n.confirms = newConfirms(n)
+	n.batchers.n = n
 	connection := n.link
 	connection.listen, connection.changed = n.confirms.listen, n.connectionChanged
 	return n

@@ -70,7 +70,8 @@ func (s *Session) send(ctx context.Context, confirm *Confirm) error {
 	if err := s.awaitOnline(ctx); err != nil {
 		return err
 	}
-	if err := s.confirms.enter(confirm); err != nil {
+	waits, err := s.enter(confirm)
+	if waits || err != nil {
 		return err
 	}
 	if err := s.write(ctx, confirm); err != nil {
@@ -78,6 +79,15 @@ func (s *Session) send(ctx context.Context, confirm *Confirm) error {
 		return err
 	}
 	return nil
+}
+
+// enter notes a message that is about to be published, or waits for others that go with
+// it. A transaction is a batch of its own.
+func (s *Session) enter(confirm *Confirm) (waits bool, err error) {
+	if confirm.batch != nil {
+		return false, s.confirms.enter(confirm)
+	}
+	return s.batchers.enter(confirm)
 }
 
 // prepare checks a message and writes it for NATS.

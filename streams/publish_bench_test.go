@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"warren/embedded"
 	"warren/embedded/embeddedtest"
 	"warren/streams"
 )
@@ -26,37 +25,6 @@ func BenchmarkPublish(b *testing.B) {
 					benchPublish(b, transport.Connect(b), size, window)
 				})
 			}
-		}
-	}
-}
-
-// BenchmarkPublishSynced does so where the broker syncs every message to disk before
-// it confirms it, beside nats.go publishing one by one, and beside atomic batches as
-// large as the window, one after the other.
-func BenchmarkPublishSynced(b *testing.B) {
-	always := embedded.Config{SyncAlways: true}
-	for name, connect := range map[string]func(testing.TB) *nats.Conn{
-		"inproc": func(tb testing.TB) *nats.Conn {
-			tb.Helper()
-			return embeddedtest.Start(tb, always).Connect(tb)
-		},
-		"tcp": func(tb testing.TB) *nats.Conn {
-			tb.Helper()
-			return embeddedtest.Process(tb, always).Connect(tb)
-		},
-	} {
-		for _, window := range []int{1, 100, 1000} {
-			b.Run(fmt.Sprintf("%s/128B/window=%d", name, window), func(b *testing.B) {
-				benchPublish(b, connect(b), 128, window)
-			})
-			if window == 1 {
-				continue
-			}
-			b.Run(fmt.Sprintf("%s/128B/window=%d/batches", name, window), func(b *testing.B) {
-				q := newBenchQueue(b, connect(b))
-				body := make([]byte, 128)
-				embeddedtest.Versus(b, "msg", q.publishWindow(body, window), q.rawPublishBatches(body, window))
-			})
 		}
 	}
 }

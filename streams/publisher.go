@@ -2,7 +2,6 @@ package streams
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -42,8 +41,9 @@ func (o PublisherOptions) withDefaults() PublisherOptions {
 // was taken. It needs no closing.
 //
 // Where each message takes the broker long, as where it syncs each to disk, what
-// waits is sent in batches, which are synced once. A message that is refused is
-// refused alone, and those around it are stored.
+// waits is sent in batches, which are synced once: that of all publishers of the
+// [Node] together, and of those that wait in [Session.Publish]. A message that is
+// refused is refused alone, and those around it are stored.
 type Publisher struct {
 	s      *Session
 	opts   PublisherOptions
@@ -56,7 +56,6 @@ type Publisher struct {
 	ending    bool       // somebody is taking answers off the queue
 	failed    error      // the first failure since the last Flush
 	flushes   []flush
-	lanes     map[[2]string]*lane // by exchange, and the key where that is a queue
 
 	room room
 }
@@ -73,7 +72,7 @@ func (s *Session) Publisher(o PublisherOptions) (*Publisher, error) {
 		return nil, errPrecondition("window is %d; use a positive number", o.Window)
 	}
 	o = o.withDefaults()
-	return &Publisher{s: s, opts: o, tokens: make(chan struct{}, o.Window), lanes: make(map[[2]string]*lane)}, nil
+	return &Publisher{s: s, opts: o, tokens: make(chan struct{}, o.Window)}, nil
 }
 
 // Publish publishes a message, waiting only while the window is full, and gives
@@ -129,29 +128,15 @@ func (p *Publisher) publish(ctx context.Context, confirm *Confirm) error {
 // enter queues and publishes in one step, so that both have one order.
 func (p *Publisher) enter(ctx context.Context, confirm *Confirm) error {
 	p.mu.Lock()
-	l := p.laneOf(confirm)
-	waits := l.busy()
-	if waits {
-		confirm.era = neverSent
-	}
-	if err := p.s.confirms.enter(confirm); err != nil {
-		p.mu.Unlock()
-		return err
-	}
-	p.queue = append(p.queue, confirm)
-	p.published++
-	if waits {
-		l.wait(confirm)
-		p.launch(l)
-		p.mu.Unlock()
-		return nil
-	}
-	l.alone(confirm)
-	if len(p.queue) > min(p.opts.Window, telling)*3/4 {
-		// With less under way, the answers would come in bursts that say little.
-		l.answers.sent(confirm, l.open)
+	waits, err := p.s.enter(confirm)
+	if err == nil {
+		p.queue = append(p.queue, confirm)
+		p.published++
 	}
 	p.mu.Unlock()
+	if waits || err != nil {
+		return err
+	}
 	if err := p.s.write(ctx, confirm); err != nil {
 		// It stands in the queue of answers already: this is its answer.
 		p.s.confirms.resolve(confirm, err)
@@ -159,40 +144,10 @@ func (p *Publisher) enter(ctx context.Context, confirm *Confirm) error {
 	return nil
 }
 
-// maxLanes is how many streams a publisher remembers that it has nothing under
-// way to.
-const maxLanes = 256
-
-// laneOf is the lane of a message, which knows it from then on. The lock is held.
-func (p *Publisher) laneOf(confirm *Confirm) *lane {
-	to := [2]string{confirm.exchange}
-	if confirm.exchange == "" {
-		to[1] = confirm.key
-	}
-	l := p.lanes[to]
-	if l == nil {
-		if len(p.lanes) >= maxLanes {
-			maps.DeleteFunc(p.lanes, func(_ [2]string, l *lane) bool { return l.unused() })
-		}
-		l = newLane(p.s.streamOf(confirm.exchange, confirm.key), p.s.noBatches.Load())
-		if known, is := p.s.slow.Load(l.stream); is {
-			l.pace = known.(pace)
-			l.begin()
-		}
-		p.lanes[to] = l
-	}
-	confirm.lane = l
-	return l
-}
-
 // resolved takes the answers off the front of the queue that are there.
 func (p *Publisher) resolved(confirm *Confirm) {
 	p.room.taken(confirm, p.opts.NoRoom)
 	p.mu.Lock()
-	if confirm.lane.answered(confirm) {
-		p.consider(confirm.lane)
-	}
-	p.launch(confirm.lane)
 	if p.ending {
 		p.mu.Unlock()
 		return

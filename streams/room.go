@@ -57,7 +57,7 @@ func (c *confirms) awaitRoom(confirm *Confirm, refusal error) bool {
 	confirm.awaitsAck = true
 	confirm.awaitsTrace = confirm.flags&Mandatory != 0 && confirm.exchange != ""
 	p.room.refused(confirm, refusal, p.opts.NoRoom)
-	if err := p.takeBack(confirm); err != nil {
+	if err := confirm.batcher.takeBack(confirm); err != nil {
 		c.resolve(confirm, err)
 	}
 	if isClosed(confirm.done) {

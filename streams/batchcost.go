@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// A pace is how fast a stream takes messages, one by one and in batches. The
-// broker does not say whether it syncs each message to disk, and this is what
-// tells: it decides when a batch pays.
-type pace struct {
+// A batchCost is what a stream takes for messages, one by one and in batches. It
+// decides when a batch pays. Most brokers do not say whether they sync each message to
+// disk: there it is what tells.
+type batchCost struct {
 	single recent // what a message takes by itself
 	fixed  recent // what a batch takes, whatever its size
 	stale  int    // how often singles were measured since there was a batch
@@ -32,22 +32,34 @@ const (
 	maxStale = 256
 )
 
-func newPace() pace {
-	p := pace{}
-	p.fixed.fill(guessedFixed)
-	return p
+func newBatchCost() batchCost {
+	c := batchCost{}
+	c.fixed.fill(guessedFixed)
+	return c
+}
+
+// learn takes over what another stream of the same broker took, which syncs each
+// message, or guesses.
+func (c *batchCost) learn(other *batchCost) {
+	switch {
+	case c.single.least() > 0:
+	case other != nil:
+		*c = *other
+	default:
+		c.single.fill(guessedFixed / enough)
+	}
 }
 
 // pays reports whether a batch takes half the time of its messages one by one, or
 // less.
-func (p *pace) pays(n, bytes int) bool {
-	return n >= enough && time.Duration(n)*p.single.least() > 2*(p.fixed.least()+variable(n, bytes))
+func (c *batchCost) pays(n, bytes int) bool {
+	return n >= enough && time.Duration(n)*c.single.least() > 2*(c.fixed.least()+variable(n, bytes))
 }
 
 // goesOn reports whether a batch takes less time than its messages one by one, where
 // batches are sent already.
-func (p *pace) goesOn(n, bytes int) bool {
-	return n >= enough && time.Duration(n)*p.single.least() > p.fixed.least()+variable(n, bytes)
+func (c *batchCost) goesOn(n, bytes int) bool {
+	return n >= enough && time.Duration(n)*c.single.least() > c.fixed.least()+variable(n, bytes)
 }
 
 func variable(n, bytes int) time.Duration {
@@ -55,26 +67,26 @@ func variable(n, bytes int) time.Duration {
 }
 
 // tookSingles notes how long n messages took, one behind the other.
-func (p *pace) tookSingles(n int, took time.Duration) {
+func (c *batchCost) tookSingles(n int, took time.Duration) {
 	for range min(1+took/longMeasure, 4) {
-		p.single.add(took / time.Duration(n))
+		c.single.add(took / time.Duration(n))
 	}
-	if p.stale++; p.stale >= maxStale {
-		p.stale = 0
-		p.fixed.fill(guessedFixed)
+	if c.stale++; c.stale >= maxStale {
+		c.stale = 0
+		c.fixed.fill(guessedFixed)
 	}
 }
 
 // tookBatch notes how long a batch took.
-func (p *pace) tookBatch(n, bytes int, took time.Duration) {
-	p.stale = 0
-	p.fixed.add(max(took-variable(n, bytes), 0))
+func (c *batchCost) tookBatch(n, bytes int, took time.Duration) {
+	c.stale = 0
+	c.fixed.add(max(took-variable(n, bytes), 0))
 }
 
 // refused notes that a batch of n messages was in vain.
-func (p *pace) refused(n int) {
-	p.stale = 0
-	p.fixed.add(p.fixed.least() + time.Duration(n)*p.single.least())
+func (c *batchCost) refused(n int) {
+	c.stale = 0
+	c.fixed.add(c.fixed.least() + time.Duration(n)*c.single.least())
 }
 
 // recent is what something took the last times. The least of them counts: what

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// TestAPaceTellsASyncFromNone: by figures of a disk, and of a broker that does not
+// TestBatchCost_TellsASyncFromNone: by figures of a disk, and of a broker that does not
 // wait for it.
-func TestAPaceTellsASyncFromNone(t *testing.T) {
+func TestBatchCost_TellsASyncFromNone(t *testing.T) {
 	t.Parallel()
 	const perSync, perWrite, batch = 160 * time.Microsecond, 8 * time.Microsecond, 4 * time.Millisecond
 	for what, test := range map[string]struct {
@@ -23,57 +23,57 @@ func TestAPaceTellsASyncFromNone(t *testing.T) {
 		"not synced, large":         {5 * perWrite, 250, 16 << 10, false},
 		"far away":                  {batch / 1000, 1000, 128, false},
 	} {
-		p := newPace()
-		if p.pays(test.n, test.n*test.bytes) {
+		c := newBatchCost()
+		if c.pays(test.n, test.n*test.bytes) {
 			t.Errorf("%s: a batch pays before anything is known", what)
 		}
 		for range 4 {
-			p.tookSingles(100, 100*test.each)
+			c.tookSingles(100, 100*test.each)
 		}
-		if got := p.pays(test.n, test.n*test.bytes); got != test.want {
+		if got := c.pays(test.n, test.n*test.bytes); got != test.want {
 			t.Errorf("%s: a batch pays: got %t, want %t", what, got, test.want)
 		}
 	}
 }
 
-// TestAPaceIsNotMisled: what is measured while the process waits for its turn says
+// TestBatchCost_IsNotMisled: what is measured while the process waits for its turn says
 // nothing, and a batch that took long once is tried again.
-func TestAPaceIsNotMisled(t *testing.T) {
+func TestBatchCost_IsNotMisled(t *testing.T) {
 	t.Parallel()
 	const n = 1000
-	p := newPace()
+	c := newBatchCost()
 	for range 10 {
-		p.tookSingles(n, 8*time.Millisecond)
-		p.tookSingles(n, 35*time.Millisecond)
-		p.tookSingles(n, 39*time.Millisecond)
-		if p.pays(n, 0) {
+		c.tookSingles(n, 8*time.Millisecond)
+		c.tookSingles(n, 35*time.Millisecond)
+		c.tookSingles(n, 39*time.Millisecond)
+		if c.pays(n, 0) {
 			t.Fatal("a batch pays where most measurements were disturbed")
 		}
 	}
-	p.tookSingles(n, 200*time.Millisecond)
-	if !p.pays(n, 0) {
+	c.tookSingles(n, 200*time.Millisecond)
+	if !c.pays(n, 0) {
 		t.Error("a batch does not pay where messages take long")
 	}
 	for range 3 {
-		p.tookBatch(n, 0, 10*time.Second)
-		if !p.pays(n, 0) {
+		c.tookBatch(n, 0, 10*time.Second)
+		if !c.pays(n, 0) {
 			t.Error("a batch does not pay as one took long")
 		}
 	}
-	p.tookBatch(n, 0, 10*time.Second)
-	if p.pays(n, 0) {
+	c.tookBatch(n, 0, 10*time.Second)
+	if c.pays(n, 0) {
 		t.Error("a batch pays where all take long")
 	}
 	for range maxStale {
-		p.tookSingles(n, 200*time.Millisecond)
+		c.tookSingles(n, 200*time.Millisecond)
 	}
-	if !p.pays(n, 0) {
+	if !c.pays(n, 0) {
 		t.Error("what is known of batches is not forgotten")
 	}
-	for range len(p.fixed.took) {
-		p.refused(n)
+	for range len(c.fixed.took) {
+		c.refused(n)
 	}
-	if p.pays(n, 0) {
+	if c.pays(n, 0) {
 		t.Error("a batch pays where all are refused")
 	}
 }
@@ -91,18 +91,18 @@ func TestProbes_TakeLittle(t *testing.T) {
 		"batches are just in time": {50 * time.Microsecond, 4 * time.Millisecond, 0.01, 0.2},
 	} {
 		const n = 100
-		l := newLane("stream", false)
-		l.pace.single.fill(test.single)
-		l.begin()
+		b := &batcher{cost: newBatchCost()}
+		b.cost.single.fill(test.single)
+		b.begin()
 		var batches, probes time.Duration
 		for range 1000 {
-			batch, probe := l.batchNext(n, 0)
+			batch, probe := b.batchNext(n, 0)
 			switch {
 			case batch:
-				l.tookBatch(n, 0, test.batch)
+				b.tookBatch(n, 0, test.batch)
 				batches += test.batch
 			case probe:
-				l.pace.tookSingles(probeSize, probeSize*test.single)
+				b.cost.tookSingles(probeSize, probeSize*test.single)
 				probes += probeSize * test.single
 			default:
 				t.Fatalf("%s: a batch does not pay", what)
