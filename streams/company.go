@@ -87,14 +87,6 @@ func (d *dispatcher) meetCompany() {
 	}
 }
 
-// meet is told that another session of this node begins to use the queue.
-func (d *dispatcher) meet() {
-	d.company.joined()
-	if d.waiting.Load() > 0 {
-		d.host.run(d.surrender)
-	}
-}
-
 func (d *dispatcher) lookForCompany() {
 	there, err := false, d.listenForCompany()
 	began := d.company.begun()
@@ -114,7 +106,7 @@ func (d *dispatcher) listenForCompany() error {
 	if d.company.listening {
 		return nil
 	}
-	err := d.host.listen(func() {
+	err := d.host.listen(d.over, func() {
 		d.company.joined()
 		d.surrender()
 	})

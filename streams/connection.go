@@ -80,10 +80,11 @@ func (n *node) rejoin(ctx context.Context, reconnected bool) error {
 			if err := u.readmit(ctx); err != nil {
 				return err
 			}
-			if err := u.s.refresh(ctx, queue, reconnected); err != nil {
+			if err := u.s.refresh(ctx, queue); err != nil {
 				return err
 			}
 		}
+		n.uses.goOn(queue, reconnected)
 	}
 	return nil
 }

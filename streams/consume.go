@@ -46,8 +46,8 @@ type ConsumeOptions struct {
 	// Push is called with every delivery in the order of the queue, one at a time, and
 	// must not block; Run and Deliveries have nothing to give then. Cancel and Close wait
 	// for the Push that runs: Push does not call them. While a Push blocks, other
-	// consumers of the queue in the session get its messages after a second or two, and
-	// what was on its way to the session after the Lease. Default: deliveries wait for
+	// consumers of the queue on the node get its messages after a second or two, and
+	// what was on its way to the node after the Lease. Default: deliveries wait for
 	// Run or Deliveries.
 	Push func(*Delivery)
 	// Cancelled is called once when the broker ends the consumer, as when its

@@ -12,10 +12,10 @@ import (
 )
 
 // A dispatcher is where the messages of one queue wait in this process, for all its
-// consumers and gets here. It asks for no more than its consumers have room for together,
-// gives to them in turns, and takes back what is requeued: that goes out again from its
-// old place. What it can give to nobody goes back to the broker as soon as somebody else
-// uses the queue.
+// consumers and gets here, of whichever session. It asks for no more than its consumers have
+// room for together, gives to them in turns, and takes back what is requeued: that goes out
+// again from its old place. What it can give to nobody goes back to the broker as soon as
+// somebody else uses the queue.
 type dispatcher struct {
 	host  host
 	queue string
@@ -27,8 +27,9 @@ type dispatcher struct {
 	giver  atomic.Pointer[giver] // who gives what is ready; nil: nobody
 
 	mu      sync.Mutex
-	members []*Consumer // who is given messages
-	sources []*source   // of the queue, as fetchers begin with them
+	members []*Consumer  // who is given messages
+	sources []*source    // of the queue, as fetchers begin with them
+	rec     *queueRecord // the newest that it was told; nil before
 	main    *fetcher
 	shared  []*fetcher // one for each window that is shared
 	ready   readyList
@@ -40,6 +41,8 @@ type dispatcher struct {
 	waiting atomic.Int64 // the length of ready
 	leaving inboxes      // that were left
 	company company
+	watched sync.Once
+	over    chan struct{} // closed when nobody here uses the queue any more
 }
 
 // host is what a dispatcher needs of the process.
@@ -51,7 +54,8 @@ type host interface {
 	closed() bool
 	// run does an errand beside, until the process is over.
 	run(errand func()) bool
-	// lookAgain looks at the queue again, whose requests the broker has ended.
+	// lookAgain looks at the queue again, whose requests the broker has ended, and then
+	// calls lookedAgain.
 	lookAgain()
 	// forget makes the broker forget the requests to a source whose inbox has gone.
 	forget(ctx context.Context, src *source) error
@@ -59,23 +63,33 @@ type host interface {
 	over(life time.Duration, a appearance) bool
 	// others reports whether another process uses the queue.
 	others() (bool, error)
-	// listen calls a function whenever another process begins to use the queue.
-	listen(began func()) error
+	// listen calls a function whenever another process begins to use the queue, until the
+	// channel is closed.
+	listen(over <-chan struct{}, began func()) error
+	// renewHeld extends the lease of what consumers and gets hold.
+	renewHeld()
 	// explain is told of each delivery, if somebody wants that.
 	explain(d *Delivery, autoAck bool)
 }
 
 func newDispatcher(queue string, l host) *dispatcher {
-	d := &dispatcher{host: l, queue: queue, notes: newLedger(nil)}
+	d := &dispatcher{host: l, queue: queue, notes: newLedger(nil), over: make(chan struct{})}
 	d.main = newFetcher(d, nil)
 	return d
 }
 
 // obey follows the record of the queue: which sources there are, and what the queue
-// wants of them.
-func (d *dispatcher) obey(sources []*source) {
+// wants of them. Several sessions may tell it, and not in the order of the records.
+func (d *dispatcher) obey(rec *queueRecord, sources []*source) {
 	d.mu.Lock()
-	d.sources = sources
+	if d.rec != nil && d.rec.Life == rec.Life && d.rec.Version > rec.Version {
+		d.mu.Unlock()
+		return
+	}
+	if d.rec != nil && d.rec.Life != rec.Life {
+		d.drain() // of a queue that has gone
+	}
+	d.rec, d.sources = rec, sources
 	d.main.obey(sources)
 	for _, f := range d.shared {
 		f.obey(sources)
@@ -508,11 +522,13 @@ func (d *dispatcher) purge() int {
 	return len(list)
 }
 
-// void lets go of what is ready, as its queue has gone.
-func (d *dispatcher) void() {
+// void lets go of what is ready, as the queue of that life has gone.
+func (d *dispatcher) void(life string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.drain()
+	if d.rec == nil || d.rec.Life == life {
+		d.drain()
+	}
 }
 
 // countAt adds up how many messages are ready here, by stream.

@@ -84,7 +84,7 @@
 // up their places with [Delivery.Vacate]. Consumers that share a [Window] share its
 // room, and each keeps to its own Prefetch besides.
 //
-// Turns. The consumers of a queue in one session that have room get its messages one after
+// Turns. The consumers of a queue on one node that have room get its messages one after
 // the other. Of the messages that wait for consumers of several queues that share a window
 // with a limit, the one comes next whose turn it is by their [Turn]s: each time that
 // something is settled, that is decided anew. A message that was published a moment before
@@ -111,8 +111,8 @@
 // request at most. Delivery is at least once.
 //
 // Redelivery. What is requeued goes to its old place in the queue, by the time at which it
-// was stored, and comes from there to the next consumer of the session that has room. If
-// other sessions use the queue, it goes to the front of the queue for all of them when it is
+// was stored, and comes from there to the next consumer of the node that has room. If
+// other nodes use the queue, it goes to the front of the queue for all of them when it is
 // requeued a second time, or when nobody here has room for it. Several messages that go
 // there together keep their order. What a consumer
 // holds is its own for as long as its session lives and is connected, be it
@@ -272,9 +272,9 @@
 // that is bound to exchanges, ask each source for one message at a time: of
 // several that are published at once, one of them may get two in a row.
 //
-// The order in which several sessions requeue is the order in which their messages come
-// back, as it does from a quorum queue. So it is of one session when it has no consumer of the
-// queue any more. A message that one session requeues while another one's request for the
+// The order in which several nodes requeue is the order in which their messages come
+// back, as it does from a quorum queue. So it is of one node when it has no consumer of the
+// queue any more. A message that one node requeues while another one's request for the
 // next one is under way may come behind that one.
 // A message may be marked as redelivered although no handler has seen it, if it was
 // handed back unseen, or has waited through a restart of the broker. What a killed

@@ -103,15 +103,15 @@ func (s *Session) explainConsume(c *Consumer, rec *queueRecord) {
 }
 
 // explainDelivery explains a message that came by a method: a consumer's, or a Get's.
-func (s *Session) explainDelivery(method, queue string, d *Delivery, autoAck bool) {
-	if s.cfg.Explain == nil {
+func (n *node) explainDelivery(method, queue string, d *Delivery, autoAck bool) {
+	if n.cfg.Explain == nil {
 		return
 	}
 	lines := []string{fmt.Sprintf("message %d of stream %s, from consumer %s, delivery %d of it", d.seq, d.stream, routing.ConsumerName(queue), d.DeliveryCount+1)}
 	if autoAck {
 		lines = append(lines, fmt.Sprintf("publish %s to %s", verdictAck, d.reply))
 	}
-	s.explain(fmt.Sprintf("%s queue=%s delivery_tag=%d redelivered=%t", method, queue, d.Tag, d.Redelivered), lines...)
+	n.explain(fmt.Sprintf("%s queue=%s delivery_tag=%d redelivered=%t", method, queue, d.Tag, d.Redelivered), lines...)
 }
 
 // verdictMethods are the methods of AMQP that settle a delivery, and what comes of it.

@@ -8,46 +8,49 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// sessionHost is what a dispatcher needs of the session that uses its queue.
-type sessionHost struct{ u *user }
-
-func (l sessionHost) request(to, reply string, body []byte) error {
-	return l.u.s.nc.PublishRequest(to, reply, body)
+// nodeHost is what a dispatcher needs of the node whose sessions use its queue.
+type nodeHost struct {
+	n     *node
+	queue string
 }
 
-func (l sessionHost) settle(reply string, v verdict) error { return l.u.s.settleRaw(reply, v) }
-
-func (l sessionHost) subscribe(subject string, received func(*nats.Msg)) (*nats.Subscription, error) {
-	return l.u.s.nc.Subscribe(subject, received)
+func (h nodeHost) request(to, reply string, body []byte) error {
+	return h.n.nc.PublishRequest(to, reply, body)
 }
 
-func (l sessionHost) newInbox() string { return l.u.s.nc.NewInbox() }
+func (h nodeHost) settle(reply string, v verdict) error { return h.n.settleRaw(reply, v) }
 
-func (l sessionHost) closed() bool { return l.u.s.nc.IsClosed() }
+func (h nodeHost) subscribe(subject string, received func(*nats.Msg)) (*nats.Subscription, error) {
+	return h.n.nc.Subscribe(subject, received)
+}
 
-func (l sessionHost) run(errand func()) bool { return l.u.s.run(errand) }
+func (h nodeHost) newInbox() string { return h.n.nc.NewInbox() }
 
-func (l sessionHost) lookAgain() { l.u.s.refreshSoon(l.u.queue) }
+func (h nodeHost) closed() bool { return h.n.nc.IsClosed() }
 
-func (l sessionHost) forget(ctx context.Context, src *source) error {
-	_, err := l.u.s.reader.sourceInfo(ctx, src)
+func (h nodeHost) run(errand func()) bool { return h.n.run(errand) }
+
+func (h nodeHost) lookAgain() {
+	for _, u := range h.n.uses.of(h.queue) {
+		u.s.refreshSoon(h.queue)
+	}
+}
+
+func (h nodeHost) forget(ctx context.Context, src *source) error {
+	_, err := h.n.reader.sourceInfo(ctx, src)
 	return err
 }
 
-func (l sessionHost) over(life time.Duration, a appearance) bool {
-	return l.u.s.contents.hasEnded(life, a)
+func (h nodeHost) over(life time.Duration, a appearance) bool {
+	return h.n.contents.hasEnded(life, a)
 }
 
-// others asks the node first, which the broker knows as one.
-func (l sessionHost) others() (bool, error) {
-	if len(l.u.s.uses.of(l.u.queue)) > 1 {
-		return true, nil
-	}
-	ctx, cancel := context.WithTimeout(l.u.s.ctx, l.u.s.cfg.Timeout)
+func (h nodeHost) others() (bool, error) {
+	ctx, cancel := context.WithTimeout(h.n.ctx, h.n.cfg.Timeout)
 	defer cancel()
-	sessions, err := l.u.s.registry.queueUsers(ctx, l.u.queue)
-	for _, session := range sessions {
-		if session != l.u.s.id {
+	nodes, err := h.n.registry.queueUsers(ctx, h.queue)
+	for _, other := range nodes {
+		if other != h.n.id {
 			return true, nil
 		}
 	}
@@ -55,28 +58,33 @@ func (l sessionHost) others() (bool, error) {
 }
 
 // listen hears of registrations as the live stream does.
-func (l sessionHost) listen(began func()) error {
-	s := l.u.s
-	sub, err := s.nc.Subscribe(s.vhost.userSubject(l.u.queue, "*"), func(msg *nats.Msg) {
-		if !strings.HasSuffix(msg.Subject, "."+s.id) {
+func (h nodeHost) listen(over <-chan struct{}, began func()) error {
+	sub, err := h.n.nc.Subscribe(h.n.vhost.userSubject(h.queue, "*"), func(msg *nats.Msg) {
+		if !strings.HasSuffix(msg.Subject, "."+h.n.id) {
 			began()
 		}
 	})
 	if err != nil {
 		return err
 	}
-	s.run(func() {
+	h.n.run(func() {
 		select {
-		case <-l.u.over:
-		case <-s.ctx.Done():
+		case <-over:
+		case <-h.n.ctx.Done():
 		}
 		_ = sub.Unsubscribe()
 	})
 	return nil
 }
 
-func (l sessionHost) explain(d *Delivery, autoAck bool) {
-	l.u.s.explainDelivery("basic.deliver", l.u.queue, d, autoAck)
+func (h nodeHost) renewHeld() {
+	for _, u := range h.n.uses.of(h.queue) {
+		u.renew()
+	}
+}
+
+func (h nodeHost) explain(d *Delivery, autoAck bool) {
+	h.n.explainDelivery("basic.deliver", h.queue, d, autoAck)
 }
 
 // A taker is told what becomes of what Get took.

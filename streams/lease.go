@@ -7,24 +7,24 @@ import (
 	"warren/streams/internal/jsapi"
 )
 
-// watch looks after one queue's use by the session until either ends: it renews
-// the lease of what is held, a third of it at a time, and asks again where a
-// request was lost.
-func (u *user) watch(lease time.Duration) {
+// watch looks after the queue until nobody uses it any more: it renews the lease of what is
+// ready and of what is held, a third of it at a time, and asks again where a request was lost.
+func (d *dispatcher) watch(ctx context.Context, lease time.Duration) {
 	renewals := time.NewTicker(lease / 3)
 	defer renewals.Stop()
 	checks := time.NewTicker(heartbeat)
 	defer checks.Stop()
 	for {
 		select {
-		case <-u.over:
+		case <-d.over:
 			return
-		case <-u.s.ctx.Done(): // its connection was closed before it was
+		case <-ctx.Done():
 			return
 		case <-renewals.C:
-			u.renew()
+			_ = d.renew()
+			d.host.renewHeld()
 		case now := <-checks.C:
-			u.d.missed(now)
+			d.missed(now)
 		}
 	}
 }
@@ -35,7 +35,6 @@ func (u *user) renew() {
 	if !u.s.nc.IsConnected() {
 		return
 	}
-	_ = u.d.renew()
 	_ = u.taken.renew()
 	for _, c := range u.list() {
 		_ = c.ledger.renew()
@@ -59,8 +58,11 @@ func (s *Session) refreshLater(queue string) {
 	for pause.Wait(s.ctx) == nil {
 		s.refreshBegins(queue)
 		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
-		err := s.refresh(ctx, queue, false)
+		err := s.refresh(ctx, queue)
 		cancel()
+		if err == nil {
+			s.uses.goOn(queue, false)
+		}
 		if err == nil && s.refreshed(queue) {
 			return
 		}

@@ -51,11 +51,11 @@ func (s *Session) purgeQueue(ctx context.Context, queue string) (int, error) {
 
 // purgeHere drops what waits in this node.
 func (s *Session) purgeHere(ctx context.Context, queue string) (total int, err error) {
-	for _, u := range s.uses.of(queue) {
-		total += u.d.purge()
-		err = errors.Join(err, u.d.notes.sync(ctx, s))
+	d := s.uses.dispatcher(queue)
+	if d == nil {
+		return 0, nil
 	}
-	return total, err
+	return d.purge(), d.notes.sync(ctx, s)
 }
 
 // purge takes what is ready at a source and drops it, up to what was stored when

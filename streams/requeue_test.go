@@ -1,6 +1,7 @@
 package streams_test
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,23 +90,57 @@ func TestRequeue_OldPlaceOverSources(t *testing.T) {
 	wantBodies(t, bodies(nextOf(r, arrived, 6)), upFrom(1, 6)...)
 }
 
-// TestRequeue_OldPlaceOfTwoConsumers: what two of them held is in its old place, whoever of
+// twoOf gives a node's session, and the same one again, or another one of the node.
+func twoOf(t *testing.T, same bool) (one, two rig) {
+	t.Helper()
+	n := openNode(t, embeddedtest.Connect(t), streams.Config{})
+	one = on(t, n, streams.SessionOptions{})
+	if same {
+		return one, one
+	}
+	return one, on(t, n, streams.SessionOptions{})
+}
+
+// TestRequeue_OldPlaceOfTwoConsumers: what two of a node held is in its old place, whoever of
 // them is closed first.
 func TestRequeue_OldPlaceOfTwoConsumers(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+	for _, same := range []bool{true, false} {
+		r, other := twoOf(t, same)
+		q := r.queue(streams.Queue{Name: "q"})
+		r.number(q, 3)
+		first, arrived := r.pushed(q, streams.ConsumeOptions{Prefetch: 3})
+		wantBodies(t, bodies(nextOf(r, arrived, 3)), upFrom(1, 3)...)
+		second, others := other.pushed(q, streams.ConsumeOptions{Prefetch: 3})
+		r.publish("", q, "4", "5", "6")
+		wantBodies(t, bodies(nextOf(r, others, 3)), upFrom(4, 6)...)
+		must(t, second.Close(r.ctx))
+		r.wantCounts(q, 3, 3, 1)
+		must(t, first.Close(r.ctx))
+		r.wantCounts(q, 6, 0, 0)
+		wantBodies(t, r.drain(q), upFrom(1, 6)...)
+	}
+}
+
+// TestRequeue_OldPlaceInAnotherSession: what one session requeues, another session of its node
+// gets from its old place, before what is behind it.
+func TestRequeue_OldPlaceInAnotherSession(t *testing.T) {
+	t.Parallel()
+	r, other := twoOf(t, false)
 	q := r.queue(streams.Queue{Name: "q"})
-	r.number(q, 3)
-	first, arrived := r.pushed(q, streams.ConsumeOptions{Prefetch: 3})
-	wantBodies(t, bodies(nextOf(r, arrived, 3)), upFrom(1, 3)...)
-	second, others := r.pushed(q, streams.ConsumeOptions{Prefetch: 3})
-	r.publish("", q, "4", "5", "6")
-	wantBodies(t, bodies(nextOf(r, others, 3)), upFrom(4, 6)...)
-	must(t, second.Close(r.ctx))
-	r.wantCounts(q, 3, 3, 1)
-	must(t, first.Close(r.ctx))
-	r.wantCounts(q, 6, 0, 0)
-	wantBodies(t, r.drain(q), upFrom(1, 6)...)
+	r.number(q, 6)
+	first, arrived := r.pushed(q, streams.ConsumeOptions{Prefetch: 4})
+	held := nextOf(r, arrived, 4)
+	w := window(t, 6)
+	w.Flow(false)
+	_, others := other.pushed(q, streams.ConsumeOptions{Window: w})
+	must(t, first.Cancel(r.ctx))
+	for _, i := range []int{3, 0, 2, 1} {
+		must(t, held[i].Nack(streams.Requeue))
+	}
+	w.Flow(true)
+	wantBodies(t, bodies(nextOf(r, others, 6)), upFrom(1, 6)...)
+	r.wantCounts(q, 0, 6, 1)
 }
 
 // TestRequeue_OldPlaceAfterClose: what a session held goes back in order, whoever held it.
@@ -231,22 +266,23 @@ func TestRedelivered_NotUnlessShown(t *testing.T) {
 	}
 }
 
-// TestTurns_Burst: of a burst two consumers of a session that have room get each the next.
+// TestTurns_Burst: of a burst two consumers of a node that have room get each the next.
 func TestTurns_Burst(t *testing.T) {
 	t.Parallel()
 	const messages = 100
 	for _, prefetch := range []int{1, 10, 100} {
-		for _, bound := range []bool{false, true} {
-			t.Run(strconv.Itoa(prefetch)+" "+strconv.FormatBool(bound), func(t *testing.T) {
+		for what := range 4 {
+			bound, same := what%2 == 1, what < 2
+			t.Run(fmt.Sprintf("prefetch=%d/bound=%t/one_session=%t", prefetch, bound, same), func(t *testing.T) {
 				t.Parallel()
-				r := newRig(t, embeddedtest.Connect(t), streams.Config{})
+				r, other := twoOf(t, same)
 				q, exchange := r.queue(streams.Queue{Name: "q"}), ""
 				if bound {
 					exchange = "amq.fanout"
 					r.bind(exchange, q, "")
 				}
 				turns := make(chan int, messages)
-				for i := range 2 {
+				for i, r := range []rig{r, other} {
 					r.consume(q, streams.ConsumeOptions{Prefetch: prefetch, Push: func(d *streams.Delivery) {
 						turns <- i
 						if err := d.Ack(); err != nil {

@@ -262,6 +262,12 @@ func (n *node) answerUse(ctx context.Context, queue string, a *answer) {
 			a.HeldAt[stream] += n
 		}
 	}
+	if d := n.uses.dispatcher(queue); d != nil {
+		if a.HeldAt == nil {
+			a.HeldAt = make(map[string]int)
+		}
+		d.countAt(a.HeldAt)
+	}
 }
 
 // answerUses says how the sessions of the node use some queues.

@@ -19,25 +19,18 @@ type user struct {
 
 	// The lock of the node's uses guards these.
 	consumers map[*Consumer]struct{}
-	getting   int           // how many are under way
-	consumed  bool          // it has had a consumer
-	got       bool          // it has had a Get
-	gone      bool          // the queue has
-	over      chan struct{} // closed when the use has ended
+	getting   int  // how many are under way
+	consumed  bool // it has had a consumer
+	got       bool // it has had a Get
+	gone      bool // the queue has
 
 	mu      sync.Mutex
 	rec     *queueRecord
 	current bool // rec is what the queue is: of a change this session would be told
-	watched sync.Once
 }
 
-func newUser(s *Session, queue string) *user {
-	u := &user{
-		s: s, queue: queue,
-		consumers: make(map[*Consumer]struct{}),
-		over:      make(chan struct{}),
-	}
-	u.d = newDispatcher(queue, sessionHost{u})
+func newUser(s *Session, queue string, d *dispatcher) *user {
+	u := &user{s: s, queue: queue, d: d, consumers: make(map[*Consumer]struct{})}
 	u.taken = newLedger(taker{u})
 	u.taken.send, u.taken.explain = s.settleRaw, s.explains()
 	return u
@@ -77,7 +70,7 @@ func (s *Session) use(ctx context.Context, queue string, c *Consumer) (*user, er
 	if err := u.load(ctx, c); err != nil {
 		return nil, errors.Join(err, u.refuse(ctx, c, err))
 	}
-	u.watched.Do(func() { s.run(func() { u.watch(u.record().Lease) }) })
+	u.d.watched.Do(func() { s.node.run(func() { u.d.watch(s.node.ctx, u.record().Lease) }) })
 	return u, nil
 }
 
@@ -155,7 +148,7 @@ func (s *Session) join(queue string, c *Consumer) (*user, error) {
 	}
 	u := s.users[queue]
 	if u == nil {
-		u = newUser(s, queue)
+		u = newUser(s, queue, s.uses.begin(queue, nodeHost{s.node, queue}))
 		s.uses.enter(u)
 	}
 	u.gone = false
@@ -209,7 +202,6 @@ func (u *user) end(ctx context.Context) {
 	s.uses.mu.Lock()
 	if s.users[u.queue] == u && len(u.consumers) == 0 && u.getting == 0 && u.taken.count() == 0 {
 		s.uses.leave(u)
-		close(u.over)
 		u.gets.end()
 	}
 	s.uses.mu.Unlock()
@@ -246,8 +238,8 @@ func (u *user) list() []*Consumer {
 	return list
 }
 
-// counts are the consumers of this session and what they hold, with what Get took; and,
-// by stream, what the broker has sent, with what is ready here.
+// counts are the consumers of this session and what they hold, with what Get took, by
+// stream.
 func (u *user) counts() (consumers, held int, at map[string]int) {
 	at = make(map[string]int)
 	u.taken.countAt(at)
@@ -260,7 +252,6 @@ func (u *user) counts() (consumers, held int, at map[string]int) {
 	for _, n := range at {
 		held += n
 	}
-	u.d.countAt(at)
 	return consumers, held, at
 }
 
@@ -296,24 +287,27 @@ func (u *user) obey(rec *queueRecord) {
 	if u.rec != nil && u.rec.Life == rec.Life && u.rec.Version > rec.Version {
 		rec = u.rec
 	}
-	ended := rec.Deleting || u.rec != nil && u.rec.Life != rec.Life
+	before := rec
+	if u.rec != nil {
+		before = u.rec
+	}
 	u.rec, u.current = rec, !rec.Deleting
 	u.mu.Unlock()
-	if ended {
-		u.void()
+	if rec.Deleting || before.Life != rec.Life {
+		u.void(before.Life)
 	}
 	for _, c := range u.list() {
 		c.obey(rec)
 	}
-	u.d.obey(u.s.queues.sourcesOf(rec))
+	u.d.obey(rec, u.s.queues.sourcesOf(rec))
 	if rec.Deleting {
 		u.lost()
 	}
 }
 
-// void lets go of what is held of a queue that has gone.
-func (u *user) void() {
-	u.d.void()
+// void lets go of what is held of a queue of that life, which has gone.
+func (u *user) void(life string) {
+	u.d.void(life)
 	u.taken.void()
 	for _, c := range u.list() {
 		c.give(c.ledger.void())
@@ -360,16 +354,17 @@ func (u *user) hasEndedBindings() bool {
 	return rec != nil && len(rec.endedOrigins()) > 0
 }
 
-// refresh loads a queue again for its user; when it is gone the consumers are
-// told. After a reconnection the server has forgotten all requests.
-func (s *Session) refresh(ctx context.Context, queue string, reconnected bool) error {
+// refresh loads a queue again for its user; when it is gone the consumers are told.
+func (s *Session) refresh(ctx context.Context, queue string) error {
 	u := s.userOf(queue)
 	if u == nil {
 		return nil
 	}
 	rec, err := s.needQueue(ctx, queue)
 	if isNotFound(err) || errors.Is(err, ErrResourceLocked) {
-		u.void()
+		if known := u.record(); known != nil {
+			u.void(known.Life)
+		}
 		for _, c := range u.list() {
 			c.expel(s.noQueue(queue))
 		}
@@ -380,11 +375,6 @@ func (s *Session) refresh(ctx context.Context, queue string, reconnected bool) e
 		return err
 	}
 	u.obey(rec)
-	if reconnected {
-		u.d.askAgain()
-	} else {
-		u.d.lookedAgain()
-	}
 	return nil
 }
 

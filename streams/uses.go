@@ -20,11 +20,12 @@ type uses struct {
 	// No request is made with it held. Consumers' and windows' locks are taken after it.
 	mu      sync.Mutex
 	byQueue map[string][]*user
-	told    map[string]standing // to the broker, by queue
+	asking  map[string]*dispatcher // of the queues that have users
+	told    map[string]standing    // to the broker, by queue
 }
 
 func newUses(at *site, g *registry) *uses {
-	return &uses{site: at, registry: g, byQueue: make(map[string][]*user), told: make(map[string]standing)}
+	return &uses{site: at, registry: g, byQueue: make(map[string][]*user), asking: make(map[string]*dispatcher), told: make(map[string]standing)}
 }
 
 // A standing is what the broker knows of a node's use of a queue.
@@ -57,11 +58,36 @@ func (n *uses) queues() []string {
 	return slices.Collect(maps.Keys(n.byQueue))
 }
 
+// begin gives the dispatcher of a queue, a new one to the first user. The lock is held.
+func (n *uses) begin(queue string, h host) *dispatcher {
+	if n.asking[queue] == nil {
+		n.asking[queue] = newDispatcher(queue, h)
+	}
+	return n.asking[queue]
+}
+
+// dispatcher is that of a queue; nil says that no session uses the queue.
+func (n *uses) dispatcher(queue string) *dispatcher {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.asking[queue]
+}
+
+// goOn has the messages of a queue asked for again, when all its users know what it is now.
+// After a reconnection the server has forgotten all requests.
+func (n *uses) goOn(queue string, reconnected bool) {
+	d := n.dispatcher(queue)
+	switch {
+	case d == nil:
+	case reconnected:
+		d.askAgain()
+	default:
+		d.lookedAgain()
+	}
+}
+
 // enter adds a user of a queue. The lock is held.
 func (n *uses) enter(u *user) {
-	for _, other := range n.byQueue[u.queue] {
-		other.d.meet()
-	}
 	n.byQueue[u.queue] = append(n.byQueue[u.queue], u)
 	u.s.users[u.queue] = u
 }
@@ -72,6 +98,8 @@ func (n *uses) leave(u *user) {
 	left := slices.DeleteFunc(n.byQueue[u.queue], func(other *user) bool { return other == u })
 	if len(left) == 0 {
 		delete(n.byQueue, u.queue)
+		delete(n.asking, u.queue)
+		close(u.d.over)
 		return
 	}
 	n.byQueue[u.queue] = left

@@ -35,7 +35,8 @@ func TestView_AnEmptyOneIsBelievedOnlyWhenQuiet(t *testing.T) {
 // holds, and of another life any.
 func TestUser_AnOlderRecordChangesNothing(t *testing.T) {
 	t.Parallel()
-	u := newUser(&Session{node: &node{site: &site{}, link: &link{}, epoch: &epoch{}, uses: newUses(nil, nil), queues: &queues{site: &site{}, epoch: &epoch{}}}}, "q")
+	n := &node{site: &site{}, link: &link{}, epoch: &epoch{}, uses: newUses(nil, nil), queues: &queues{site: &site{}, epoch: &epoch{}}}
+	u := newUser(&Session{node: n}, "q", newDispatcher("q", nodeHost{n, "q"}))
 	for _, step := range []struct {
 		life          string
 		version, want uint64

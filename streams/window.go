@@ -91,7 +91,7 @@ func (w *Window) Set(limit int) error {
 // Flow stops the messages of the consumers that share the window, or lets them come
 // again, as AMQP's channel.flow does. It stops those of consumers with AutoAck, too. What
 // the broker has sent already waits at its place in the queue, and after some seconds goes
-// back to the broker if another session uses the queue. One message may be on its way to its
+// back to the broker if another node uses the queue. One message may be on its way to its
 // consumer. Who starts several consumers of
 // different [Turn] stops the flow until they are all there: otherwise the first message
 // is from whoever was there first.
