@@ -1,12 +1,13 @@
 package workers
 
 import (
+	"slices"
 	"time"
 
 	"warren/workers/internal/canvas"
 )
 
-// Effects are what an event brings about, as the evaluator says (package canvas), and how
+// effects are what an event brings about, as the evaluator says (package canvas), and how
 // far the sending of it has come.
 type effects struct {
 	canvas.Effects
@@ -24,6 +25,7 @@ type effects struct {
 
 // messages are those of all tasks, each made once.
 func (eff *effects) messages() []*Message {
+	eff.written = slices.Grow(eff.written, len(eff.Tasks))
 	for _, t := range eff.Tasks {
 		eff.written = append(eff.written, newMessage(t, eff.SentAt))
 	}
@@ -31,6 +33,7 @@ func (eff *effects) messages() []*Message {
 	return eff.written
 }
 
+// none reports whether there is nothing to do.
 func (eff *effects) none() bool {
 	return len(eff.Joins)+len(eff.messages())+len(eff.Ends)+len(eff.Slots)+len(eff.past)+len(eff.over) == 0
 }

@@ -116,6 +116,7 @@ func (e *Effects) startGroup(sig Signature, before json.RawMessage, at Position)
 		}
 		e.Joins = append(e.Joins, newJoin(sig, member.Due, at))
 	}
+	e.Tasks = slices.Grow(e.Tasks, len(sig.Tasks)) // most members are tasks
 	for i, task := range sig.Tasks {
 		member.Index = i
 		e.Start(task, before, member)

@@ -26,7 +26,7 @@ type Plan struct {
 	Pages int `json:"pages"`
 	// Until is when the pages expire.
 	Until time.Time `json:"until"`
-	// Queue is where a program that cannot read plans sends on, see step.
+	// Queue is where a program that cannot read plans sends on, see WithPlan.
 	Queue string `json:"queue,omitempty"`
 	// Last is the id of the task that ends the chain, LastTask its name, and ReplyTo where
 	// its result goes, if it is one task: who waits for it is told if the plan is lost.
@@ -91,7 +91,7 @@ func (p *Plan) step() (Signature, error) {
 	}}, err
 }
 
-// WithPlan puts the step of a plan below others.
+// WithPlan puts the step that stands for a plan below others.
 func WithPlan(rest []Signature, p *Plan) ([]Signature, error) {
 	if p == nil {
 		return rest, nil

@@ -10,5 +10,5 @@
 // ([Claim]).
 //
 // It is pure: no network, no state. What a signature and its options are is in package
-// workers.
+// canvas.
 package celery
