@@ -79,42 +79,49 @@ func (s *Session) Bind(ctx context.Context, b Binding) error {
 
 func (s *Session) bind(ctx context.Context, b Binding) error {
 	for {
-		x, err := s.endsOf(ctx, b)
-		if err != nil {
-			return err
-		}
-		if err := routing.CheckBinding(x.Kind, routing.Binding{Key: b.Key, Args: b.Args}); err != nil {
-			return err
-		}
-		mustMove := x.Moving
-		if !mustMove {
-			err = s.queues.change(ctx, b.Queue, func(change *queueChange) (err error) {
-				mustMove = x.Volatile && change.rec.survives()
-				if !mustMove {
-					mustMove, err = change.bind(ctx, x, b)
-				}
-				return err
-			})
-		}
-		if err != nil || !mustMove {
-			return err
-		}
-		if err := s.exchanges.moveToFiles(ctx, x.Name); err != nil {
+		again, err := s.bindOnce(ctx, b)
+		if !again || ctx.Err() != nil {
 			return err
 		}
 	}
 }
 
-// endsOf loads both ends of a binding, which must exist.
-func (s *Session) endsOf(ctx context.Context, b Binding) (*exchangeRecord, error) {
+// bindOnce is bind; again says that what the session knew of the ends has changed. An
+// exchange that it knows is not read before: whether it is there still, is asked at the end.
+func (s *Session) bindOnce(ctx context.Context, b Binding) (again bool, err error) {
 	if err := notDefault(b.Exchange); err != nil {
-		return nil, err
+		return false, err
 	}
-	if _, err := s.needQueue(ctx, b.Queue); err != nil {
-		return nil, err
+	rec, err := s.knownQueue(ctx, b.Queue)
+	if err != nil {
+		return false, err
 	}
-	x, _, err := s.exchanges.need(ctx, b.Exchange)
-	return x, err
+	x, known, err := s.exchanges.recall(ctx, b.Exchange)
+	if err != nil {
+		return false, err
+	}
+	mustMove := x.Moving
+	if err = routing.CheckBinding(x.Kind, routing.Binding{Key: b.Key, Args: b.Args}); err == nil && !mustMove {
+		err = s.changeQueue(ctx, rec, func(change *queueChange) (err error) {
+			mustMove = x.Volatile && change.rec.survives()
+			if !mustMove {
+				mustMove, err = change.bind(ctx, x, b)
+			}
+			return err
+		})
+	}
+	switch {
+	case errors.Is(err, errConflict):
+		return true, err
+	case known && errors.As(err, new(*Error)): // it may be because of what the exchange was
+		s.exchanges.forget(b.Exchange)
+		return true, err
+	case err != nil || !mustMove:
+		return false, err
+	}
+	err = s.exchanges.moveToFiles(ctx, x.Name)
+	s.exchanges.forget(b.Exchange)
+	return err == nil, err
 }
 
 // bind records the binding with the exchange's last sequence, widens the view,
@@ -123,8 +130,7 @@ func (s *Session) endsOf(ctx context.Context, b Binding) (*exchangeRecord, error
 func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) (moved bool, err error) {
 	for i := range c.rec.Bindings {
 		if c.rec.Bindings[i].is(x, b) {
-			subjects, _ := c.q.viewFilters(c.rec, x.origin())
-			return c.bound(ctx, x, subjects)
+			return c.bindAgain(ctx, x)
 		}
 	}
 	last, err := c.q.exchanges.keep(ctx, x)
@@ -140,6 +146,7 @@ func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) (m
 	if err := c.q.topology.fits("the binding", added.size()); err != nil {
 		return false, err
 	}
+	first := !slices.Contains(c.rec.origins(), x.origin())
 	c.rec.Bindings = append(c.rec.Bindings, added)
 	subjects, err := c.planView(ctx, x.origin())
 	if err != nil {
@@ -148,49 +155,65 @@ func (c *queueChange) bind(ctx context.Context, x *exchangeRecord, b Binding) (m
 	if err := c.save(ctx); err != nil {
 		return false, err
 	}
-	if moved, err := c.bound(ctx, x, subjects); moved || err != nil {
+	view := c.makeView
+	if first && len(subjects) > 0 {
+		view = c.beginView
+	}
+	if moved, err := c.bound(ctx, x, func() error { return view(ctx, x.origin(), subjects) }); moved || err != nil {
 		return moved, err
 	}
 	c.q.explainBinding("queue.bind", b, x, c.rec)
 	return false, nil
 }
 
-// bound makes true what the record says of a binding, with a view that takes these
-// subjects, unless the exchange's end has overtaken it, or its move.
-func (c *queueChange) bound(ctx context.Context, x *exchangeRecord, subjects []string) (moved bool, err error) {
-	err = c.makeView(ctx, x.origin(), subjects)
-	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return false, err
+// bindAgain makes sure of a binding that there is.
+func (c *queueChange) bindAgain(ctx context.Context, x *exchangeRecord) (moved bool, err error) {
+	if c.assumed {
+		if err := c.save(ctx); err != nil {
+			return false, err
+		}
 	}
-	now, gone := c.stillThere(ctx, x)
-	switch {
-	case gone != nil:
-		return false, gone
-	case x.Volatile && !now.Volatile:
-		return true, c.leaveMemory(ctx, now)
-	case err != nil:
-		return false, err
-	}
-	return x.Volatile && now.Moving, c.q.peers.tellUsers(ctx, c.rec)
+	return c.bound(ctx, x, func() error { return c.deriveView(ctx, x.origin()) })
 }
 
-// stillThere undoes a bind that an exchange's end overtook, with the stream that
+// bound makes the view of a bind that is recorded, unless the exchange's end has overtaken
+// it, or its move. Whoever ends or moves the exchange from now on finds the record.
+func (c *queueChange) bound(ctx context.Context, x *exchangeRecord, makeView func() error) (moved bool, err error) {
+	var made error
+	var now *exchangeRecord
+	err = sideBySide(2, func(i int) (err error) {
+		if i == 0 {
+			made = makeView()
+			return nil
+		}
+		now, err = c.q.exchanges.standing(ctx, x.Name)
+		return err
+	})
+	switch {
+	case made != nil && !errors.Is(made, jetstream.ErrStreamNotFound):
+		return false, made
+	case err != nil:
+		return false, err
+	case now == nil || now.Life != x.Life:
+		return false, c.overtaken(ctx, x)
+	case x.Volatile && !now.Volatile:
+		return true, c.leaveMemory(ctx, now)
+	case made != nil:
+		return false, made
+	}
+	return x.Volatile && now.Moving, c.tell(ctx)
+}
+
+// overtaken undoes a bind that an exchange's end overtook, with the stream that
 // the bind may have made again.
-func (c *queueChange) stillThere(ctx context.Context, x *exchangeRecord) (now *exchangeRecord, err error) {
-	now, err = c.q.exchanges.standing(ctx, x.Name)
-	if err != nil {
-		return nil, err
-	}
-	if now != nil && now.Life == x.Life {
-		return now, nil
-	}
+func (c *queueChange) overtaken(ctx context.Context, x *exchangeRecord) error {
 	if _, err := c.endBindings(ctx, x, func(*bindingRecord) bool { return true }); err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.q.exchanges.clearGone(ctx, x.Name); err != nil {
-		return nil, err
+		return err
 	}
-	return nil, errNotFound("no exchange '%s' in vhost '%s'", x.Name, c.q.cfg.ShownVHost)
+	return errNotFound("no exchange '%s' in vhost '%s'", x.Name, c.q.cfg.ShownVHost)
 }
 
 // Unbind removes a binding. Messages it has routed already stay in the queue.
@@ -208,15 +231,33 @@ func (s *Session) unbind(ctx context.Context, b Binding) error {
 	if err := checkQueueName(b.Queue); err != nil {
 		return err
 	}
-	x, err := s.endsOf(ctx, b)
-	if isNotFound(err) {
-		return nil
+	for {
+		err := s.unbindOnce(ctx, b)
+		if isNotFound(err) {
+			return nil
+		}
+		if !errors.Is(err, errConflict) || ctx.Err() != nil {
+			return err
+		}
 	}
+}
+
+// unbindOnce is unbind; errConflict says that the queue has changed since the session knew
+// it.
+func (s *Session) unbindOnce(ctx context.Context, b Binding) error {
+	if err := notDefault(b.Exchange); err != nil {
+		return err
+	}
+	rec, err := s.knownQueue(ctx, b.Queue)
+	if err != nil {
+		return err
+	}
+	x, _, err := s.exchanges.need(ctx, b.Exchange)
 	if err != nil {
 		return err
 	}
 	ended := false
-	err = s.queues.change(ctx, b.Queue, func(change *queueChange) error {
+	err = s.changeQueue(ctx, rec, func(change *queueChange) error {
 		now, err := change.endBindings(ctx, x, func(have *bindingRecord) bool { return have.is(x, b) })
 		ended = ended || now || err != nil
 		if err == nil {
@@ -224,9 +265,6 @@ func (s *Session) unbind(ctx context.Context, b Binding) error {
 		}
 		return err
 	})
-	if isNotFound(err) {
-		return nil
-	}
 	if err != nil || !ended || !x.AutoDelete {
 		return err
 	}
@@ -259,7 +297,7 @@ func (c *queueChange) endBindings(ctx context.Context, x *exchangeRecord, chosen
 	if err := c.save(ctx); err != nil {
 		return false, err
 	}
-	if err := c.q.peers.tellUsers(ctx, c.rec); err != nil {
+	if err := c.tell(ctx); err != nil {
 		return false, err
 	}
 	return true, c.settleEnded(ctx)
@@ -293,7 +331,7 @@ func (es *exchanges) dropUnboundOf(ctx context.Context, bindings []bindingRecord
 	var seen []string
 	for i := range bindings {
 		name := bindings[i].Exchange
-		if bindings[i].Ended || slices.Contains(seen, name) {
+		if bindings[i].Ended || slices.Contains(seen, name) || es.staysUnbound(&bindings[i]) {
 			continue
 		}
 		seen = append(seen, name)
@@ -302,6 +340,13 @@ func (es *exchanges) dropUnboundOf(ctx context.Context, bindings []bindingRecord
 		}
 	}
 	return nil
+}
+
+// staysUnbound reports whether it is known that the exchange of a binding stays when its
+// last binding goes.
+func (es *exchanges) staysUnbound(b *bindingRecord) bool {
+	known, is, _ := es.look(b.Exchange)
+	return is && known.rec.Life == b.Life && !known.rec.AutoDelete
 }
 
 // Bindings lists the bindings of the virtual host by exchange, queue and key,

@@ -15,12 +15,17 @@ import (
 // A queueChange holds a queue while its streams and consumers are changed.
 // JetStream gives those no compare-and-set, so whoever changes them first
 // writes its node into the queue's record. What a node that died holding it
-// left half done, the next one repairs.
+// left half done, the next one repairs. An exclusive queue is its owner's all the
+// time, see [ownedQueues].
 type queueChange struct {
 	q        *queues
 	rec      *queueRecord
 	revision uint64
-	removed  bool
+	left     string // the node that left the queue held, and may have left it half changed
+	// assumed says that the record was not read, and may have been changed by others. It
+	// is to be written before anything is changed that hangs on it.
+	assumed bool
+	removed bool
 }
 
 // change runs f while this node holds the queue; 404 when there is no
@@ -28,89 +33,116 @@ type queueChange struct {
 // node for dead may have taken the queue over: then f runs again, on what it
 // finds, its own writes among it.
 func (qs *queues) change(ctx context.Context, name string, f func(*queueChange) error) error {
+	return qs.whileHeld(ctx, name, func(c *queueChange) error {
+		if err := c.repair(ctx); err != nil {
+			return err
+		}
+		if c.rec.Deleting {
+			if err := c.remove(ctx); err != nil {
+				return err
+			}
+			return qs.noQueue(name)
+		}
+		return f(c)
+	})
+}
+
+// whileHeld runs f while this node holds the queue, in the state in which it was left.
+func (qs *queues) whileHeld(ctx context.Context, name string, f func(*queueChange) error) error {
 	for pause := contended(); ; {
-		err := qs.changeOnce(ctx, name, f)
+		err := qs.whileHeldOnce(ctx, name, f)
 		if !errors.Is(err, errConflict) || pause.Wait(ctx) != nil {
 			return err
 		}
 	}
 }
 
-func (qs *queues) changeOnce(ctx context.Context, name string, f func(*queueChange) error) (err error) {
+func (qs *queues) whileHeldOnce(ctx context.Context, name string, f func(*queueChange) error) error {
 	unlock, err := qs.locks.Lock(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	change, left, err := qs.hold(ctx, name)
+	change, err := qs.hold(ctx, name)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		// What failed half way stays marked, for the next one to repair.
-		if err == nil || errors.As(err, new(*Error)) {
-			err = errors.Join(err, change.release())
-		}
-	}()
-	if err := change.repair(ctx, left); err != nil {
-		return err
-	}
-	if change.rec.Deleting {
-		if err := change.remove(ctx); err != nil {
-			return err
-		}
-		return qs.noQueue(name)
-	}
-	return f(change)
+	return change.run(f)
 }
 
-// hold makes the record of a queue this node's to change, and says who
-// left it held. The lock of the name within this node must be held.
-func (qs *queues) hold(ctx context.Context, name string) (*queueChange, string, error) {
+// run runs f and lets go of the queue. What failed half way stays marked, for the next one
+// to repair.
+func (c *queueChange) run(f func(*queueChange) error) error {
+	err := f(c)
+	complete := err == nil || errors.As(err, new(*Error))
+	if c.owned() {
+		c.q.owned.note(c, complete)
+		return err
+	}
+	if complete {
+		err = errors.Join(err, c.release())
+	}
+	return err
+}
+
+// hold makes the record of a queue this node's to change. The lock of the name within this
+// node must be held.
+func (qs *queues) hold(ctx context.Context, name string) (*queueChange, error) {
 	for pause := contended(); ; {
 		rec := new(queueRecord)
 		revision, err := qs.topology.get(ctx, queueKey(name), rec)
 		if err != nil {
-			return nil, "", err
+			return nil, err
+		}
+		if revision == 0 || rec.Owner != qs.id {
+			qs.owned.forget(name)
 		}
 		if revision == 0 {
-			return nil, "", qs.noQueue(name)
+			return nil, qs.noQueue(name)
 		}
-		left := rec.Busy
-		free, err := qs.mayHold(ctx, left, name)
+		change := &queueChange{q: qs, rec: rec, left: rec.Busy}
+		free, whole, err := qs.mayHold(ctx, rec.Busy, name)
 		if err != nil {
-			return nil, "", err
+			return nil, err
+		}
+		if whole {
+			change.left = ""
 		}
 		if free {
 			rec.Busy = qs.id
-			revision, err = qs.topology.put(ctx, queueKey(name), rec, revision)
+			change.revision, err = qs.topology.put(ctx, queueKey(name), rec, revision)
 			if err == nil {
-				err = qs.topology.gather(ctx, rec)
-				return &queueChange{q: qs, rec: rec, revision: revision}, left, err
+				return change, qs.topology.gather(ctx, rec)
 			}
 			if !errors.Is(err, errConflict) {
-				return nil, "", err
+				return nil, err
 			}
 		}
 		if err := pause.Wait(ctx); err != nil {
-			return nil, "", fmt.Errorf("queue %q is being changed by another session: %w", name, err)
+			return nil, fmt.Errorf("queue %q is being changed by another session: %w", name, err)
 		}
 	}
 }
 
 // mayHold reports whether the holder of a queue is done with it, gave up, or
-// died.
-func (qs *queues) mayHold(ctx context.Context, holder, queue string) (bool, error) {
-	if holder == "" || holder == qs.id {
-		return true, nil
+// died; and whether it says that it has left nothing half done.
+func (qs *queues) mayHold(ctx context.Context, holder, queue string) (free, whole bool, err error) {
+	switch holder {
+	case "":
+		return true, true, nil
+	case qs.id:
+		return true, qs.owned.whole(queue), nil
 	}
 	answer, err := qs.peers.ask(ctx, holder, question{Changing: queue})
-	return answer == nil || !answer.Changing, err
+	if answer == nil {
+		return true, false, err
+	}
+	return !answer.Changing, answer.Whole, err
 }
 
 // repair completes what a holder left half done.
-func (c *queueChange) repair(ctx context.Context, left string) error {
-	if left == "" || c.rec.Deleting || !c.q.epoch.standsQueue(c.rec) {
+func (c *queueChange) repair(ctx context.Context) error {
+	if c.left == "" || c.rec.Deleting || !c.q.epoch.standsQueue(c.rec) {
 		return nil
 	}
 	if err := c.q.topology.dropLoosePages(ctx, c.rec); err != nil {
@@ -167,6 +199,9 @@ func (c *queueChange) restoreView(ctx context.Context, o origin) error {
 func (c *queueChange) save(ctx context.Context) error {
 	c.rec.Version++
 	revision, err := c.q.topology.putQueue(ctx, c.rec, c.revision)
+	if !errors.Is(err, errConflict) {
+		c.assumed = false // without an answer it may have been written
+	}
 	if err != nil {
 		return err
 	}
@@ -192,18 +227,20 @@ func (c *queueChange) remove(ctx context.Context) error {
 	if err := c.save(ctx); err != nil {
 		return err
 	}
-	for _, o := range c.rec.origins() {
-		if err := c.q.dropView(ctx, c.rec.Name, o); err != nil {
-			return err
+	origins := c.rec.origins()
+	err := sideBySide(1+len(origins), func(i int) error {
+		if i == 0 {
+			return c.q.dropHome(ctx, c.rec.Name)
 		}
-	}
-	if err := c.q.dropHome(ctx, c.rec.Name); err != nil {
+		return c.endView(ctx, origins[i-1])
+	})
+	if err != nil {
 		return err
 	}
-	if err := c.q.peers.tellUsers(ctx, c.rec); err != nil {
+	if err := c.tell(ctx); err != nil {
 		return err
 	}
-	if err := c.q.topology.removeQueue(ctx, c.rec, c.revision); err != nil {
+	if err := c.q.topology.removeQueue(ctx, c.rec, c.revision, c.left != ""); err != nil {
 		return err
 	}
 	c.removed = true
@@ -212,6 +249,15 @@ func (c *queueChange) remove(ctx context.Context) error {
 		c.q.forgetUse(ctx, c.rec.Name)
 	}
 	return c.q.exchanges.dropUnboundOf(ctx, c.rec.Bindings)
+}
+
+// tell has all who use the queue obey its record, and returns when they do.
+func (c *queueChange) tell(ctx context.Context) error {
+	if !c.owned() {
+		return c.q.peers.tellUsers(ctx, c.rec)
+	}
+	c.q.peers.answer(question{Told: c.rec.clone()})
+	return nil
 }
 
 // contended is the pause between tries while another session is changing a record.

@@ -23,6 +23,7 @@ func (n *node) connectionChanged(ctx context.Context, status nats.Status) {
 		}
 	case nats.RECONNECTING, nats.DISCONNECTED:
 		n.goOffline()
+		n.queues.owned.forgetRecords()
 		n.confirms.disconnected()
 		for _, notice := range n.allNotices() {
 			notice.hold()
@@ -39,6 +40,7 @@ func (n *node) connectionChanged(ctx context.Context, status nats.Status) {
 // tries until it is done, or the connection is lost again.
 func (n *node) recover(ctx context.Context) {
 	n.exchanges.clear()
+	n.queues.owned.forgetRecords()
 	late := time.AfterFunc(n.cfg.Timeout, func() { n.goOnline(ctx) }) // let publishers see for themselves
 	defer late.Stop()
 	for pause := (jsapi.Backoff{First: 10 * time.Millisecond, Most: time.Second}); ; {

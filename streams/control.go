@@ -34,7 +34,8 @@ type question struct {
 	// Queue asks how many consumers of it the session has, and how many of its
 	// messages they hold.
 	Queue string `json:"queue,omitempty"`
-	// Changing asks whether the session is still changing that queue.
+	// Changing asks whether the session is still changing that queue, and whether it has
+	// left it whole.
 	Changing string `json:"changing,omitempty"`
 	// Told is the record of a queue that has changed; the answer means that
 	// the session's consumers obey it.
@@ -53,6 +54,7 @@ type answer struct {
 	HeldAt    map[string]int `json:"held_at,omitempty"` // the same by stream
 	Uses      []*answer      `json:"uses,omitempty"`
 	Changing  bool           `json:"changing,omitempty"`
+	Whole     bool           `json:"whole,omitempty"` // nothing of the queue is half changed
 	Claims    bool           `json:"claims,omitempty"`
 	Ended     []uint64       `json:"ended,omitempty"`     // of the sessions
 	Undecided bool           `json:"undecided,omitempty"` // whether it may
@@ -174,9 +176,7 @@ func (p *peers) tellUsers(ctx context.Context, rec *queueRecord) error {
 		return err
 	}
 	// Our own consumers are told as well, and keep what they are told.
-	told := *rec
-	told.Bindings = slices.Clone(rec.Bindings)
-	answers, err := p.askAll(ctx, sessions, question{Told: &told})
+	answers, err := p.askAll(ctx, sessions, question{Told: rec.clone()})
 	for i, a := range answers {
 		if a != nil && a.silent {
 			err = errors.Join(err, p.attendance.noteMissed(ctx, sessions[i]))
@@ -228,6 +228,7 @@ func (n *node) answer(q question) *answer {
 	a := new(answer)
 	if q.Changing != "" {
 		a.Changing = n.queues.locks.Users(q.Changing) > 0
+		a.Whole = n.queues.owned.whole(q.Changing)
 	}
 	if q.Queue != "" || q.Uses != nil {
 		ctx, cancel := context.WithTimeout(n.ctx, silence/2) // who asks does not wait for longer

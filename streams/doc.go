@@ -287,6 +287,10 @@
 // what it holds while it still works on it; an ack that comes late is taken, and
 // removes the message.
 //
+// While the session of an exclusive queue is stopped or cut off, and not given up yet, an
+// exchange that the queue is bound to cannot be deleted: the call waits for the session, and
+// fails when its time is up. Deleting the exchange again completes it.
+//
 // While a stream of a cluster has no leader, a message is published again that
 // nobody took, and may come behind one that its Publisher published after it.
 //

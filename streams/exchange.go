@@ -56,7 +56,8 @@ type exchangeRecord struct {
 	Moving bool `json:"moving,omitempty"`
 	// Wide says that a queue's filters take more from this exchange than its
 	// bindings ask for, so interest alone does not prove a route.
-	Wide bool `json:"wide,omitempty"`
+	Wide   bool `json:"wide,omitempty"`
+	stored bool // it was read
 }
 
 // predeclared are the exchanges every virtual host has.
@@ -283,6 +284,7 @@ func (es *exchanges) find(ctx context.Context, name string) (*exchangeRecord, ui
 			return nil, 0, nil
 		}
 		if es.epoch.standsExchange(rec) {
+			rec.stored = true
 			return rec, revision, nil
 		}
 		if err := es.finishDelete(ctx, rec); err != nil && !errors.Is(err, errConflict) {
@@ -358,13 +360,21 @@ func (es *exchanges) complete(ctx context.Context, rec *exchangeRecord) error {
 // keep makes sure of an exchange's record and stream before something
 // hangs on them: predeclared exchanges come into being here.
 func (es *exchanges) keep(ctx context.Context, rec *exchangeRecord) (uint64, error) {
-	if _, own := predeclaredExchange(rec.Name); own {
+	if _, own := predeclaredExchange(rec.Name); own && !rec.stored {
 		_, err := es.topology.put(ctx, exchangeKey(rec.Name), rec, 0)
 		if err != nil && !errors.Is(err, errConflict) {
 			return 0, err
 		}
 	}
-	return es.ensureOrigin(ctx, rec.origin())
+	want := es.originConfig(rec.origin())
+	stream, err := es.listen(ctx, want.Name, want.Subjects)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return es.ensureOrigin(ctx, rec.origin())
+	}
+	if err != nil {
+		return 0, err
+	}
+	return stream.CachedInfo().State.LastSeq, nil
 }
 
 // setWide notes that interest in an exchange no longer proves a route.

@@ -357,7 +357,7 @@ func (cs *contents) sweepSource(ctx context.Context, src *source, held int, spar
 
 // sweepQueue drops what has ended at the front of a queue, but what is spared.
 func (cs *contents) sweepQueue(ctx context.Context, rec *queueRecord, spares func(nats.Header) bool) error {
-	in, err := cs.usage(ctx, rec.Name)
+	in, err := cs.usageOf(ctx, rec)
 	if err != nil {
 		return err
 	}

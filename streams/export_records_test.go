@@ -8,7 +8,7 @@ import (
 // HalfSave writes the pages of a queue that would have more bindings and stops before
 // its record, as a session does that is killed.
 func HalfSave(ctx context.Context, s *Session, queue string) error {
-	change, _, err := s.queues.hold(ctx, queue)
+	change, err := s.queues.hold(ctx, queue)
 	if err != nil {
 		return err
 	}

@@ -191,7 +191,7 @@ func Hold(ctx context.Context, s *Session, queue string) error {
 		return err
 	}
 	defer unlock()
-	_, _, err = s.queues.hold(ctx, queue)
+	_, err = s.queues.hold(ctx, queue)
 	return err
 }
 
@@ -303,3 +303,12 @@ func Doubt(s *Session, queue string) { s.userOf(queue).doubt() }
 
 // SessionsOf counts the open sessions of a session's node.
 func SessionsOf(s *Session) int { return len(s.allSessions()) }
+
+// Remove deletes a queue, as a session does that has found its owner dead.
+func Remove(ctx context.Context, s *Session, queue string) error {
+	rec, _, err := s.topology.queue(ctx, queue)
+	if err != nil {
+		return err
+	}
+	return s.queues.remove(ctx, queue, rec.Life)
+}

@@ -71,7 +71,7 @@ func (es *exchanges) hold(ctx context.Context, name string, wanted func(rec *exc
 		if err != nil || !wanted(rec, revision != 0) {
 			return err
 		}
-		free, err := es.queues.mayHold(ctx, rec.Busy, lock)
+		free, _, err := es.queues.mayHold(ctx, rec.Busy, lock)
 		if err != nil {
 			return err
 		}

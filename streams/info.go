@@ -51,7 +51,7 @@ func (cs *contents) queueInfo(ctx context.Context, rec *queueRecord) (QueueInfo,
 // countQueue is queueInfo for who reads more or less: where it would be more, it
 // counts all that came through the filters.
 func (cs *contents) countQueue(ctx context.Context, rec *queueRecord, r reading) (QueueInfo, error) {
-	in, err := cs.usage(ctx, rec.Name)
+	in, err := cs.usageOf(ctx, rec)
 	if err != nil {
 		return QueueInfo{}, err
 	}
@@ -98,7 +98,7 @@ func (cs *contents) isEmpty(ctx context.Context, rec *queueRecord, info QueueInf
 	if info.Scheduled > 0 || info.Ready+info.Orphaned == 0 {
 		return info.Scheduled == 0, nil
 	}
-	in, err := cs.usage(ctx, rec.Name)
+	in, err := cs.usageOf(ctx, rec)
 	if err != nil {
 		return false, err
 	}
@@ -113,6 +113,15 @@ type use struct {
 	held      int            // messages
 	heldAt    map[string]int // by stream
 	left      []string       // subjects of what dead sessions have left
+}
+
+// usageOf is usage of a queue whose record is known. One that is exclusive to a session of
+// this node, no other node uses.
+func (cs *contents) usageOf(ctx context.Context, rec *queueRecord) (use, error) {
+	if rec.Owner == cs.id {
+		return use{}.with(cs.peers.answer(question{Queue: rec.Name})), nil
+	}
+	return cs.usage(ctx, rec.Name)
 }
 
 // usage counts the consumers of a queue and what all sessions hold of it.
@@ -165,18 +174,25 @@ func (g *registry) consumes(ctx context.Context, queue, session string) (int, er
 // messages counts everything in a queue, ready or not, and drops before what has ended at
 // its front.
 func (cs *contents) messages(ctx context.Context, rec *queueRecord, in use, r reading, look lookup) (int, error) {
-	total := 0
-	for _, src := range cs.queues.sourcesOf(rec) {
-		count, err := cs.countAt(ctx, src, in.heldAt[src.stream], r, look)
+	sources := cs.queues.sourcesOf(rec)
+	counts := make([]int, len(sources))
+	err := sideBySide(len(sources), func(i int) (err error) {
+		src := sources[i]
+		counts[i], err = cs.countAt(ctx, src, in.heldAt[src.stream], r, look)
 		gone := errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
 		switch {
 		case gone && src.exchange != "":
-			continue // the view is not there yet, or not any more
+			return nil // the view is not there yet, or not any more
 		case gone:
-			return 0, fmt.Errorf("%w (its stream is missing)", cs.noQueue(rec.Name))
-		case err != nil:
-			return 0, err
+			return fmt.Errorf("%w (its stream is missing)", cs.noQueue(rec.Name))
 		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for _, count := range counts {
 		total += count
 	}
 	return total, nil
@@ -186,7 +202,7 @@ func (cs *contents) messages(ctx context.Context, rec *queueRecord, in use, r re
 // drops before what has ended at its front.
 func (cs *contents) countAt(ctx context.Context, src *source, held int, r reading, look lookup) (int, error) {
 	stream, err := look(ctx, src.stream)
-	if err != nil {
+	if err != nil || src.sieve.untouched(stream.State.LastSeq) {
 		return 0, err
 	}
 	info, err := cs.sweepFront(ctx, stream, src, held, nil)

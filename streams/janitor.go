@@ -61,7 +61,8 @@ func (j *janitor) sweepSomeQueues(ctx context.Context) error {
 		if rec.MessageTTL == nil {
 			others++
 		}
-		if !j.n.epoch.standsQueue(rec) || rec.Busy != "" || rec.MessageTTL == nil && others > sweptQueues {
+		held := rec.Busy != "" && rec.Busy != rec.Owner // an exclusive queue is its owner's all the time
+		if !j.n.epoch.standsQueue(rec) || held || rec.MessageTTL == nil && others > sweptQueues {
 			continue
 		}
 		errs = errors.Join(errs, j.n.contents.sweepQueue(ctx, rec, isTask))

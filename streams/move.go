@@ -112,7 +112,7 @@ func (c *queueChange) bindInFiles(ctx context.Context, moved *exchangeRecord) er
 	if err := c.save(ctx); err != nil {
 		return err
 	}
-	_, err = c.bound(ctx, moved, subjects)
+	_, err = c.bound(ctx, moved, func() error { return c.makeView(ctx, moved.origin(), subjects) })
 	return err
 }
 

@@ -277,9 +277,10 @@ func (t *topology) putQueue(ctx context.Context, rec *queueRecord, revision uint
 	return revision, nil
 }
 
-// removeQueue takes away the record of a queue that is held, and its pages before.
-func (t *topology) removeQueue(ctx context.Context, rec *queueRecord, revision uint64) error {
-	if len(rec.Pages) > 0 {
+// removeQueue takes away the record of a queue that is held, and its pages before. Whoever
+// held it earlier may have left some that the record does not name.
+func (t *topology) removeQueue(ctx context.Context, rec *queueRecord, revision uint64, loose bool) error {
+	if loose || len(rec.Pages) > 0 {
 		if err := t.purge(ctx, pageKey(rec.Name, ">")); err != nil {
 			return err
 		}

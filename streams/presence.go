@@ -188,6 +188,7 @@ func (n *node) comeBack() error {
 	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timeout)
 	defer cancel()
 	n.exchanges.clear()
+	n.queues.owned.forgetRecords()
 	for _, notice := range n.allNotices() {
 		notice.hold()
 		n.run(func() { notice.catchUp(n.ctx) })

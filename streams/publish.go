@@ -320,6 +320,7 @@ type exchangeCache struct {
 }
 
 type knownExchange struct {
+	rec      *exchangeRecord // which nobody changes
 	subject  string
 	internal bool
 	volatile bool
@@ -349,9 +350,21 @@ func (es *exchanges) load(ctx context.Context, name string) (knownExchange, erro
 	if err != nil {
 		return knownExchange{}, err
 	}
-	known = knownExchange{subject: es.vhost.exchangeSubject(name), internal: rec.Internal, volatile: rec.Volatile}
+	known = knownExchange{rec: rec, subject: es.vhost.exchangeSubject(name), internal: rec.Internal, volatile: rec.Volatile}
 	es.note(name, known, changes)
 	return known, nil
+}
+
+// recall is need for who is told in another way that the exchange is not that any more. It
+// reports whether the record was known, and not read.
+func (es *exchanges) recall(ctx context.Context, name string) (x *exchangeRecord, known bool, err error) {
+	_, known, _ = es.look(name)
+	there, err := es.load(ctx, name)
+	if err != nil {
+		return nil, false, err
+	}
+	rec := *there.rec
+	return &rec, known, nil
 }
 
 // look says what is known of an exchange, and how many changes there were so far.

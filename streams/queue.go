@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,7 +88,8 @@ type queueRecord struct {
 	Bindings     []bindingRecord `json:"bindings,omitempty"`
 	Pages        []pageRef       `json:"pages,omitempty"` // which have the first of the bindings
 	// Busy is the session that is changing the queue's streams and consumers;
-	// they have no compare-and-set of their own.
+	// they have no compare-and-set of their own. Of an exclusive queue it is the owner's
+	// node all the time, see ownedQueues.
 	Busy     string `json:"busy,omitempty"`
 	Deleting bool   `json:"deleting,omitempty"`
 	gathered bool   // the bindings of its pages are among Bindings
@@ -100,6 +102,13 @@ func (rec *queueRecord) stamp() {
 	if rec.MessageTTL != nil || rec.Expires != 0 {
 		rec.Format = expiryFormat
 	}
+}
+
+// clone is a copy whose bindings may be changed.
+func (rec *queueRecord) clone() *queueRecord {
+	c := *rec
+	c.Bindings = slices.Clone(rec.Bindings)
+	return &c
 }
 
 // MarshalJSON writes the record without what its pages have.
@@ -136,6 +145,7 @@ type queues struct {
 	peers     *peers
 	exchanges *exchanges
 	locks     jsapi.KeyedLocks   // by name: changing a queue
+	owned     ownedQueues        // by sessions of this node
 	gone      func(*queueRecord) // is told of each queue that this node has deleted
 }
 
@@ -213,8 +223,8 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 			return QueueInfo{}, err
 		}
 	}
-	for {
-		rec, revision, err := s.loadQueue(ctx, q.Name)
+	for likelyNew := q.Exclusive; ; likelyNew = false {
+		rec, revision, err := s.lookUp(ctx, q.Name, likelyNew)
 		if err != nil {
 			return QueueInfo{}, err
 		}
@@ -237,6 +247,15 @@ func (s *Session) declareQueue(ctx context.Context, q Queue) (QueueInfo, error) 
 			return QueueInfo{}, err
 		}
 	}
+}
+
+// lookUp is loadQueue for who declares a queue. One that is likely to be new is not looked
+// for: writing its record finds out.
+func (s *Session) lookUp(ctx context.Context, name string, likelyNew bool) (*queueRecord, uint64, error) {
+	if likelyNew {
+		return nil, 0, nil
+	}
+	return s.loadQueue(ctx, name)
 }
 
 // completeQueue gives a queue without a name one, and checks what it is declared with.
@@ -286,26 +305,35 @@ func (rec *queueRecord) equivalent(q Queue, vhost string) error {
 }
 
 // create makes a queue: the record first, held busy, then its home. A
-// crash between the two leaves a record that the next one to touch completes.
+// crash between the two leaves a record that the next one to touch completes. An
+// exclusive queue stays held.
 func (qs *queues) create(ctx context.Context, q Queue, owner *Session, revision uint64) error {
 	unlock, err := qs.locks.Lock(ctx, q.Name)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	rec := &queueRecord{Queue: q, Life: newID(), Busy: qs.id, Lease: qs.cfg.Lease}
+	rec := &queueRecord{Queue: q, Life: newID(), Busy: qs.id, Lease: qs.cfg.Lease, gathered: true}
+	isNew := false
 	if q.Exclusive {
 		rec.Owner, rec.OwnerSession = qs.id, owner.number
-		owner.owns(q.Name) // also if this is not completed
+		isNew = owner.owns(q.Name) // also if this is not completed
 	}
 	if !q.survives() {
 		rec.Epoch = qs.epoch.id()
 	}
 	revision, err = qs.topology.put(ctx, queueKey(q.Name), rec, revision)
+	if isNew && errors.Is(err, errConflict) {
+		owner.disowns(q.Name)
+	}
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(qs.ensureHome(ctx, rec), qs.tellUse(ctx, rec)); err != nil {
+	err = errors.Join(qs.ensureHome(ctx, rec), qs.tellUse(ctx, rec))
+	if q.Exclusive {
+		qs.owned.note(&queueChange{rec: rec, revision: revision}, err == nil)
+	}
+	if err != nil || q.Exclusive {
 		return err
 	}
 	rec.Busy = ""
@@ -349,16 +377,13 @@ func (qs *queues) find(ctx context.Context, name string) (*queueRecord, uint64, 
 			}
 			gone = !alive
 		}
-		if !gone && rec.Busy == "" {
+		if gone {
+			err = qs.remove(ctx, name, rec.Life)
+		} else if rec.Busy == "" || qs.isWhole(rec) {
 			return rec, revision, nil
+		} else { // somebody is at it, or was when it died: take part
+			err = qs.change(ctx, name, func(*queueChange) error { return nil })
 		}
-		// Somebody is at it, or was when it died: take part.
-		err = qs.change(ctx, name, func(change *queueChange) error {
-			if gone && change.rec.Life == rec.Life {
-				return change.remove(ctx)
-			}
-			return nil
-		})
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, 0, err
 		}
@@ -452,7 +477,18 @@ func (s *Session) deleteQueue(ctx context.Context, name string, only deletion) (
 	if err := checkQueueName(name); err != nil {
 		return 0, err
 	}
-	rec, err := s.needQueue(ctx, name)
+	for {
+		count, err := s.deleteOnce(ctx, name, only)
+		if !errors.Is(err, errConflict) || ctx.Err() != nil {
+			return count, err
+		}
+	}
+}
+
+// deleteOnce is deleteQueue; errConflict says that the queue has changed since the session
+// knew it.
+func (s *Session) deleteOnce(ctx context.Context, name string, only deletion) (int, error) {
+	rec, err := s.knownQueue(ctx, name)
 	if errors.Is(err, ErrNotFound) {
 		return 0, nil
 	}
@@ -478,14 +514,18 @@ func (s *Session) deleteQueue(ctx context.Context, name string, only deletion) (
 			return 0, errPrecondition("queue '%s' in vhost '%s' is not empty", name, s.cfg.ShownVHost)
 		}
 	}
-	return info.Ready + info.Orphaned, s.queues.remove(ctx, name, rec.Life)
+	known, err := s.queues.changeKnown(ctx, rec, func(c *queueChange) error { return c.remove(ctx) })
+	if !known {
+		err = s.queues.remove(ctx, name, rec.Life)
+	}
+	return info.Ready + info.Orphaned, err
 }
 
 // remove deletes one life of a queue; a later one of the name stays.
 func (qs *queues) remove(ctx context.Context, name, life string) error {
-	err := qs.change(ctx, name, func(change *queueChange) error {
-		if change.rec.Life != life {
-			return nil
+	err := qs.whileHeld(ctx, name, func(change *queueChange) error {
+		if change.rec.Life != life && !change.rec.Deleting {
+			return change.repair(ctx)
 		}
 		return change.remove(ctx)
 	})

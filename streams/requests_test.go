@@ -174,3 +174,18 @@ func TestQueues_SayWhatInspectionsDo(t *testing.T) {
 		t.Errorf("of queue held, %+v are listed", got)
 	}
 }
+
+// TestRequests_ExclusiveQueue counts what the life of a temporary queue takes: its owner
+// need not mark it before it changes its streams, and has nobody to tell.
+func TestRequests_ExclusiveQueue(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	r := newRig(t, nc, streams.Config{})
+	r.bind("amq.direct", r.queue(streams.Queue{Name: "other"}), "") // which makes its stream
+	wantSent(t, nc, "declare, bind and delete", 13, func() {
+		q := r.queue(streams.Queue{Exclusive: true})
+		r.bind("amq.direct", q, "a")
+		_, err := r.DeleteQueue(r.ctx, q)
+		must(t, err)
+	})
+}

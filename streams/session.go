@@ -215,6 +215,7 @@ func (s *Session) shut() {
 		n.end()
 	}
 	s.end()
+	s.queues.owned.forget(s.ownedQueues()...)
 	s.forgetSession(s)
 }
 
@@ -228,11 +229,13 @@ func (s *Session) whileOpen(ctx context.Context, f func(context.Context) error) 
 	return s.do(ctx, f)
 }
 
-// owns notes an exclusive queue of this session.
-func (s *Session) owns(queue string) {
+// owns notes an exclusive queue of this session, and reports whether it was not noted yet.
+func (s *Session) owns(queue string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	_, noted := s.owned[queue]
 	s.owned[queue] = struct{}{}
+	return !noted
 }
 
 // isOwner reports whether an exclusive queue is this session's. An earlier release that
@@ -261,6 +264,12 @@ func (s *Session) ownedQueues() []string {
 
 // removeOwned deletes an exclusive queue of this session, if it is still that.
 func (s *Session) removeOwned(ctx context.Context, queue string) error {
+	if rec, _ := s.queues.owned.record(queue); rec != nil && s.isOwner(rec) {
+		known, err := s.queues.changeKnown(ctx, rec, func(c *queueChange) error { return c.remove(ctx) })
+		if known && !errors.Is(err, errConflict) {
+			return err
+		}
+	}
 	rec := new(queueRecord)
 	revision, err := s.topology.get(ctx, queueKey(queue), rec)
 	if err != nil || revision == 0 || !s.isOwner(rec) {

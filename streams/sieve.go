@@ -77,6 +77,17 @@ func (qs *queues) newSieve(rec *queueRecord, o origin) *sieve {
 	return v
 }
 
+// untouched reports whether a stream has nothing that was stored behind the beginning of a
+// binding.
+func (v *sieve) untouched(last uint64) bool {
+	for i := range v.spans {
+		if last > v.spans[i].from {
+			return false
+		}
+	}
+	return len(v.spans) > 0
+}
+
 // newHomeSieve is the sieve of a queue's home, which holds what it shows.
 func (qs *queues) newHomeSieve(rec *queueRecord) *sieve {
 	v := &sieve{exact: true, ttl: rec.MessageTTL, filters: []string{qs.vhost.homeSubject(rec.Name)}}

@@ -86,6 +86,16 @@ func (c *queueChange) makeView(ctx context.Context, o origin, subjects []string)
 	return c.updateView(ctx, stream, consumer.CachedInfo().Config, subjects)
 }
 
+// beginView is makeView of an origin that the queue has no view of; an earlier queue of the
+// name may have left one.
+func (c *queueChange) beginView(ctx context.Context, o origin, subjects []string) error {
+	err := c.createView(ctx, o, subjects)
+	if errors.Is(err, jetstream.ErrConsumerExists) {
+		return c.makeView(ctx, o, subjects)
+	}
+	return err
+}
+
 // createView starts a view at the first message its bindings can want.
 // JetStream's own "deliver new" could not be told apart from a reset.
 func (c *queueChange) createView(ctx context.Context, o origin, subjects []string) error {
@@ -158,7 +168,7 @@ func (c *queueChange) settleView(ctx context.Context, o origin) error {
 	if err := c.save(ctx); err != nil {
 		return err
 	}
-	return c.q.peers.tellUsers(ctx, c.rec)
+	return c.tell(ctx)
 }
 
 // lookAt reads a stream and a queue's consumer on it; a nil info says that there
@@ -213,14 +223,43 @@ func (c *queueChange) settleEnded(ctx context.Context) error {
 // dropView takes a queue's view of an origin away, its messages with it, and
 // the stream if that was only waiting for that.
 func (qs *queues) dropView(ctx context.Context, queue string, o origin) error {
-	err := qs.js.DeleteConsumer(ctx, qs.vhost.originStream(o), routing.ConsumerName(queue))
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil
-	}
-	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+	there, err := qs.deleteView(ctx, queue, o)
+	if err != nil || !there {
 		return err
 	}
 	return qs.dropDrained(ctx, o)
+}
+
+// deleteView takes a queue's view of an origin away, and reports whether the stream is there.
+func (qs *queues) deleteView(ctx context.Context, queue string, o origin) (there bool, err error) {
+	err = qs.js.DeleteConsumer(ctx, qs.vhost.originStream(o), routing.ConsumerName(queue))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false, nil
+	}
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		err = nil
+	}
+	return true, err
+}
+
+// endView is dropView as the queue goes. While it is bound, nobody's exchange leaves the
+// stream and is done with that: who deletes or moves an exchange waits for the queues that
+// are bound to it, and looks afterwards whether the stream is drained.
+func (c *queueChange) endView(ctx context.Context, o origin) error {
+	if !c.bindsTo(o) {
+		return c.q.dropView(ctx, c.rec.Name, o)
+	}
+	_, err := c.q.deleteView(ctx, c.rec.Name, o)
+	return err
+}
+
+// bindsTo reports whether all bindings to an origin stand, and are to the exchange that is
+// known to store there.
+func (c *queueChange) bindsTo(o origin) bool {
+	known, is, _ := c.q.exchanges.look(o.exchange)
+	return is && known.rec.origin() == o && !slices.ContainsFunc(c.rec.Bindings, func(b bindingRecord) bool {
+		return b.origin() == o && (b.Ended || b.Life != known.rec.Life)
+	})
 }
 
 // dropDrained deletes a stream that its exchange has left if this was the last
