@@ -182,7 +182,7 @@ func (rd *reader) lookAt(ctx context.Context, name, queue string) (jetstream.Str
 		return jetstream.StreamState{}, nil, err
 	}
 	consumer, err := rd.js.Consumer(ctx, name, routing.ConsumerName(queue))
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) { // it has gone since
 		return jetstream.StreamState{}, nil, nil
 	}
 	if err != nil {
