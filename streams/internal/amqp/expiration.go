@@ -2,7 +2,7 @@ package amqp
 
 import (
 	"fmt"
-	"math"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -67,15 +67,13 @@ func ParseExpiration(text string) (d time.Duration, wrong string) {
 	if digits != "" {
 		return 0, fmt.Sprintf("{leftover_string,%q}", digits)
 	}
-	var n int64
-	for _, c := range []byte(strings.TrimLeft(text, "+-0")) {
-		if n > (math.MaxInt64-9)/10 {
-			return 0, fmt.Sprintf("{value_too_large,%s}", strings.TrimLeft(text, "+0"))
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil { // more than any number of milliseconds that is taken
+		number := strings.TrimLeft(text, "+-0")
+		if strings.HasPrefix(text, "-") {
+			return 0, fmt.Sprintf("{value_negative,-%s}", number)
 		}
-		n = n*10 + int64(c-'0')
-	}
-	if strings.HasPrefix(text, "-") {
-		n = -n
+		return 0, fmt.Sprintf("{value_too_large,%s}", number)
 	}
 	return checkLifetime(n)
 }
