@@ -52,6 +52,7 @@ type host interface {
 	subscribe(subject string, received func(*nats.Msg)) (*nats.Subscription, error)
 	newInbox() string
 	closed() bool
+	connected() bool
 	// run does an errand beside, until the process is over.
 	run(errand func()) bool
 	// lookAgain looks at the queue again, whose requests the broker has ended, and then

@@ -28,6 +28,8 @@ func (h nodeHost) newInbox() string { return h.n.nc.NewInbox() }
 
 func (h nodeHost) closed() bool { return h.n.nc.IsClosed() }
 
+func (h nodeHost) connected() bool { return h.n.nc.IsConnected() }
+
 func (h nodeHost) run(errand func()) bool { return h.n.run(errand) }
 
 func (h nodeHost) lookAgain() {

@@ -21,20 +21,18 @@ func (d *dispatcher) watch(ctx context.Context, lease time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-renewals.C:
-			_ = d.renew()
-			d.host.renewHeld()
+			if d.host.connected() { // otherwise there is nobody to tell
+				_ = d.renew()
+				d.host.renewHeld()
+			}
 		case now := <-checks.C:
 			d.missed(now)
 		}
 	}
 }
 
-// renew extends the lease of everything the session holds of the queue. While
-// the connection is away there is nobody to tell.
+// renew extends the lease of everything the session holds of the queue.
 func (u *user) renew() {
-	if !u.s.nc.IsConnected() {
-		return
-	}
 	_ = u.taken.renew()
 	for _, c := range u.list() {
 		_ = c.ledger.renew()
