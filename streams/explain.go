@@ -42,7 +42,7 @@ func (s *Session) explainExchange(ctx context.Context, method string, x Exchange
 	if err != nil {
 		return // it has gone again
 	}
-	o, storage := origin{x.Name, known.volatile}, "file"
+	o, storage := origin{x.Name, known.rec.Volatile}, "file"
 	if o.volatile {
 		storage = "memory"
 	}

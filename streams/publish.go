@@ -172,7 +172,7 @@ func (s *Session) address(ctx context.Context, exchange, key string) (string, er
 	if err != nil {
 		return "", err
 	}
-	if known.internal {
+	if known.rec.Internal {
 		return "", errAccessRefused("cannot publish to internal exchange '%s' in vhost '%s'", exchange, s.cfg.ShownVHost)
 	}
 	return routing.KeySubject(known.subject, key), nil
@@ -320,17 +320,16 @@ type exchangeCache struct {
 }
 
 type knownExchange struct {
-	rec      *exchangeRecord // which nobody changes
-	subject  string
-	internal bool
-	volatile bool
+	rec     *exchangeRecord // which nobody changes
+	subject string
 }
 
 // volatile reports whether an exchange that was published to stores in memory.
 func (c *exchangeCache) volatile(name string) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.known[name].volatile
+	known, is := c.known[name]
+	return is && known.rec.Volatile
 }
 
 // load says what publishers need to know of an exchange, 404 if there is none.
@@ -350,7 +349,7 @@ func (es *exchanges) load(ctx context.Context, name string) (knownExchange, erro
 	if err != nil {
 		return knownExchange{}, err
 	}
-	known = knownExchange{rec: rec, subject: es.vhost.exchangeSubject(name), internal: rec.Internal, volatile: rec.Volatile}
+	known = knownExchange{rec: rec, subject: es.vhost.exchangeSubject(name)}
 	es.note(name, known, changes)
 	return known, nil
 }
