@@ -249,23 +249,15 @@ func (cs *contents) askUnknown(ctx context.Context, all map[string]use, queues [
 
 // answerUse says how the sessions of the node use a queue.
 func (n *node) answerUse(ctx context.Context, queue string, a *answer) {
+	a.HeldAt = make(map[string]int)
 	for _, u := range n.uses.of(queue) {
 		_ = u.settled(ctx)
-		consumers, held, at := u.counts()
-		a.Consumers += consumers
-		a.Held += held
-		if a.HeldAt == nil {
-			a.HeldAt = at
-			continue
-		}
-		for stream, n := range at {
-			a.HeldAt[stream] += n
-		}
+		a.Consumers += u.countAt(a.HeldAt)
 	}
-	if d := n.uses.dispatcher(queue); d != nil {
-		if a.HeldAt == nil {
-			a.HeldAt = make(map[string]int)
-		}
+	for _, held := range a.HeldAt {
+		a.Held += held
+	}
+	if d := n.uses.dispatcher(queue); d != nil { // what is ready in it, the broker has sent
 		d.countAt(a.HeldAt)
 	}
 }

@@ -238,21 +238,17 @@ func (u *user) list() []*Consumer {
 	return list
 }
 
-// counts are the consumers of this session and what they hold, with what Get took, by
-// stream.
-func (u *user) counts() (consumers, held int, at map[string]int) {
-	at = make(map[string]int)
-	u.taken.countAt(at)
+// countAt adds up, by stream, what the session holds of the queue, with what Get took, and
+// counts its consumers.
+func (u *user) countAt(streams map[string]int) (consumers int) {
+	u.taken.countAt(streams)
 	for _, c := range u.list() {
 		if c.consumes() {
 			consumers++
 		}
-		c.ledger.countAt(at)
+		c.ledger.countAt(streams)
 	}
-	for _, n := range at {
-		held += n
-	}
-	return consumers, held, at
+	return consumers
 }
 
 // returned returns when the broker has put back what this session has handed back.
